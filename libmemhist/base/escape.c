@@ -1,0 +1,228 @@
+/*
+ * The escapers. All share one walk over the bytes, which hands out valid characters and single
+ * invalid bytes; a language is a function that says what to write for each.
+ */
+#include "libmemhist/base/escape.h"
+
+#include <string.h>
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
+enum { COLLECTD_PART_MAX = 127 };
+
+/* One item of the walk: a whole character (code >= 0) or one byte that belongs to none (-1). */
+struct item {
+	const char *bytes;
+	size_t len;
+	int32_t code;
+};
+
+typedef void write_item_fn(struct mh_buf *out, const struct item *item);
+
+size_t mh_utf8_length(const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t need;
+
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4)
+		return 0;
+	need = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	if (len < need)
+		return 0;
+	for (size_t i = 1; i < need; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0; /* overlong, surrogate, beyond U+10FFFF */
+	return need;
+}
+
+static int32_t decode(const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	int32_t code;
+
+	if (len == 1)
+		return p[0];
+	code = p[0] & (0xff >> (len + 1));
+	for (size_t i = 1; i < len; i++)
+		code = code << 6 | (p[i] & 0x3f);
+	return code;
+}
+
+static void walk(struct mh_buf *out, const char *bytes, size_t len, write_item_fn *write_item)
+{
+	while (len) {
+		size_t n = mh_utf8_length(bytes, len);
+		struct item item = {bytes, n ? n : 1, n ? decode(bytes, n) : -1};
+
+		write_item(out, &item);
+		bytes += item.len;
+		len -= item.len;
+	}
+}
+
+static bool is_control(int32_t code)
+{
+	return (code >= 0 && code < 0x20) || (code >= 0x7f && code < 0xa0);
+}
+
+static void write_plain(struct mh_buf *out, const struct item *item)
+{
+	if (item->code < 0)
+		mh_buf_adds(out, REPLACEMENT);
+	else
+		mh_buf_add(out, item->bytes, item->len);
+}
+
+/* Every byte of the item as \xNN. */
+static void write_hex(struct mh_buf *out, const struct item *item)
+{
+	for (size_t i = 0; i < item->len; i++)
+		mh_buf_printf(out, "\\x%02x", (unsigned char)item->bytes[i]);
+}
+
+static void write_prometheus(struct mh_buf *out, const struct item *item)
+{
+	switch (item->code) {
+	case '\\':
+		mh_buf_adds(out, "\\\\");
+		break;
+	case '"':
+		mh_buf_adds(out, "\\\"");
+		break;
+	case '\n':
+		mh_buf_adds(out, "\\n");
+		break;
+	default:
+		write_plain(out, item);
+	}
+}
+
+static void write_tsv(struct mh_buf *out, const struct item *item)
+{
+	switch (item->code) {
+	case '\\':
+		mh_buf_adds(out, "\\\\");
+		break;
+	case '\t':
+		mh_buf_adds(out, "\\t");
+		break;
+	case '\n':
+		mh_buf_adds(out, "\\n");
+		break;
+	case '\r':
+		mh_buf_adds(out, "\\r");
+		break;
+	default:
+		if (item->code < 0 || is_control(item->code))
+			write_hex(out, item);
+		else
+			mh_buf_add(out, item->bytes, item->len);
+	}
+}
+
+static void write_json(struct mh_buf *out, const struct item *item)
+{
+	switch (item->code) {
+	case '\\':
+		mh_buf_adds(out, "\\\\");
+		break;
+	case '"':
+		mh_buf_adds(out, "\\\"");
+		break;
+	case '\n':
+		mh_buf_adds(out, "\\n");
+		break;
+	case '\t':
+		mh_buf_adds(out, "\\t");
+		break;
+	default:
+		if (is_control(item->code))
+			mh_buf_printf(out, "\\u%04x", (unsigned)item->code);
+		else
+			write_plain(out, item);
+	}
+}
+
+static bool is_bidi_override(int32_t code)
+{
+	return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+static void write_terminal(struct mh_buf *out, const struct item *item)
+{
+	if (is_bidi_override(item->code))
+		mh_buf_printf(out, "\\u{%04x}", (unsigned)item->code);
+	else if (item->code < 0 || is_control(item->code))
+		write_hex(out, item);
+	else
+		mh_buf_add(out, item->bytes, item->len);
+}
+
+static void write_html(struct mh_buf *out, const struct item *item)
+{
+	switch (item->code) {
+	case '&':
+		mh_buf_adds(out, "&amp;");
+		break;
+	case '<':
+		mh_buf_adds(out, "&lt;");
+		break;
+	case '>':
+		mh_buf_adds(out, "&gt;");
+		break;
+	case '"':
+		mh_buf_adds(out, "&quot;");
+		break;
+	case '\'':
+		mh_buf_adds(out, "&#39;");
+		break;
+	default:
+		if (item->code < 0 || is_control(item->code))
+			mh_buf_adds(out, REPLACEMENT);
+		else
+			mh_buf_add(out, item->bytes, item->len);
+	}
+}
+
+void mh_escape_prometheus(struct mh_buf *out, const char *bytes, size_t len)
+{
+	walk(out, bytes, len, write_prometheus);
+}
+
+void mh_escape_tsv(struct mh_buf *out, const char *bytes, size_t len)
+{
+	walk(out, bytes, len, write_tsv);
+}
+
+void mh_escape_json(struct mh_buf *out, const char *bytes, size_t len)
+{
+	walk(out, bytes, len, write_json);
+}
+
+void mh_escape_terminal(struct mh_buf *out, const char *bytes, size_t len)
+{
+	walk(out, bytes, len, write_terminal);
+}
+
+void mh_escape_html(struct mh_buf *out, const char *bytes, size_t len)
+{
+	walk(out, bytes, len, write_html);
+}
+
+void mh_escape_collectd(struct mh_buf *out, const char *bytes, size_t len)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789_.:@+-";
+
+	if (len > COLLECTD_PART_MAX)
+		len = COLLECTD_PART_MAX;
+	for (size_t i = 0; i < len; i++)
+		mh_buf_addc(out, bytes[i] && strchr(allowed, bytes[i]) ? bytes[i] : '_');
+	if (!len)
+		mh_buf_addc(out, '_');
+}

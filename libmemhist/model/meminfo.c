@@ -1,0 +1,54 @@
+/* The meminfo lines: a small array in the kernel's order, searched by eye or by loop. */
+#include "libmemhist/model/meminfo.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+const struct mh_meminfo_line *mh_meminfo_find(const struct mh_meminfo *m, const char *key)
+{
+	for (uint32_t i = 0; i < m->n; i++)
+		if (!strcmp(m->line[i].key, key))
+			return &m->line[i];
+	return NULL;
+}
+
+uint64_t mh_meminfo_bytes(const struct mh_meminfo *m, const char *key)
+{
+	const struct mh_meminfo_line *line = mh_meminfo_find(m, key);
+
+	if (!line)
+		return 0;
+	return line->is_kib ? line->value * 1024 : line->value;
+}
+
+bool mh_meminfo_same_keys(const struct mh_meminfo *a, const struct mh_meminfo *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (uint32_t i = 0; i < a->n; i++)
+		if (a->line[i].is_kib != b->line[i].is_kib ||
+		    strcmp(a->line[i].key, b->line[i].key) != 0)
+			return false;
+	return true;
+}
+
+int mh_meminfo_add(struct mh_meminfo *m, const char *key, size_t key_len, bool is_kib,
+		   uint64_t value)
+{
+	struct mh_meminfo_line *line;
+
+	if (!key_len || key_len > MH_MEMINFO_KEY_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < key_len; i++)
+		if (!isalnum((unsigned char)key[i]) && !memchr("_()", key[i], 3))
+			return -EINVAL;
+	if (m->n == MH_MEMINFO_MAX)
+		return -EOVERFLOW;
+	line = &m->line[m->n++];
+	memcpy(line->key, key, key_len);
+	line->key[key_len] = '\0';
+	line->is_kib = is_kib;
+	line->value = value;
+	return 0;
+}

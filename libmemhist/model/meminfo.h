@@ -1,0 +1,37 @@
+/*
+ * /proc/meminfo at one instant: every line the kernel gives, in its order.
+ *
+ * Keys are the kernel's own words ("MemAvailable", "Active(anon)", "HugePages_Total"); see proc(5).
+ * Values are KiB where the line ends in " kB", plain counts otherwise. Keys come from the kernel,
+ * but also from imported files, so they are checked: [A-Za-z0-9_()] only, at most
+ * MH_MEMINFO_KEY_MAX bytes.
+ */
+#ifndef MEMHIST_MODEL_MEMINFO_H
+#define MEMHIST_MODEL_MEMINFO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MH_MEMINFO_MAX = 128, MH_MEMINFO_KEY_MAX = 39 };
+
+struct mh_meminfo {
+	uint32_t n;
+	struct mh_meminfo_line {
+		char key[MH_MEMINFO_KEY_MAX + 1];
+		bool is_kib;
+		uint64_t value; /* KiB when is_kib, else a count */
+	} line[MH_MEMINFO_MAX];
+};
+
+/* The line called `key`, or NULL. */
+const struct mh_meminfo_line *mh_meminfo_find(const struct mh_meminfo *m, const char *key);
+/* Value of `key` in bytes (or the count), 0 when the kernel does not give it. */
+uint64_t mh_meminfo_bytes(const struct mh_meminfo *m, const char *key);
+/* Whether both list the same keys with the same units in the same order. */
+bool mh_meminfo_same_keys(const struct mh_meminfo *a, const struct mh_meminfo *b);
+/* Append a line; -EINVAL for a key that is not allowed, -EOVERFLOW past MH_MEMINFO_MAX. */
+int mh_meminfo_add(struct mh_meminfo *m, const char *key, size_t key_len, bool is_kib,
+		   uint64_t value);
+
+#endif

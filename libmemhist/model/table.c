@@ -1,0 +1,404 @@
+/*
+ * The process table.
+ *
+ * Slots hold processes; an open-addressing index finds a slot by pid; a bitmap finds the lowest
+ * free slot, so that the table stays as short as its peak. What happened in a round is kept as
+ * marks per slot (the number of the round in which it happened), so a new round clears nothing.
+ *
+ * Invariants, between calls:
+ *   T1  process[s].id.pid == 0 exactly when bit s of free_map is set (s < n_slots).
+ *   T2  Each live pid has exactly one entry in the index, at or after its home by linear probing
+ *       with no hole between.
+ *   T3  The lists hold each slot at most once; `changed` and `renamed` hold no slot of `born`.
+ *       Their capacity is that of the slots, so noting a change cannot fail.
+ */
+#include "libmemhist/model/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_SLOTS = 64 };
+
+struct marks {
+	uint32_t kept;
+	uint32_t born;
+	uint32_t renamed;
+	uint32_t changed;
+};
+
+struct mh_table {
+	uint32_t max_slots;
+	uint32_t n_slots; /* slots ever used: all at or above are free */
+	uint32_t cap;     /* a power of two, a multiple of 64 */
+	uint32_t n_live;
+	struct mh_process *process;
+	struct marks *marks;
+	uint64_t *free_map;
+	uint32_t free_hint; /* no free slot in the words of free_map before this one */
+
+	uint32_t *index; /* pid -> slot + 1, 0 = free; 2 * cap entries */
+
+	uint32_t *born, *renamed, *changed; /* cap entries each */
+	struct mh_gone *gone;
+	uint32_t gone_cap;
+
+	uint32_t round; /* number of the current round; 0 = none yet */
+	struct mh_snapshot snapshot;
+};
+
+int mh_table_new(struct mh_table **ret, uint32_t max_processes)
+{
+	struct mh_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->max_slots = max_processes && max_processes < MH_PID_MAX ? max_processes : MH_PID_MAX;
+	*ret = t;
+	return 0;
+}
+
+static void forget_gone(struct mh_table *t)
+{
+	for (uint32_t i = 0; i < t->snapshot.n_gone; i++)
+		free(t->gone[i].process.cmdline);
+	t->snapshot.n_gone = 0;
+}
+
+void mh_table_free(struct mh_table *t)
+{
+	if (!t)
+		return;
+	forget_gone(t);
+	for (uint32_t s = 0; s < t->n_slots; s++)
+		free(t->process[s].cmdline);
+	free(t->process);
+	free(t->marks);
+	free(t->free_map);
+	free(t->index);
+	free(t->born);
+	free(t->renamed);
+	free(t->changed);
+	free(t->gone);
+	free(t);
+}
+
+void mh_table_begin(struct mh_table *t, struct mh_instant at)
+{
+	forget_gone(t);
+	t->round++;
+	t->snapshot.at = at;
+	t->snapshot.n_born = t->snapshot.n_renamed = t->snapshot.n_changed = 0;
+}
+
+static uint32_t home_of(const struct mh_table *t, uint32_t pid)
+{
+	/* Fibonacci hashing: neighbouring pids spread over the whole index */
+	return (uint32_t)((pid * UINT64_C(0x9e3779b97f4a7c15)) >> 40) & (2 * t->cap - 1);
+}
+
+/* Position in the index of the entry for `pid`, or of the free entry where it belongs. */
+static uint32_t index_position(const struct mh_table *t, uint32_t pid)
+{
+	uint32_t i = home_of(t, pid);
+
+	while (t->index[i] && t->process[t->index[i] - 1].id.pid != pid)
+		i = (i + 1) & (2 * t->cap - 1);
+	return i;
+}
+
+/* Remove one entry and close the hole, so that T2 holds for those behind it. */
+static void index_remove(struct mh_table *t, uint32_t pid)
+{
+	uint32_t mask = 2 * t->cap - 1, hole = index_position(t, pid), i = hole;
+
+	t->index[hole] = 0;
+	for (;;) {
+		uint32_t home;
+
+		i = (i + 1) & mask;
+		if (!t->index[i])
+			return;
+		home = home_of(t, t->process[t->index[i] - 1].id.pid);
+		/* an entry may fill the hole unless its home lies cyclically in (hole, i] */
+		if (((i - home) & mask) < ((i - hole) & mask))
+			continue;
+		t->index[hole] = t->index[i];
+		t->index[i] = 0;
+		hole = i;
+	}
+}
+
+static bool resize(void **array, size_t n, size_t size)
+{
+	void *bigger = reallocarray(*array, n, size);
+
+	if (!bigger)
+		return false;
+	*array = bigger;
+	return true;
+}
+
+static int grow(struct mh_table *t)
+{
+	uint32_t cap = t->cap ? t->cap * 2 : FIRST_SLOTS;
+	uint32_t *index;
+
+	if (t->n_slots >= t->max_slots)
+		return -EOVERFLOW;
+	if (!resize((void **)&t->process, cap, sizeof(*t->process)) ||
+	    !resize((void **)&t->marks, cap, sizeof(*t->marks)) ||
+	    !resize((void **)&t->free_map, cap / 64, sizeof(*t->free_map)) ||
+	    !resize((void **)&t->born, cap, sizeof(*t->born)) ||
+	    !resize((void **)&t->renamed, cap, sizeof(*t->renamed)) ||
+	    !resize((void **)&t->changed, cap, sizeof(*t->changed)))
+		return -ENOMEM;
+	index = calloc((size_t)2 * cap, sizeof(*index));
+	if (!index)
+		return -ENOMEM;
+	memset(t->process + t->cap, 0, (cap - t->cap) * sizeof(*t->process));
+	memset(t->marks + t->cap, 0, (cap - t->cap) * sizeof(*t->marks));
+	memset(t->free_map + t->cap / 64, 0xff, (cap - t->cap) / 64 * sizeof(*t->free_map));
+	free(t->index);
+	t->index = index;
+	t->cap = cap;
+	for (uint32_t s = 0; s < t->n_slots; s++)
+		if (t->process[s].id.pid)
+			t->index[index_position(t, t->process[s].id.pid)] = s + 1;
+	return 0;
+}
+
+static uint32_t lowest_free_slot(struct mh_table *t)
+{
+	while (t->free_hint < t->cap / 64 && !t->free_map[t->free_hint])
+		t->free_hint++;
+	if (t->free_hint == t->cap / 64)
+		return t->cap;
+	return t->free_hint * 64 + (uint32_t)__builtin_ctzll(t->free_map[t->free_hint]);
+}
+
+struct mh_process *mh_table_find(const struct mh_table *t, uint32_t pid)
+{
+	uint32_t slot;
+
+	if (!t->cap || !pid)
+		return NULL;
+	slot = t->index[index_position(t, pid)];
+	return slot ? &t->process[slot - 1] : NULL;
+}
+
+struct mh_process *mh_table_at(const struct mh_table *t, uint32_t slot)
+{
+	return slot < t->n_slots && t->process[slot].id.pid ? &t->process[slot] : NULL;
+}
+
+uint32_t mh_table_slot(const struct mh_table *t, const struct mh_process *p)
+{
+	return (uint32_t)(p - t->process);
+}
+
+/* 1 + the twin number of a process of this pid and start time that ended in this round, else 0. */
+static uint32_t next_twin(const struct mh_table *t, const struct mh_identity *id)
+{
+	uint32_t twin = 0;
+
+	for (uint32_t i = 0; i < t->snapshot.n_gone; i++) {
+		const struct mh_identity *was = &t->gone[i].process.id;
+
+		if (was->pid == id->pid && was->start_ticks == id->start_ticks && was->twin >= twin)
+			twin = was->twin + 1;
+	}
+	return twin;
+}
+
+int mh_table_add(struct mh_table *t, const struct mh_identity *id, struct mh_process **ret)
+{
+	struct mh_process *p;
+	uint32_t slot;
+
+	if (!id->pid || id->pid > MH_PID_MAX)
+		return -EINVAL;
+	if (mh_table_find(t, id->pid))
+		return -EEXIST;
+	slot = lowest_free_slot(t);
+	if (slot == t->cap) {
+		int rc = grow(t);
+
+		if (rc)
+			return rc;
+	}
+	if (slot >= t->max_slots)
+		return -EOVERFLOW;
+	p = &t->process[slot];
+	*p = (struct mh_process){.id = *id};
+	if (!id->twin)
+		p->id.twin = next_twin(t, id);
+	t->free_map[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+	/* the pid is in place, so the probe ends at its own free entry */
+	t->index[index_position(t, id->pid)] = slot + 1;
+	if (slot >= t->n_slots)
+		t->n_slots = slot + 1;
+	t->n_live++;
+	t->marks[slot] = (struct marks){.kept = t->round, .born = t->round};
+	t->born[t->snapshot.n_born++] = slot;
+	*ret = p;
+	return 0;
+}
+
+static void unlist(uint32_t *list, uint32_t *n, uint32_t slot)
+{
+	for (uint32_t i = 0; i < *n; i++)
+		if (list[i] == slot) {
+			memmove(&list[i], &list[i + 1], (*n - i - 1) * sizeof(*list));
+			(*n)--;
+			return;
+		}
+}
+
+int mh_table_remove(struct mh_table *t, struct mh_process *p)
+{
+	uint32_t slot = mh_table_slot(t, p);
+	struct marks *marks = &t->marks[slot];
+
+	if (t->snapshot.n_gone == t->gone_cap) {
+		uint32_t cap = t->gone_cap ? t->gone_cap * 2 : FIRST_SLOTS;
+
+		if (!resize((void **)&t->gone, cap, sizeof(*t->gone)))
+			return -ENOMEM;
+		t->gone_cap = cap;
+	}
+	index_remove(t, p->id.pid);
+	if (marks->renamed == t->round)
+		unlist(t->renamed, &t->snapshot.n_renamed, slot);
+	if (marks->changed == t->round)
+		unlist(t->changed, &t->snapshot.n_changed, slot);
+	if (marks->born == t->round) {
+		/* came and went within the round: no snapshot ever showed it */
+		unlist(t->born, &t->snapshot.n_born, slot);
+		free(p->cmdline);
+	} else {
+		t->gone[t->snapshot.n_gone++] = (struct mh_gone){.slot = slot, .process = *p};
+	}
+	*p = (struct mh_process){0};
+	*marks = (struct marks){0};
+	t->free_map[slot / 64] |= UINT64_C(1) << slot % 64;
+	if (slot / 64 < t->free_hint)
+		t->free_hint = slot / 64;
+	while (t->n_slots && !t->process[t->n_slots - 1].id.pid)
+		t->n_slots--;
+	t->n_live--;
+	return 0;
+}
+
+static void note_changed(struct mh_table *t, uint32_t slot)
+{
+	struct marks *marks = &t->marks[slot];
+
+	if (marks->changed == t->round || marks->born == t->round)
+		return;
+	marks->changed = t->round;
+	t->changed[t->snapshot.n_changed++] = slot;
+}
+
+void mh_table_set(struct mh_table *t, struct mh_process *p, const uint64_t value[MH_FIELD_COUNT])
+{
+	if (!memcmp(p->value, value, sizeof(p->value)))
+		return;
+	memcpy(p->value, value, sizeof(p->value));
+	note_changed(t, mh_table_slot(t, p));
+}
+
+void mh_table_set_one(struct mh_table *t, struct mh_process *p, int field, uint64_t value)
+{
+	if (p->value[field] == value)
+		return;
+	p->value[field] = value;
+	note_changed(t, mh_table_slot(t, p));
+}
+
+static bool same_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	return a_len == b_len && (!a_len || !memcmp(a, b, a_len));
+}
+
+int mh_table_rename(struct mh_table *t, struct mh_process *p, const struct mh_names *names)
+{
+	size_t comm_len = names->comm_len < MH_COMM_MAX ? names->comm_len : MH_COMM_MAX;
+	size_t cmdline_len = names->cmdline_len < MH_CMDLINE_MAX ? names->cmdline_len
+								 : MH_CMDLINE_MAX;
+	bool same_cmdline = same_bytes(p->cmdline, p->cmdline_len, names->cmdline, cmdline_len);
+	uint32_t slot = mh_table_slot(t, p);
+	char *cmdline = NULL;
+
+	if (same_cmdline && p->ppid == names->ppid && p->uid == names->uid &&
+	    same_bytes(p->comm, p->comm_len, names->comm, comm_len))
+		return 0;
+	if (!same_cmdline) {
+		if (cmdline_len) {
+			cmdline = malloc(cmdline_len);
+			if (!cmdline)
+				return -ENOMEM;
+			memcpy(cmdline, names->cmdline, cmdline_len);
+		}
+		free(p->cmdline);
+		p->cmdline = cmdline;
+		p->cmdline_len = (uint32_t)cmdline_len;
+	}
+	p->ppid = names->ppid;
+	p->uid = names->uid;
+	memcpy(p->comm, names->comm, comm_len);
+	p->comm[comm_len] = '\0';
+	p->comm_len = (uint32_t)comm_len;
+	if (t->marks[slot].renamed != t->round && t->marks[slot].born != t->round) {
+		t->marks[slot].renamed = t->round;
+		t->renamed[t->snapshot.n_renamed++] = slot;
+	}
+	return 1;
+}
+
+void mh_table_keep(struct mh_table *t, struct mh_process *p)
+{
+	t->marks[mh_table_slot(t, p)].kept = t->round;
+}
+
+int mh_table_drop_unkept(struct mh_table *t)
+{
+	/* from the top, since removing the last slots shortens the table */
+	for (uint32_t s = t->n_slots; s-- > 0;) {
+		if (t->process[s].id.pid && t->marks[s].kept != t->round) {
+			int rc = mh_table_remove(t, &t->process[s]);
+
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+void mh_table_set_boot(struct mh_table *t, const struct mh_boot_id *boot_id)
+{
+	if (!memcmp(&t->snapshot.boot_id, boot_id, sizeof(*boot_id)))
+		return;
+	mh_table_drop_unkept(t);
+	t->snapshot.boot_id = *boot_id;
+}
+
+const struct mh_snapshot *mh_table_end(struct mh_table *t, const struct mh_round *round)
+{
+	struct mh_snapshot *s = &t->snapshot;
+
+	s->fields = round->fields;
+	s->first = t->round == 1;
+	s->partial = round->partial;
+	s->collect_us = round->collect_us;
+	s->process = t->process;
+	s->n_slots = t->n_slots;
+	s->n_live = t->n_live;
+	s->gone = t->gone;
+	s->born = t->born;
+	s->renamed = t->renamed;
+	s->changed = t->changed;
+	s->meminfo = round->meminfo;
+	s->gap = round->gap;
+	return s;
+}
