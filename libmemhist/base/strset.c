@@ -94,7 +94,8 @@ static uint32_t *find_bucket(const struct mh_strset *set, const char *bytes, siz
 		if (!*bucket)
 			return bucket;
 		str = set->items[*bucket - 1];
-		if (str->hash == hash && str->len == len && !memcmp(str->bytes, bytes, len))
+		if (str->hash == hash && str->len == len &&
+		    (!len || !memcmp(str->bytes, bytes, len)))
 			return bucket;
 	}
 }

@@ -15,10 +15,11 @@
 #include <stdint.h>
 
 enum {
-	MH_PID_MAX = 4194304,  /* PID_MAX_LIMIT of 64-bit Linux: pids are 1 … this */
-	MH_COMM_MAX = 63,      /* bytes; the kernel gives 15, kernel threads up to 63 */
-	MH_CMDLINE_MAX = 4096, /* bytes kept of a command line; a longer one is cut */
-	MH_BOOT_ID_BYTES = 16, /* /proc/sys/kernel/random/boot_id as bytes */
+	MH_PID_MAX = 4194304,       /* PID_MAX_LIMIT of 64-bit Linux: pids are 1 … this */
+	MH_PROCESSES_MAX = 1 << 20, /* live at once: the largest table, the largest keyframe */
+	MH_COMM_MAX = 63,           /* bytes; the kernel gives 15, kernel threads up to 63 */
+	MH_CMDLINE_MAX = 4096,      /* bytes kept of a command line; a longer one is cut */
+	MH_BOOT_ID_BYTES = 16,      /* /proc/sys/kernel/random/boot_id as bytes */
 };
 
 struct mh_boot_id {

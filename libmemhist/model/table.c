@@ -4,6 +4,8 @@
  * Slots hold processes; an open-addressing index finds a slot by pid; a bitmap finds the lowest
  * free slot, so that the table stays as short as its peak. What happened in a round is kept as
  * marks per slot (the number of the round in which it happened), so a new round clears nothing.
+ * "Kept" counts listings instead: a round that was begun again (its source failed half-way) starts
+ * its listing anew, but still owes its births and exits to the next snapshot.
  *
  * Invariants, between calls:
  *   T1  process[s].id.pid == 0 exactly when bit s of free_map is set (s < n_slots).
@@ -43,7 +45,9 @@ struct mh_table {
 	struct mh_gone *gone;
 	uint32_t gone_cap;
 
-	uint32_t round; /* number of the current round; 0 = none yet */
+	uint32_t round;   /* number of the current round; 0 = none yet */
+	uint32_t listing; /* number of the current listing, for marks.kept */
+	bool open;        /* begun, not ended */
 	struct mh_snapshot snapshot;
 };
 
@@ -53,7 +57,8 @@ int mh_table_new(struct mh_table **ret, uint32_t max_processes)
 
 	if (!t)
 		return -ENOMEM;
-	t->max_slots = max_processes && max_processes < MH_PID_MAX ? max_processes : MH_PID_MAX;
+	t->max_slots = max_processes && max_processes < MH_PROCESSES_MAX ? max_processes
+									 : MH_PROCESSES_MAX;
 	*ret = t;
 	return 0;
 }
@@ -85,9 +90,13 @@ void mh_table_free(struct mh_table *t)
 
 void mh_table_begin(struct mh_table *t, struct mh_instant at)
 {
-	forget_gone(t);
-	t->round++;
+	t->listing++;
 	t->snapshot.at = at;
+	if (t->open)
+		return;
+	t->open = true;
+	t->round++;
+	forget_gone(t);
 	t->snapshot.n_born = t->snapshot.n_renamed = t->snapshot.n_changed = 0;
 }
 
@@ -192,6 +201,11 @@ struct mh_process *mh_table_at(const struct mh_table *t, uint32_t slot)
 	return slot < t->n_slots && t->process[slot].id.pid ? &t->process[slot] : NULL;
 }
 
+uint32_t mh_table_live(const struct mh_table *t)
+{
+	return t->n_live;
+}
+
 uint32_t mh_table_slot(const struct mh_table *t, const struct mh_process *p)
 {
 	return (uint32_t)(p - t->process);
@@ -239,7 +253,7 @@ int mh_table_add(struct mh_table *t, const struct mh_identity *id, struct mh_pro
 	if (slot >= t->n_slots)
 		t->n_slots = slot + 1;
 	t->n_live++;
-	t->marks[slot] = (struct marks){.kept = t->round, .born = t->round};
+	t->marks[slot] = (struct marks){.kept = t->listing, .born = t->round};
 	t->born[t->snapshot.n_born++] = slot;
 	*ret = p;
 	return 0;
@@ -358,14 +372,19 @@ int mh_table_rename(struct mh_table *t, struct mh_process *p, const struct mh_na
 
 void mh_table_keep(struct mh_table *t, struct mh_process *p)
 {
-	t->marks[mh_table_slot(t, p)].kept = t->round;
+	t->marks[mh_table_slot(t, p)].kept = t->listing;
+}
+
+bool mh_table_is_kept(const struct mh_table *t, const struct mh_process *p)
+{
+	return t->marks[mh_table_slot(t, p)].kept == t->listing;
 }
 
 int mh_table_drop_unkept(struct mh_table *t)
 {
 	/* from the top, since removing the last slots shortens the table */
 	for (uint32_t s = t->n_slots; s-- > 0;) {
-		if (t->process[s].id.pid && t->marks[s].kept != t->round) {
+		if (t->process[s].id.pid && t->marks[s].kept != t->listing) {
 			int rc = mh_table_remove(t, &t->process[s]);
 
 			if (rc)
@@ -387,6 +406,7 @@ const struct mh_snapshot *mh_table_end(struct mh_table *t, const struct mh_round
 {
 	struct mh_snapshot *s = &t->snapshot;
 
+	t->open = false;
 	s->fields = round->fields;
 	s->first = t->round == 1;
 	s->partial = round->partial;

@@ -39,12 +39,17 @@ struct mh_names {
 };
 
 /*
- * A table for at most `max_processes` live at once (0 = MH_PID_MAX). Returns -ENOMEM.
+ * A table for at most `max_processes` live at once (0 = MH_PROCESSES_MAX). Returns -ENOMEM.
  */
 int mh_table_new(struct mh_table **ret, uint32_t max_processes);
 void mh_table_free(struct mh_table *t);
 
-/* Begin a round: the lists of the snapshot before become invalid. */
+/*
+ * Begin a round: the lists of the snapshot before become invalid. Beginning again without _end in
+ * between continues the round with a new listing: nobody is kept yet, but births, exits and changes
+ * noted so far stay, so that a source that failed half-way, or that passes over snapshots nobody
+ * wants, loses nothing.
+ */
 void mh_table_begin(struct mh_table *t, struct mh_instant at);
 
 /*
@@ -57,6 +62,8 @@ void mh_table_set_boot(struct mh_table *t, const struct mh_boot_id *boot_id);
 struct mh_process *mh_table_find(const struct mh_table *t, uint32_t pid);
 /* The process in this slot, or NULL when it is free. */
 struct mh_process *mh_table_at(const struct mh_table *t, uint32_t slot);
+/* How many are alive. */
+uint32_t mh_table_live(const struct mh_table *t);
 uint32_t mh_table_slot(const struct mh_table *t, const struct mh_process *p);
 
 /*
@@ -80,6 +87,7 @@ int mh_table_rename(struct mh_table *t, struct mh_process *p, const struct mh_na
 
 /* Seen in this round. */
 void mh_table_keep(struct mh_table *t, struct mh_process *p);
+bool mh_table_is_kept(const struct mh_table *t, const struct mh_process *p);
 /* End everybody not kept in this round. Returns -ENOMEM (some stay until the next round). */
 int mh_table_drop_unkept(struct mh_table *t);
 

@@ -1,0 +1,48 @@
+/*
+ * Payloads to snapshots: the reverse of encode.h, into a process table. Every payload is taken as
+ * hostile, also behind a valid checksum: it may do nothing that the rules of docs/FORMAT.md section
+ * 4 forbid, and its memory is bounded before it is allocated.
+ *
+ * A snapshot frame leaves the table's round open, so that a reader may pass over snapshots nobody
+ * wants: mh_decoder_end() closes the round and says all that happened since the last one closed.
+ */
+#ifndef MEMHIST_HISTORY_DECODE_H
+#define MEMHIST_HISTORY_DECODE_H
+
+#include "libmemhist/base/err.h"
+#include "libmemhist/history/frame.h"
+#include "libmemhist/history/reader.h"
+#include "libmemhist/model/snapshot.h"
+
+struct mh_decoder;
+
+enum mh_decoded {
+	MH_DECODED_NOTHING = 0,  /* a gap, noted for the next snapshot, or a type from the future */
+	MH_DECODED_SNAPSHOT = 1, /* the table is at this snapshot */
+	MH_DECODED_ORPHAN = 2,   /* a delta without the frame it builds on */
+};
+
+int mh_decoder_new(struct mh_decoder **ret);
+void mh_decoder_free(struct mh_decoder *d);
+
+/* Another segment begins: no chapter is open, the sequence starts anew. */
+void mh_decoder_new_segment(struct mh_decoder *d);
+
+/* Bytes were lost here: deltas are orphans until the next keyframe, which carries the gap. */
+void mh_decoder_lost(struct mh_decoder *d, mh_ms_t last_wall_ms);
+
+/*
+ * Take in a frame. Returns an enum mh_decoded; -EBADMSG: breaks a rule, treat it as damage;
+ * -EPROTO: written by a newer memhist in a way this one must not guess at; -ENOMEM.
+ */
+int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct mh_err *err);
+
+/* Close the round: the snapshot of the last frame that was MH_DECODED_SNAPSHOT. */
+const struct mh_snapshot *mh_decoder_end(struct mh_decoder *d);
+
+/* Gap records seen since the decoder was made. */
+uint64_t mh_decoder_gaps(const struct mh_decoder *d);
+
+const struct mh_segment_info *mh_decoder_segment(const struct mh_decoder *d);
+
+#endif

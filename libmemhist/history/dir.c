@@ -1,0 +1,215 @@
+/* Names, listing and lock of a history directory. Everything goes through its descriptor. */
+#include "libmemhist/history/dir.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOCK_NAME "LOCK"
+#define PATTERN   "##########-########T######Z-xxxxxxxx.open" /* # digit, x hexadecimal digit */
+
+enum { DIR_MODE = 0750, FILE_MODE = 0640 };
+enum { SEQ_DIGITS = 10, START_AT = 11, BOOT_AT = 28, BOOT_DIGITS = 8 }; /* places in PATTERN */
+
+int mh_dir_open(const char *path, struct mh_err *err)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	fd = -errno;
+	if (fd == -ENOTDIR && !lstat(path, &st) && S_ISLNK(st.st_mode))
+		return mh_errf(err, -ENOTDIR,
+			       "%s is a symbolic link: name the history directory itself", path);
+	if (fd == -ENOTDIR)
+		return mh_errf(err, fd,
+			       "%s is not a directory: a history is a directory of segments", path);
+	return mh_err_sys(err, fd, "cannot open the history directory %s", path);
+}
+
+int mh_dir_create(const char *path, struct mh_err *err)
+{
+	if (mkdir(path, DIR_MODE) && errno != EEXIST)
+		return mh_err_sys(err, -errno, "cannot create the history directory %s", path);
+	return mh_dir_open(path, err);
+}
+
+static bool matches(const char *name)
+{
+	const char *p = PATTERN;
+
+	for (; *p && *name; p++, name++) {
+		bool ok = *p == '#'   ? isdigit((unsigned char)*name)
+			  : *p == 'x' ? isxdigit((unsigned char)*name)
+				      : *p == *name;
+		if (!ok)
+			return false;
+	}
+	return *p == *name;
+}
+
+static int64_t digits(const char *p, int n)
+{
+	int64_t value = 0;
+
+	while (n--)
+		value = value * 10 + (*p++ - '0');
+	return value;
+}
+
+static mh_ms_t start_of(const char *name)
+{
+	const char *p = name + START_AT;
+	struct tm tm = {
+		.tm_year = (int)digits(p, 4) - 1900,
+		.tm_mon = (int)digits(p + 4, 2) - 1,
+		.tm_mday = (int)digits(p + 6, 2),
+		.tm_hour = (int)digits(p + 9, 2),
+		.tm_min = (int)digits(p + 11, 2),
+		.tm_sec = (int)digits(p + 13, 2),
+	};
+
+	return (mh_ms_t)timegm(&tm) * 1000;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+	const struct mh_segment_file *x = a, *y = b;
+
+	if (x->seq != y->seq)
+		return x->seq < y->seq ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+static int append(struct mh_segment_list *list, const char *name, uint64_t bytes)
+{
+	struct mh_segment_file *file;
+
+	/* room for powers of two: n is one exactly when it is time to double */
+	if (!(list->n & (list->n - 1))) {
+		size_t cap = list->n ? list->n * 2 : 1;
+
+		file = reallocarray(list->file, cap, sizeof(*file));
+		if (!file)
+			return -ENOMEM;
+		list->file = file;
+	}
+	file = &list->file[list->n++];
+	*file = (struct mh_segment_file){
+		.seq = (uint64_t)digits(name, SEQ_DIGITS),
+		.start_ms = start_of(name),
+		.bytes = bytes,
+	};
+	memcpy(file->name, name, sizeof(PATTERN));
+	memcpy(file->boot, name + BOOT_AT, BOOT_DIGITS);
+	return 0;
+}
+
+int mh_dir_list(int dir_fd, struct mh_segment_list *list)
+{
+	/* a descriptor of its own: closedir() closes it, and the position is not shared */
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir) {
+		rc = -errno;
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	list->n = list->n_foreign = 0;
+	free(list->file);
+	list->file = NULL;
+	while (!rc && (errno = 0, entry = readdir(dir))) {
+		struct stat st;
+
+		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, LOCK_NAME))
+			continue;
+		if (!matches(entry->d_name) ||
+		    fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+		    !S_ISREG(st.st_mode))
+			list->n_foreign++;
+		else
+			rc = append(list, entry->d_name, (uint64_t)st.st_size);
+	}
+	if (!rc)
+		rc = -errno;
+	closedir(dir);
+	if (list->n)
+		qsort(list->file, list->n, sizeof(*list->file), by_seq);
+	return rc;
+}
+
+void mh_dir_list_done(struct mh_segment_list *list)
+{
+	free(list->file);
+	*list = (struct mh_segment_list){0};
+}
+
+void mh_segment_name(char ret[MH_SEGMENT_NAME_MAX], uint64_t seq, mh_ms_t start_ms,
+		     const struct mh_boot_id *boot_id)
+{
+	time_t start = (time_t)(start_ms / 1000);
+	char utc[32];
+	struct tm tm;
+
+	gmtime_r(&start, &tm);
+	strftime(utc, sizeof(utc), "%Y%m%dT%H%M%SZ", &tm);
+	snprintf(ret, MH_SEGMENT_NAME_MAX, "%010" PRIu64 "-%s-%02x%02x%02x%02x.open", seq, utc,
+		 boot_id->bytes[0], boot_id->bytes[1], boot_id->bytes[2], boot_id->bytes[3]);
+}
+
+static int32_t pid_in(int fd)
+{
+	char text[16] = "";
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	long pid = n > 0 ? strtol(text, NULL, 10) : 0;
+
+	return pid > 0 && pid <= MH_PID_MAX ? (int32_t)pid : 0;
+}
+
+int mh_dir_lock(int dir_fd, int32_t *ret_pid)
+{
+	int fd = openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	if (fcntl(fd, F_OFD_SETLK, &whole)) {
+		rc = errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+		*ret_pid = pid_in(fd);
+		close(fd);
+		return rc;
+	}
+	/* for people and for status only; the lock is the kernel's, so a failure here is none */
+	if (!ftruncate(fd, 0))
+		dprintf(fd, "%d\n", (int)getpid());
+	return fd;
+}
+
+bool mh_dir_is_locked(int dir_fd, int32_t *ret_pid)
+{
+	int fd = openat(dir_fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	bool locked;
+
+	*ret_pid = 0;
+	if (fd < 0)
+		return false;
+	/* asks without taking, so that it never gets into the way of a writer that starts */
+	locked = !fcntl(fd, F_OFD_GETLK, &whole) && whole.l_type != F_UNLCK;
+	if (locked)
+		*ret_pid = pid_in(fd);
+	close(fd);
+	return locked;
+}

@@ -1,0 +1,63 @@
+/*
+ * The directory of a history: which files are segments, in which order, and who may write.
+ *
+ * A segment's name is `<seq>-<start>-<boot>.open`: ten decimal digits that order the segments even
+ * when the clock was wrong, the UTC time of its first frame (20261120T202848Z), and the first
+ * eight hexadecimal digits of the boot id. Everything else in the directory is foreign and left
+ * alone, except LOCK.
+ */
+#ifndef MEMHIST_HISTORY_DIR_H
+#define MEMHIST_HISTORY_DIR_H
+
+#include "libmemhist/base/err.h"
+#include "libmemhist/base/timespec.h"
+#include "libmemhist/model/process.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MH_SEGMENT_NAME_MAX = 64 };
+
+struct mh_segment_file {
+	char name[MH_SEGMENT_NAME_MAX];
+	uint64_t seq;
+	mh_ms_t start_ms; /* from the name, whole seconds */
+	char boot[9];     /* from the name, hexadecimal */
+	uint64_t bytes;   /* size when listed */
+};
+
+struct mh_segment_list {
+	struct mh_segment_file *file; /* ascending seq */
+	size_t n;
+	size_t n_foreign; /* other files, LOCK and dot files not counted */
+};
+
+/* Open a history directory for reading: no symbolic link, no creation. Returns a descriptor or
+ * -errno with a sentence. */
+int mh_dir_open(const char *path, struct mh_err *err);
+/* The same for writing: created with mode 0750 when missing. */
+int mh_dir_create(const char *path, struct mh_err *err);
+
+/*
+ * List the segments. Returns 0, -ENOMEM or -errno of reading the directory. `list` is replaced;
+ * zero-initialise it before the first call and free it with mh_dir_list_done().
+ */
+int mh_dir_list(int dir_fd, struct mh_segment_list *list);
+void mh_dir_list_done(struct mh_segment_list *list);
+
+/* Compose a segment's name. */
+void mh_segment_name(char ret[MH_SEGMENT_NAME_MAX], uint64_t seq, mh_ms_t start_ms,
+		     const struct mh_boot_id *boot_id);
+
+/*
+ * Lock the file LOCK (fcntl(2) F_OFD_SETLK: the lock belongs to the descriptor and goes with it,
+ * also at kill -9) and put our pid in it. Returns its descriptor, to be kept open as long as
+ * the lock is wanted, or -EBUSY when somebody else holds it, with *ret_pid as they wrote it
+ * (0 = unknown), or -errno.
+ */
+int mh_dir_lock(int dir_fd, int32_t *ret_pid);
+/* Whether somebody holds LOCK now, and who. Takes nothing. */
+bool mh_dir_is_locked(int dir_fd, int32_t *ret_pid);
+
+#endif

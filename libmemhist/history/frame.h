@@ -1,0 +1,59 @@
+/*
+ * Frames: the unit in which history is written, checked and lost. docs/FORMAT.md section 3 is
+ * normative; the layout is repeated here for the eye:
+ *
+ *     OFFSET SIZE MEANING (little-endian)
+ *          0    4 magic "MHF1"
+ *          4    4 length of the payload, 1 … 16 MiB
+ *          8    4 segment: a random number, the same in all frames of a file
+ *         12    4 sequence: 0 for the first frame of a file, then one more each
+ *         16    8 wall clock, milliseconds since 1970-01-01T00:00:00Z, signed
+ *         24    8 boot clock, nanoseconds
+ *         32    1 type: 1 snapshot, 2 gap
+ *         33    1 flags: 1 keyframe, 2 payload compressed by zstd
+ *         34    2 version of the payload's meaning: 1
+ *         36    4 CRC-32C of bytes 0 … 35 and the payload
+ *         40    … payload
+ *
+ * Pure functions on bytes.
+ */
+#ifndef MEMHIST_HISTORY_FRAME_H
+#define MEMHIST_HISTORY_FRAME_H
+
+#include "libmemhist/base/timespec.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	MH_FRAME_HEAD = 40,
+	MH_FRAME_PAYLOAD_MAX = 16 << 20, /* stored bytes */
+	MH_FRAME_RAW_MAX = 32 << 20,     /* bytes after decompression */
+	MH_FRAME_VERSION = 1,
+};
+
+enum mh_frame_type { MH_FRAME_SNAPSHOT = 1, MH_FRAME_GAP = 2 };
+enum mh_frame_flag { MH_FRAME_KEY = 1, MH_FRAME_ZSTD = 2 };
+
+struct mh_frame {
+	uint32_t segment;
+	uint32_t seq;
+	struct mh_instant at;
+	uint8_t type;
+	uint8_t flags;
+	uint16_t version;
+	uint32_t len;
+	const uint8_t *payload; /* len bytes */
+};
+
+/* Write the header of `frame` with its CRC into `head`. */
+void mh_frame_seal(const struct mh_frame *frame, uint8_t head[MH_FRAME_HEAD]);
+
+/*
+ * Read the frame at the beginning of `bytes`. Returns its size (header and payload) when it is
+ * valid; 0 when `len` bytes are too few to tell, and *ret_need is how many are needed; -EBADMSG
+ * when no valid frame begins here. The payload points into `bytes`.
+ */
+int mh_frame_read(const uint8_t *bytes, size_t len, struct mh_frame *ret, size_t *ret_need);
+
+#endif

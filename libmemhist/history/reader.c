@@ -1,0 +1,304 @@
+/*
+ * The reader: segments in order, each walked frame by frame through the decoder. Keeps one file
+ * open, re-lists the directory when a file ends, and takes deletions as they come.
+ *
+ * Snapshots outside the range are decoded (deltas build on them) but the decoder's round stays
+ * open, so that the first snapshot delivered tells of all births and exits until then.
+ */
+#include "libmemhist/history/reader.h"
+
+#include "libmemhist/history/decode.h"
+#include "libmemhist/history/dir.h"
+#include "libmemhist/history/walk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct mh_reader {
+	struct mh_reader_options options;
+	char *dir_path;
+	int dir_fd;
+	struct mh_segment_list list;
+	uint64_t last_seq; /* number of the segment opened last, 0 = none yet */
+	bool is_late;      /* follow: behind the newest snapshot, which alone is delivered */
+
+	struct mh_walk *walk; /* the open segment, NULL = between segments */
+	char name[MH_SEGMENT_NAME_MAX];
+	struct mh_step step;  /* of the last frame */
+	struct mh_step place; /* of the last snapshot */
+	mh_ms_t last_wall_ms;
+
+	struct mh_decoder *decoder;
+	struct mh_reader_stats stats;
+};
+
+int mh_reader_open(struct mh_reader **ret, const char *dir, const struct mh_reader_options *options,
+		   struct mh_err *err)
+{
+	struct mh_reader *r = calloc(1, sizeof(*r));
+	int rc;
+
+	if (!r || !(r->dir_path = strdup(dir)) || mh_decoder_new(&r->decoder)) {
+		if (r)
+			r->dir_fd = -1;
+		mh_reader_close(r);
+		return mh_err_sys(err, -ENOMEM, "cannot read the history %s", dir);
+	}
+	r->options = *options;
+	r->is_late = options->follow;
+	rc = r->dir_fd = mh_dir_open(dir, err);
+	if (rc < 0)
+		goto fail;
+	rc = mh_dir_list(r->dir_fd, &r->list);
+	if (rc) {
+		mh_err_sys(err, rc, "cannot list the history %s", dir);
+		goto fail;
+	}
+	r->stats.foreign_files = r->list.n_foreign;
+	if (!r->list.n && !options->follow) {
+		rc = mh_errf(err, -ENODATA,
+			     "%s holds no memhist history: no file there has a segment's name",
+			     dir);
+		goto fail;
+	}
+	*ret = r;
+	return 0;
+fail:
+	mh_reader_close(r);
+	return rc;
+}
+
+void mh_reader_close(struct mh_reader *r)
+{
+	if (!r)
+		return;
+	mh_walk_close(r->walk);
+	mh_decoder_free(r->decoder);
+	mh_dir_list_done(&r->list);
+	if (r->dir_fd >= 0)
+		close(r->dir_fd);
+	free(r->dir_path);
+	free(r);
+}
+
+static void report(struct mh_reader *r, uint64_t offset, uint64_t bytes, bool torn,
+		   const char *reason)
+{
+	struct mh_damage damage = {r->name, offset, bytes, torn, reason};
+
+	if (torn) {
+		r->stats.torn_tails++;
+		r->stats.torn_bytes += bytes;
+	} else {
+		r->stats.damages++;
+		r->stats.damaged_bytes += bytes;
+		mh_decoder_lost(r->decoder, r->last_wall_ms);
+	}
+	if (r->options.damage)
+		r->options.damage(r->options.arg, &damage);
+}
+
+static bool has_newer_segment(struct mh_reader *r)
+{
+	if (mh_dir_list(r->dir_fd, &r->list) || !r->list.n)
+		return false;
+	return r->list.file[r->list.n - 1].seq > r->last_seq;
+}
+
+/* Whether a writer may be in the middle of a frame at the end of this segment. */
+static bool is_being_written(struct mh_reader *r)
+{
+	int32_t pid;
+
+	return mh_dir_is_locked(r->dir_fd, &pid) && !has_newer_segment(r);
+}
+
+static void close_segment(struct mh_reader *r)
+{
+	bool torn;
+	uint64_t tail = mh_walk_tail(r->walk, &torn);
+
+	if (tail && !(torn && is_being_written(r)))
+		report(r, r->step.offset + r->step.size, tail, torn,
+		       torn ? "cut short by a crash" : "no valid frame");
+	mh_walk_close(r->walk);
+	r->walk = NULL;
+}
+
+/*
+ * Whether nothing in segment `i` can be wanted. Its last time is not known without reading it, but
+ * the next one's first time is, unless the clock was set back in between.
+ */
+static bool is_out_of_range(const struct mh_reader *r, size_t i)
+{
+	const struct mh_segment_file *file = &r->list.file[i];
+	bool has_next = i + 1 < r->list.n;
+
+	if (r->options.follow)
+		return !r->last_seq && has_next;
+	if (file->start_ms >= r->options.until_ms)
+		return true;
+	/* names have whole seconds: the next one may have begun up to a second later */
+	return has_next && file[1].start_ms >= file->start_ms &&
+	       file[1].start_ms + 1000 <= r->options.since_ms;
+}
+
+/* Open the next segment: 1, 0 when there is none (yet), or -errno. */
+static int open_next(struct mh_reader *r, struct mh_err *err)
+{
+	for (size_t i = 0; i < r->list.n; i++) {
+		const struct mh_segment_file *file = &r->list.file[i];
+		int rc;
+
+		if (file->seq <= r->last_seq || is_out_of_range(r, i))
+			continue;
+		rc = mh_walk_open(&r->walk, r->dir_fd, file->name);
+		r->last_seq = file->seq;
+		if (rc == -ENOENT)
+			continue; /* deleted since it was listed */
+		if (rc)
+			return mh_err_sys(err, rc, "cannot open %s/%s", r->dir_path, file->name);
+		memcpy(r->name, file->name, sizeof(r->name));
+		r->step = (struct mh_step){0};
+		r->stats.segments++;
+		mh_decoder_new_segment(r->decoder);
+		return 1;
+	}
+	return 0;
+}
+
+/* The open segment, or the next one: 1, 0 at the end, or -errno. */
+static int have_segment(struct mh_reader *r, struct mh_err *err)
+{
+	int rc;
+
+	if (r->walk)
+		return 1;
+	rc = open_next(r, err);
+	if (rc)
+		return rc;
+	rc = mh_dir_list(r->dir_fd, &r->list);
+	if (rc)
+		return mh_err_sys(err, rc, "cannot list the history %s", r->dir_path);
+	return open_next(r, err);
+}
+
+/* Decode the frame of r->step: 1 when the table is at a snapshot, else 0 or -errno. */
+static int take_frame(struct mh_reader *r, struct mh_err *err)
+{
+	const struct mh_step *step = &r->step;
+	struct mh_err reason;
+	int rc;
+
+	if (step->skipped)
+		report(r, step->offset - step->skipped, step->skipped, false, "no valid frame");
+	rc = mh_decoder_frame(r->decoder, &step->frame, &reason);
+	if (rc == -EPROTO)
+		return mh_errf(err, rc, "%s/%s: %s", r->dir_path, r->name, reason.text);
+	if (rc == -EBADMSG) {
+		report(r, step->offset, step->size, false,
+		       "a frame that breaks the format's rules");
+		return 0;
+	}
+	if (rc < 0)
+		return mh_err_sys(err, rc, "cannot decode %s/%s", r->dir_path, r->name);
+	r->stats.bytes += step->size;
+	r->stats.frames++;
+	r->stats.keyframes += step->frame.flags & MH_FRAME_KEY;
+	r->stats.orphans += rc == MH_DECODED_ORPHAN;
+	return rc == MH_DECODED_SNAPSHOT;
+}
+
+/* Advance to the next snapshot, wanted or not: 1, 0 at the end, or -errno. */
+static int advance(struct mh_reader *r, struct mh_err *err)
+{
+	bool is_ended = false; /* the writer was seen to have left this segment */
+
+	for (;;) {
+		int rc = have_segment(r, err);
+
+		if (rc <= 0)
+			return rc;
+		rc = mh_walk_next(r->walk, &r->step);
+		if (rc < 0)
+			return mh_err_sys(err, rc, "cannot read %s/%s", r->dir_path, r->name);
+		if (rc) {
+			rc = take_frame(r, err);
+			if (rc)
+				return rc;
+		} else if (is_ended) {
+			close_segment(r);
+			is_ended = false;
+		} else {
+			/* looked at once more after this, since the last frame may have come in
+			 * between */
+			is_ended = !r->options.follow || has_newer_segment(r);
+			if (!is_ended)
+				return 0;
+		}
+	}
+}
+
+static bool is_wanted(const struct mh_reader *r)
+{
+	mh_ms_t wall_ms = r->step.frame.at.wall_ms;
+
+	return wall_ms >= r->options.since_ms && wall_ms < r->options.until_ms;
+}
+
+static const struct mh_snapshot *deliver(struct mh_reader *r)
+{
+	const struct mh_snapshot *s = mh_decoder_end(r->decoder);
+
+	r->is_late = false;
+	r->last_wall_ms = s->at.wall_ms;
+	r->stats.snapshots++;
+	r->stats.process_samples += s->n_live;
+	return s;
+}
+
+int mh_reader_next(struct mh_reader *r, const struct mh_snapshot **ret, struct mh_err *err)
+{
+	bool have_newest = false;
+	int rc;
+
+	while ((rc = advance(r, err)) > 0) {
+		if (!is_wanted(r))
+			continue;
+		r->place = r->step;
+		if (r->is_late) {
+			have_newest = true;
+			continue;
+		}
+		*ret = deliver(r);
+		return 1;
+	}
+	if (rc || !have_newest)
+		return rc;
+	*ret = deliver(r);
+	return 1;
+}
+
+const struct mh_segment_info *mh_reader_segment(const struct mh_reader *r)
+{
+	return mh_decoder_segment(r->decoder);
+}
+
+void mh_reader_place(const struct mh_reader *r, struct mh_place *ret)
+{
+	*ret = (struct mh_place){
+		.file = r->name,
+		.offset = r->place.offset,
+		.size = r->place.size,
+		.seq = r->place.frame.seq,
+		.key = r->place.frame.flags & MH_FRAME_KEY,
+	};
+}
+
+void mh_reader_stats(const struct mh_reader *r, struct mh_reader_stats *ret)
+{
+	*ret = r->stats;
+	ret->gaps = mh_decoder_gaps(r->decoder);
+}

@@ -1,0 +1,259 @@
+/*
+ * The walk: a sliding window of the file in memory, frames checked one after the other, and a
+ * search for the next valid frame where one is not.
+ *
+ * A frame found by searching must carry the segment number of the file, which nobody outside can
+ * guess: command lines are stored verbatim, and one could hold the bytes of a forged frame.
+ */
+#include "libmemhist/history/walk.h"
+
+#include "libmemhist/base/buf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	WINDOW = 256 * 1024,
+	/*
+	 * Candidates whose checksum is computed per search. A real file has none or a few; only a
+	 * forged one can have millions, each asking for 16 MiB of checksum.
+	 */
+	CANDIDATES_MAX = 4096,
+};
+
+struct mh_walk {
+	int fd;
+	struct mh_buf window;
+	size_t at;            /* position of the next frame in the window */
+	uint64_t window_base; /* file offset of window.data[0] */
+	uint64_t skipped;     /* damaged bytes before `at` */
+	bool have_segment;
+	uint32_t segment;
+};
+
+int mh_walk_open(struct mh_walk **ret, int dir_fd, const char *name)
+{
+	struct mh_walk *w = calloc(1, sizeof(*w));
+	struct stat st;
+	int rc;
+
+	if (!w)
+		return -ENOMEM;
+	/* O_NONBLOCK: a FIFO under a segment's name must not hang us */
+	w->fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (w->fd < 0) {
+		rc = -errno;
+		free(w);
+		return rc;
+	}
+	if (fstat(w->fd, &st) || !S_ISREG(st.st_mode)) {
+		mh_walk_close(w);
+		return -EINVAL;
+	}
+	w->window = (struct mh_buf)MH_BUF_INIT(MH_FRAME_HEAD + MH_FRAME_PAYLOAD_MAX + WINDOW);
+	*ret = w;
+	return 0;
+}
+
+void mh_walk_close(struct mh_walk *w)
+{
+	if (!w)
+		return;
+	close(w->fd);
+	mh_buf_done(&w->window);
+	free(w);
+}
+
+static uint8_t *here(const struct mh_walk *w)
+{
+	return (uint8_t *)w->window.data + w->at;
+}
+
+static size_t ahead(const struct mh_walk *w)
+{
+	return w->window.len - w->at;
+}
+
+/* Drop what has been walked over, so that the window begins at the next frame. */
+static void slide(struct mh_walk *w)
+{
+	memmove(w->window.data, here(w), ahead(w));
+	w->window_base += w->at;
+	w->window.len -= w->at;
+	w->at = 0;
+}
+
+/* Read on until `need` bytes lie ahead. Returns how many do, fewer only at the end of the file. */
+static ssize_t fill(struct mh_walk *w, size_t need)
+{
+	while (ahead(w) < need) {
+		size_t want = need - ahead(w) > WINDOW ? need - ahead(w) : WINDOW;
+		ssize_t n;
+		char *to;
+
+		if (w->at)
+			slide(w);
+		to = mh_buf_reserve(&w->window, want);
+		if (!to)
+			return w->window.error;
+		n = pread(w->fd, to, want, (off_t)(w->window_base + w->window.len));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break;
+		w->window.len += (size_t)n;
+	}
+	return (ssize_t)ahead(w);
+}
+
+/* The frame at `at`: its size, 0 (cut by the end of the file), -EBADMSG or -errno. */
+static int frame_here(struct mh_walk *w, struct mh_frame *ret)
+{
+	size_t need = MH_FRAME_HEAD;
+
+	for (;;) {
+		ssize_t have = fill(w, need);
+		int rc;
+
+		if (have < 0)
+			return (int)have;
+		if (!have)
+			return 0;
+		rc = mh_frame_read(here(w), (size_t)have, ret, &need);
+		if (rc > 0 && w->have_segment && ret->segment != w->segment)
+			return -EBADMSG;
+		if (rc || (size_t)have < need)
+			return rc;
+	}
+}
+
+/* Where in the window, from `from` on, the next candidate for a frame begins; window.len if none.
+ */
+static size_t next_magic(const struct mh_walk *w, size_t from)
+{
+	const char *data = w->window.data;
+	const char *p = from < w->window.len ? memmem(data + from, w->window.len - from, "MHF1", 4)
+					     : NULL;
+
+	return p ? (size_t)(p - data) : w->window.len;
+}
+
+/*
+ * No valid frame begins at `at`. Find the next one: 1 and `at` there, or 0 with `at` unchanged when
+ * there is none up to the end of the file. The whole rest is read through the window piece by
+ * piece, so `at` is remembered as a file offset.
+ */
+static int resync(struct mh_walk *w, struct mh_frame *ret, int *ret_size)
+{
+	uint64_t start = w->window_base + w->at;
+	int candidates = CANDIDATES_MAX;
+	int rc = 0;
+
+	w->at++;
+	while (candidates) {
+		ssize_t have = fill(w, MH_FRAME_HEAD);
+		size_t at;
+
+		if (have < MH_FRAME_HEAD) {
+			rc = have < 0 ? (int)have : 0;
+			break;
+		}
+		at = next_magic(w, w->at);
+		if (at == w->window.len) {
+			/* keep three bytes: the magic may lie across the edge */
+			w->at = w->window.len - 3;
+			continue;
+		}
+		w->at = at;
+		candidates--;
+		rc = frame_here(w, ret);
+		if (rc > 0) {
+			w->skipped += w->window_base + w->at - start;
+			*ret_size = rc;
+			return 1;
+		}
+		if (rc < 0 && rc != -EBADMSG)
+			break;
+		rc = 0;
+		w->at++;
+	}
+	/* none: go back, and look again when the file has grown */
+	w->window_base = start;
+	w->window.len = w->at = 0;
+	return rc;
+}
+
+int mh_walk_next(struct mh_walk *w, struct mh_step *ret)
+{
+	struct mh_frame frame;
+	int size = frame_here(w, &frame);
+
+	if (size < 0 && size != -EBADMSG)
+		return size;
+	if (size <= 0) {
+		int rc;
+
+		if (!ahead(w))
+			return 0;
+		rc = resync(w, &frame, &size);
+		if (rc <= 0)
+			return rc;
+	}
+	w->have_segment = true;
+	w->segment = frame.segment;
+	*ret = (struct mh_step){
+		.frame = frame,
+		.offset = w->window_base + w->at,
+		.size = (uint32_t)size,
+		.skipped = w->skipped,
+	};
+	w->skipped = 0;
+	w->at += (size_t)size;
+	return 1;
+}
+
+/* Whether only zero bytes follow from `at` to `end`: the size was extended, the data never came. */
+static bool only_zeros(int fd, uint64_t at, uint64_t end)
+{
+	uint8_t piece[4096];
+
+	while (at < end) {
+		ssize_t n = pread(fd, piece, sizeof(piece), (off_t)at);
+
+		if (n <= 0)
+			return false;
+		for (ssize_t i = 0; i < n; i++)
+			if (piece[i])
+				return false;
+		at += (uint64_t)n;
+	}
+	return true;
+}
+
+uint64_t mh_walk_tail(const struct mh_walk *w, bool *ret_torn)
+{
+	uint64_t start = w->window_base + w->at, end;
+	uint8_t head[MH_FRAME_HEAD];
+	struct mh_frame frame;
+	struct stat st;
+	size_t need = 0;
+	ssize_t n;
+	int rc;
+
+	*ret_torn = false;
+	if (fstat(w->fd, &st) || (uint64_t)st.st_size <= start)
+		return 0;
+	end = (uint64_t)st.st_size;
+	n = pread(w->fd, head, sizeof(head), (off_t)start);
+	if (n <= 0)
+		return end - start;
+	rc = mh_frame_read(head, (size_t)n, &frame, &need);
+	*ret_torn = rc == 0 ? start + need > end : only_zeros(w->fd, start, end);
+	return end - start;
+}

@@ -1,0 +1,42 @@
+/*
+ * Walking through one segment file, valid frame by valid frame. Knows what is a torn tail, what is
+ * damage and where reading can go on; knows nothing of what frames mean.
+ *
+ * The file may grow while it is walked. Memory is bounded by the largest frame.
+ */
+#ifndef MEMHIST_HISTORY_WALK_H
+#define MEMHIST_HISTORY_WALK_H
+
+#include "libmemhist/base/err.h"
+#include "libmemhist/history/frame.h"
+
+#include <stdbool.h>
+
+struct mh_walk;
+
+/* One stop of the walk. */
+struct mh_step {
+	struct mh_frame frame; /* payload valid until the next call */
+	uint64_t offset;       /* of the frame in the file */
+	uint32_t size;         /* of the frame, header included */
+	uint64_t skipped;      /* damaged bytes just before it */
+};
+
+/* Returns 0, -ENOENT (deleted meanwhile), -EINVAL (no regular file), … */
+int mh_walk_open(struct mh_walk **ret, int dir_fd, const char *name);
+void mh_walk_close(struct mh_walk *w);
+
+/*
+ * The next valid frame: 1 and *ret; 0 when there is none up to the present end of the file (call
+ * again when the file may have grown); -ENOMEM, -EIO.
+ */
+int mh_walk_next(struct mh_walk *w, struct mh_step *ret);
+
+/*
+ * After mh_walk_next() returned 0: the bytes behind the last valid frame. Returns their number;
+ * *ret_torn says that they look like a write that a crash cut short (the beginning of a frame, or
+ * zeros), not like damage.
+ */
+uint64_t mh_walk_tail(const struct mh_walk *w, bool *ret_torn);
+
+#endif

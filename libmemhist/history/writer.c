@@ -1,0 +1,383 @@
+/*
+ * The writer: one open segment, one frame per snapshot, one write(2) per frame.
+ *
+ * Invariants:
+ *   W1  The bytes of the open segment up to `size` are whole, valid frames. A failed or short write
+ *       is cut off again; when even that fails, readers find a torn tail and nothing false.
+ *   W2  After any error the segment is closed for good and the next snapshot begins another with a
+ *       keyframe, so that no delta ever builds on a frame that is not there.
+ *   W3  Files that earlier runs left are only read.
+ */
+#include "libmemhist/history/writer.h"
+
+#include "libmemhist/history/dir.h"
+#include "libmemhist/history/encode.h"
+#include "libmemhist/history/frame.h"
+#include "libmemhist/history/walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum {
+	KEY_EVERY = 60,
+	KEY_EVERY_MS = 300 * 1000,
+	ROTATE_MS = 3600 * 1000,
+	ROTATE_BYTES = 16 << 20,
+	SEGMENT_MODE = 0640,
+};
+
+struct mh_writer {
+	struct mh_writer_config config; /* defaults filled in */
+	char *dir_path;
+	char *host;
+	int dir_fd;
+	int lock_fd;
+	uint64_t next_segment; /* number in the next segment's name */
+
+	int fd; /* the open segment, -1 = none */
+	char name[MH_SEGMENT_NAME_MAX];
+	uint32_t segment; /* random number in its frames */
+	uint32_t seq;     /* of the next frame */
+	uint64_t size;    /* bytes of whole frames */
+	mh_boot_ns_t began_ns;
+	bool dir_dirty; /* a file was created since the directory was synced */
+
+	/* what the open segment's keyframes have promised */
+	mh_fields_t fields;
+	struct mh_boot_id boot_id;
+	struct mh_meminfo meminfo_keys;
+	char last_boot[9]; /* of the newest segment that earlier runs left, "" = none */
+
+	uint32_t since_key; /* snapshots since the last keyframe, which counts as one */
+	mh_boot_ns_t key_ns;
+	struct mh_gap owed; /* a gap to record before the next snapshot */
+	struct mh_encoder *encoder;
+	struct mh_writer_stats stats;
+};
+
+static uint64_t ms_between(mh_boot_ns_t from_ns, mh_boot_ns_t to_ns)
+{
+	return to_ns > from_ns ? (to_ns - from_ns) / 1000000 : 0;
+}
+
+/* Find the end of what the newest segment of earlier runs holds, to know since when we are away. */
+static int look_back(struct mh_writer *w)
+{
+	struct mh_segment_list list = {0};
+	const struct mh_segment_file *last;
+	struct mh_walk *walk;
+	struct mh_step step;
+	bool torn;
+	int rc = mh_dir_list(w->dir_fd, &list);
+
+	if (rc || !list.n)
+		goto out;
+	last = &list.file[list.n - 1];
+	w->next_segment = last->seq + 1;
+	memcpy(w->last_boot, last->boot, sizeof(w->last_boot));
+	rc = mh_walk_open(&walk, w->dir_fd, last->name);
+	if (rc) {
+		rc = 0; /* unreadable or gone: its number is known, that is enough to go on */
+		goto out;
+	}
+	w->owed = (struct mh_gap){MH_GAP_STOPPED, last->start_ms};
+	while ((rc = mh_walk_next(walk, &step)) > 0)
+		w->owed.since_wall_ms = step.frame.at.wall_ms;
+	w->stats.torn_bytes = mh_walk_tail(walk, &torn);
+	w->stats.recovered_segments = w->stats.torn_bytes != 0;
+	mh_walk_close(walk);
+	rc = 0;
+out:
+	mh_dir_list_done(&list);
+	return rc;
+}
+
+static int take_lock(struct mh_writer *w, struct mh_err *err)
+{
+	int32_t pid = 0;
+
+	w->lock_fd = mh_dir_lock(w->dir_fd, &pid);
+	if (w->lock_fd >= 0)
+		return 0;
+	if (w->lock_fd == -EBUSY && pid)
+		return mh_errf(err, -EBUSY, "the history %s is written by process %d", w->dir_path,
+			       pid);
+	if (w->lock_fd == -EBUSY)
+		return mh_errf(err, -EBUSY, "the history %s is written by another process",
+			       w->dir_path);
+	return mh_err_sys(err, w->lock_fd, "cannot lock %s/LOCK for writing", w->dir_path);
+}
+
+static void fill_in(struct mh_writer_config *c)
+{
+	c->key_every = c->key_every ? c->key_every : KEY_EVERY;
+	c->key_every_ms = c->key_every_ms ? c->key_every_ms : KEY_EVERY_MS;
+	c->rotate_ms = c->rotate_ms ? c->rotate_ms : ROTATE_MS;
+	c->rotate_bytes = c->rotate_bytes ? c->rotate_bytes : ROTATE_BYTES;
+}
+
+int mh_writer_open(struct mh_writer **ret, const struct mh_writer_config *config,
+		   struct mh_err *err)
+{
+	struct mh_writer *w = calloc(1, sizeof(*w));
+	int rc;
+
+	if (!w)
+		return mh_err_sys(err, -ENOMEM, "cannot open the history %s", config->dir);
+	w->config = *config;
+	fill_in(&w->config);
+	w->dir_fd = w->lock_fd = w->fd = -1;
+	w->next_segment = 1;
+	w->dir_path = strdup(config->dir);
+	w->host = strdup(config->host ? config->host : "");
+	if (!w->dir_path || !w->host || mh_encoder_new(&w->encoder)) {
+		rc = mh_err_sys(err, -ENOMEM, "cannot open the history %s", config->dir);
+		goto fail;
+	}
+	rc = w->dir_fd = mh_dir_create(w->dir_path, err);
+	if (rc >= 0)
+		rc = take_lock(w, err);
+	if (rc)
+		goto fail;
+	rc = look_back(w);
+	if (rc) {
+		mh_err_sys(err, rc, "cannot read the history %s", w->dir_path);
+		goto fail;
+	}
+	*ret = w;
+	return 0;
+fail:
+	mh_writer_close(w);
+	return rc;
+}
+
+static void close_segment(struct mh_writer *w)
+{
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = -1;
+}
+
+int mh_writer_close(struct mh_writer *w)
+{
+	int rc = 0;
+
+	if (!w)
+		return 0;
+	if (w->dir_fd >= 0)
+		rc = mh_writer_sync(w, NULL);
+	close_segment(w);
+	if (w->lock_fd >= 0)
+		close(w->lock_fd);
+	if (w->dir_fd >= 0)
+		close(w->dir_fd);
+	mh_encoder_free(w->encoder);
+	free(w->dir_path);
+	free(w->host);
+	free(w);
+	return rc;
+}
+
+/* A number that nobody outside can guess; see walk.c for why. */
+static uint32_t random_number(void)
+{
+	uint32_t number;
+
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
+		number = (uint32_t)mh_now().boot_ns; /* the entropy pool of a machine just booted */
+	return number;
+}
+
+static int begin_segment(struct mh_writer *w, const struct mh_snapshot *s, struct mh_err *err)
+{
+	do {
+		mh_segment_name(w->name, w->next_segment++, s->at.wall_ms, &s->boot_id);
+		w->fd = openat(w->dir_fd, w->name,
+			       O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
+			       SEGMENT_MODE);
+	} while (w->fd < 0 && errno == EEXIST);
+	if (w->fd < 0)
+		return mh_err_sys(err, -errno, "cannot create %s/%s", w->dir_path, w->name);
+	w->dir_dirty = true;
+	w->segment = random_number();
+	w->seq = 0;
+	w->size = 0;
+	w->began_ns = s->at.boot_ns;
+	w->fields = s->fields;
+	w->boot_id = s->boot_id;
+	w->meminfo_keys.n = 0;
+	if (s->meminfo)
+		w->meminfo_keys = *s->meminfo;
+	w->stats.segments++;
+	return 0;
+}
+
+/* The open segment could not be written: cut it back to whole frames (W1), or remove it when it has
+ * none, so that a full disk does not fill up with empty files. */
+static void abandon_segment(struct mh_writer *w)
+{
+	int rc = w->size ? ftruncate(w->fd, (off_t)w->size) : unlinkat(w->dir_fd, w->name, 0);
+
+	(void)rc; /* then readers find a torn tail */
+	close_segment(w);
+}
+
+/* Hand one frame to the kernel in one call. */
+static int write_frame(struct mh_writer *w, enum mh_frame_type type, struct mh_instant at,
+		       const struct mh_payload *payload, struct mh_err *err)
+{
+	struct mh_frame frame = {
+		.segment = w->segment,
+		.seq = w->seq,
+		.at = at,
+		.type = (uint8_t)type,
+		.flags = payload->flags,
+		.version = MH_FRAME_VERSION,
+		.len = (uint32_t)payload->len,
+		.payload = payload->bytes,
+	};
+	uint8_t head[MH_FRAME_HEAD];
+	struct iovec part[] = {
+		{head, sizeof(head)},
+		{(void *)payload->bytes, payload->len},
+	};
+	size_t whole = sizeof(head) + payload->len;
+	ssize_t n;
+
+	mh_frame_seal(&frame, head);
+	do
+		n = writev(w->fd, part, 2);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)whole) {
+		/* regular files fall short for lack of space or a limit on their size */
+		int rc = n < 0 ? -errno : -ENOSPC;
+
+		abandon_segment(w);
+		return mh_err_sys(err, rc, "cannot write to %s/%s", w->dir_path, w->name);
+	}
+	w->size += whole;
+	w->seq++;
+	w->stats.bytes += whole;
+	return 0;
+}
+
+static int write_gap(struct mh_writer *w, const struct mh_snapshot *s, const struct mh_gap *gap,
+		     struct mh_err *err)
+{
+	struct mh_payload payload;
+
+	if (mh_encode_gap(w->encoder, gap, &payload))
+		return mh_err_sys(err, -ENOMEM, "cannot record a gap in %s", w->dir_path);
+	return write_frame(w, MH_FRAME_GAP, s->at, &payload, err);
+}
+
+static bool needs_segment(const struct mh_writer *w, const struct mh_snapshot *s)
+{
+	if (w->fd < 0)
+		return true;
+	if (memcmp(&w->boot_id, &s->boot_id, sizeof(s->boot_id)) != 0 || w->fields != s->fields)
+		return true;
+	if (s->meminfo ? !mh_meminfo_same_keys(&w->meminfo_keys, s->meminfo)
+		       : w->meminfo_keys.n != 0)
+		return true;
+	return s->gap.kind == MH_GAP_CLOCK_STEP || w->size >= w->config.rotate_bytes ||
+	       ms_between(w->began_ns, s->at.boot_ns) >= w->config.rotate_ms;
+}
+
+static int write_snapshot(struct mh_writer *w, const struct mh_snapshot *s, struct mh_err *err)
+{
+	bool key = w->since_key == 0 || w->since_key >= w->config.key_every ||
+		   ms_between(w->key_ns, s->at.boot_ns) >= w->config.key_every_ms;
+	struct mh_segment_facts facts = {
+		.page_bytes = w->config.page_bytes,
+		.clk_tck = w->config.clk_tck,
+		.interval_ms = w->config.interval_ms,
+		.host = w->host,
+		.writer = PACKAGE_STRING,
+	};
+	struct mh_payload payload;
+	int rc = mh_encode_snapshot(w->encoder, s, key ? &facts : NULL, &payload);
+
+	if (rc == -EOVERFLOW)
+		return mh_errf(err, rc,
+			       "a snapshot of %u processes is larger than a frame of %s can hold: "
+			       "it is left out",
+			       s->n_live, w->dir_path);
+	if (rc)
+		return mh_err_sys(err, rc, "cannot encode a snapshot for %s", w->dir_path);
+	rc = write_frame(w, MH_FRAME_SNAPSHOT, s->at, &payload, err);
+	if (rc)
+		return rc;
+	if (key) {
+		w->since_key = 0;
+		w->key_ns = s->at.boot_ns;
+	}
+	w->since_key++;
+	return 0;
+}
+
+static int append(struct mh_writer *w, const struct mh_snapshot *s, struct mh_err *err)
+{
+	int rc = 0;
+
+	if (needs_segment(w, s)) {
+		/* the kernel brings the closed one to the disk in its own time: this thread must
+		 * not wait for a disk */
+		close_segment(w);
+		w->since_key = 0;
+		rc = begin_segment(w, s, err);
+		if (w->owed.kind == MH_GAP_STOPPED && !strstr(w->name, w->last_boot))
+			w->owed.kind = MH_GAP_REBOOT;
+	}
+	if (!rc && w->owed.kind != MH_GAP_NONE)
+		rc = write_gap(w, s, &w->owed, err);
+	if (!rc && s->gap.kind != MH_GAP_NONE)
+		rc = write_gap(w, s, &s->gap, err);
+	return rc ? rc : write_snapshot(w, s, err);
+}
+
+int mh_writer_append(struct mh_writer *w, const struct mh_snapshot *s, struct mh_err *err)
+{
+	int rc = append(w, s, err);
+
+	if (rc) {
+		close_segment(w);
+		w->stats.errors++;
+		if (w->owed.kind == MH_GAP_NONE)
+			w->owed = (struct mh_gap){MH_GAP_WRITE_ERROR, w->stats.last_wall_ms};
+		return rc;
+	}
+	w->owed.kind = MH_GAP_NONE;
+	w->stats.snapshots++;
+	w->stats.process_samples += s->n_live;
+	w->stats.last_wall_ms = s->at.wall_ms;
+	return 0;
+}
+
+int mh_writer_sync(struct mh_writer *w, struct mh_err *err)
+{
+	if (w->fd >= 0 && fdatasync(w->fd)) {
+		int rc = -errno;
+
+		/* the kernel may have dropped the pages: this file is not trusted any further */
+		close_segment(w);
+		w->stats.errors++;
+		w->owed = (struct mh_gap){MH_GAP_WRITE_ERROR, w->stats.last_wall_ms};
+		return mh_err_sys(err, rc, "cannot bring %s/%s to the disk", w->dir_path, w->name);
+	}
+	if (w->dir_dirty && fsync(w->dir_fd))
+		return mh_err_sys(err, -errno, "cannot bring the directory %s to the disk",
+				  w->dir_path);
+	w->dir_dirty = false;
+	return 0;
+}
+
+void mh_writer_stats(const struct mh_writer *w, struct mh_writer_stats *ret)
+{
+	*ret = w->stats;
+}

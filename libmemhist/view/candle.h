@@ -1,0 +1,64 @@
+/*
+ * Candles: open, high, low, close and sample count of one field of each process, per clock-aligned
+ * window, from snapshots in order.
+ *
+ * Rules:
+ *   C1  A sample belongs to the window that holds its wall time; windows as in mh_window().
+ *   C2  open is the first sample of the process in the window, close the last; high and low are
+ *       the extremes of its samples. Nothing is carried in from outside the window.
+ *   C3  samples counts the snapshots in the window in which the process was alive.
+ *   C4  A window ends when a snapshot of another window comes, so after a backward step of the
+ *       wall clock one window can give two candles; order inside is that of boot time.
+ *   C5  Nothing is interpolated: a window without snapshots gives no candle. Gaps need no special
+ *       care, since only samples count.
+ *
+ * Cost is one step per change, not per sample: a process that does not change is counted by
+ * arithmetic.
+ */
+#ifndef MEMHIST_VIEW_CANDLE_H
+#define MEMHIST_VIEW_CANDLE_H
+
+#include "libmemhist/model/snapshot.h"
+
+struct mh_candle {
+	mh_ms_t start_ms; /* window, [start, end) */
+	mh_ms_t end_ms;
+	uint64_t open, high, low, close; /* pages */
+	uint32_t samples;
+};
+
+struct mh_candles;
+
+struct mh_candles_config {
+	int field;           /* MH_FIELD_… */
+	mh_ms_t interval_ms; /* 1,000 and up */
+	bool utc;            /* align windows to UTC instead of local time */
+	/*
+	 * Called with each finished candle. `slot` is the place the process has (or had until now)
+	 * in the snapshots. Candles of one window come together: those of processes that ended in
+	 * it first, then the others by slot. Any callback's non-zero return stops the builder and
+	 * is returned by the call that led here.
+	 */
+	int (*emit)(void *arg, uint32_t slot, const struct mh_candle *candle);
+	/* Called when a window is complete: all its candles have been emitted. NULL = not wanted.
+	 */
+	int (*window)(void *arg, mh_ms_t start_ms, mh_ms_t end_ms);
+	/*
+	 * Called once per snapshot, after everything that ended before it has been emitted and
+	 * before anything of it is taken in: the moment to update what is kept by slot (labels).
+	 * NULL = not wanted.
+	 */
+	int (*update)(void *arg, const struct mh_snapshot *s);
+	bool cut_on_rename; /* a process whose names change ends its candle and begins another */
+	void *arg;
+};
+
+int mh_candles_new(struct mh_candles **ret, const struct mh_candles_config *config);
+void mh_candles_free(struct mh_candles *c);
+
+/* Take in the next snapshot. Returns 0, -ENOMEM, or what a callback returned. */
+int mh_candles_add(struct mh_candles *c, const struct mh_snapshot *s);
+/* No more snapshots: emit the candles of the window begun. */
+int mh_candles_finish(struct mh_candles *c);
+
+#endif
