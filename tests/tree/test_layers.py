@@ -1,0 +1,67 @@
+"""Who may include whom: the floors of docs/ARCHITECTURE.md."""
+
+import re
+
+import tree
+
+# Room -> the rooms it may include from, besides its own.
+MAY_INCLUDE = {
+    "libmemhist/base": set(),
+    "libmemhist/model": {"libmemhist/base"},
+    "libmemhist/proc": {"libmemhist/base", "libmemhist/model"},
+    "libmemhist/history": {"libmemhist/base", "libmemhist/model", "proto"},
+    "libmemhist/view": {"libmemhist/base", "libmemhist/model"},
+    "libmemhist": {"libmemhist/base", "libmemhist/model", "libmemhist/proc", "libmemhist/history"},
+}
+LIBRARY = set(MAY_INCLUDE)
+MAY_INCLUDE.update(plugin=LIBRARY, exporter=LIBRARY, tools=LIBRARY)
+
+
+def room_of(path):
+    """`libmemhist/base/err.h` is in the room libmemhist/base, `plugin/config.h` in plugin."""
+    parts = path.split("/")[:-1]
+    return "/".join(parts[:2]) if parts[:1] == ["libmemhist"] else "".join(parts[:1])
+
+
+def includes(path):
+    return re.findall(r'^\s*#\s*include\s+"([^"]+)"', tree.text(path), re.M)
+
+
+def offences(room):
+    allowed = MAY_INCLUDE[room] | {room}
+    for path in tree.sources(".c", ".h", ".def", rooms=[room.split("/")[0]]):
+        if room_of(str(path)) != room:
+            continue
+        for included in includes(path):
+            target = room_of(included)
+            # No folder in the name: not ours (collectd's headers).
+            if target and target in KNOWN and target not in allowed:
+                yield f"{path} includes {included}"
+
+
+def foreign():
+    """collectd is the plugin's alone, the HTTP server the exporter's, generated code history's."""
+    owner = {r"plugin\.h|collectd\.h": "plugin", r"microhttpd\.h": "exporter"}
+    for path in tree.sources(".c", ".h", rooms=["libmemhist", "plugin", "exporter", "tools"]):
+        for name, room in owner.items():
+            pattern = rf'^\s*#\s*include\s+["<]({name})[">]'
+            if room_of(str(path)) != room and re.search(pattern, tree.text(path), re.M):
+                yield f"{path} includes {name}, which only {room}/ may"
+
+
+KNOWN = LIBRARY | {"plugin", "exporter", "tools", "proto", "tests"}
+
+tap = tree.Tap()
+for room in sorted(MAY_INCLUDE):
+    rooms = ", ".join(sorted(MAY_INCLUDE[room])) or "nothing"
+    tap.rule(f"{room} includes only from itself and {rooms}", list(offences(room)))
+tap.rule("collectd's headers and microhttpd.h stay in their rooms", list(foreign()))
+tap.rule(
+    "every folder of libmemhist has a floor",
+    [
+        str(path)
+        for path in tree.sources(".c", ".h", rooms=["libmemhist"])
+        if room_of(str(path)) not in MAY_INCLUDE
+    ],
+)
+tap.done()

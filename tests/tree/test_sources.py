@@ -1,0 +1,108 @@
+"""Each source file is built, short, formatted, guarded and finished."""
+
+import re
+import shutil
+import subprocess
+
+import tree
+
+MAX_LINES = 500
+LONGER = {}  # path: why it may be longer
+
+C_FILES = tree.sources(".c", ".h", ".def")
+SCRIPTS = tree.sources(".py", ".sh")
+TEXTS = (
+    C_FILES
+    + SCRIPTS
+    + tree.sources(".am", ".proto", ".md", ".pod")
+    + [name for name in tree.TOP_LEVEL if (tree.ROOT / name).exists()]
+)
+
+
+def unlisted():
+    """A test program may be listed without the .c: automake adds it."""
+    listed = set(tree.fragments().split())
+    return [
+        path
+        for path in C_FILES + SCRIPTS
+        if str(path) not in listed and str(path).removesuffix(".c") not in listed
+    ]
+
+
+def guards():
+    """MEMHIST_, then the path without the room libmemhist: MEMHIST_BASE_ERR_H."""
+    for path in tree.sources(".h"):
+        inner = re.sub(r"^libmemhist/", "", str(path))
+        guard = "MEMHIST_" + re.sub(r"\W", "_", inner).upper()
+        if f"#ifndef {guard}\n#define {guard}\n" not in tree.text(path):
+            yield f"{path}: its guard is not {guard}"
+
+
+def too_long():
+    for path in C_FILES + SCRIPTS:
+        lines = tree.text(path).count("\n")
+        if lines > MAX_LINES and str(path) not in LONGER:
+            yield f"{path}: {lines} lines"
+
+
+def unfinished():
+    # Written so that this file does not find itself.
+    words = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+    for path in TEXTS:
+        for number, line in enumerate(tree.text(path).split("\n"), 1):
+            if words.search(line):
+                yield f"{path}:{number}: {line.strip()}"
+
+
+def machine_paths():
+    here = re.compile(re.escape(str(tree.ROOT.resolve())) + r"|/home/\w+/|/ro" + r"ot/")
+    for path in TEXTS:
+        for number, line in enumerate(tree.text(path).split("\n"), 1):
+            if here.search(line):
+                yield f"{path}:{number}: {line.strip()}"
+
+
+def whitespace():
+    for path in TEXTS:
+        content = tree.text(path)
+        if content and not content.endswith("\n"):
+            yield f"{path}: no newline at its end"
+        for number, line in enumerate(content.split("\n"), 1):
+            if line != line.rstrip():
+                yield f"{path}:{number}: white space at the end of the line"
+
+
+def badly_formatted():
+    files = [str(path) for path in C_FILES if path.suffix != ".def"]
+    found = subprocess.run(
+        ["clang-format", "--dry-run", *files], cwd=tree.ROOT, capture_output=True, text=True
+    )
+    return sorted({line.split(":")[0] for line in found.stderr.split("\n") if ": warning:" in line})
+
+
+def format_rules():
+    """Rules of docs/FORMAT.md that code cites, as "F12", and that the document does not have."""
+    if not (tree.ROOT / "docs/FORMAT.md").exists():
+        yield "docs/FORMAT.md is missing"
+        return
+    known = set(re.findall(r"\bF\d+\b", tree.text("docs/FORMAT.md")))
+    for path in tree.sources(".c", ".h", ".proto"):
+        for number, line in enumerate(tree.text(path).split("\n"), 1):
+            for rule in re.findall(r"\bF\d+\b", line):
+                if rule not in known:
+                    yield f"{path}:{number}: rule {rule} is not in docs/FORMAT.md"
+
+
+tap = tree.Tap()
+tap.rule("every source file and script is in a Makemodule.am", unlisted())
+tap.rule("header guards say the path", list(guards()))
+tap.rule(f"no file is longer than {MAX_LINES} lines", list(too_long()))
+tap.rule("nothing is marked as unfinished", list(unfinished()))
+tap.rule("no path of somebody's machine", list(machine_paths()))
+tap.rule("no white space at line ends", list(whitespace()))
+tap.rule("rules of the format that code cites exist", list(format_rules()))
+if shutil.which("clang-format"):
+    tap.rule("C files are formatted", badly_formatted())
+else:
+    tap.skip("C files are formatted", "clang-format is not installed")
+tap.done()
