@@ -8,28 +8,14 @@
  */
 #include "libmemhist/history/decode.h"
 
-#include "libmemhist/base/arena.h"
-#include "libmemhist/base/buf.h"
+#include "libmemhist/history/strings.h"
+#include "libmemhist/history/unpack.h"
 #include "libmemhist/model/table.h"
 #include "proto/memhist.pb-c.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zstd.h>
-
-enum {
-	/* protobuf-c turns a varint of one byte into at most 8 bytes of array */
-	UNPACKED_MAX = 8 * MH_FRAME_RAW_MAX + (1 << 20),
-	STRING_MAX = MH_CMDLINE_MAX,
-	CHAPTER_STRINGS_MAX = 256 << 20,
-	WINDOW_LOG_MAX = 25, /* as large as the largest payload */
-};
-
-struct string {
-	const char *bytes;
-	size_t len;
-};
 
 struct mh_decoder {
 	struct mh_table *table;
@@ -40,14 +26,9 @@ struct mh_decoder {
 	uint32_t next_seq;  /* a delta must have this one */
 	uint32_t *place;    /* slot of the file -> slot of the table + 1, 0 = free */
 	uint32_t place_cap; /* slots */
-	struct string *string;
-	uint32_t n_strings, strings_cap;
-	struct mh_arena string_bytes;
+	struct mh_strings strings;
 	struct mh_meminfo meminfo;
-
-	struct mh_arena unpacked; /* of the frame */
-	struct mh_buf raw;
-	ZSTD_DCtx *zstd;
+	struct mh_unpacker unpacker;
 
 	struct mh_round round; /* facts of the open round */
 	uint64_t gaps;
@@ -59,15 +40,10 @@ int mh_decoder_new(struct mh_decoder **ret)
 
 	if (!d)
 		return -ENOMEM;
-	d->string_bytes = (struct mh_arena)MH_ARENA_INIT(CHAPTER_STRINGS_MAX);
-	d->unpacked = (struct mh_arena)MH_ARENA_INIT(UNPACKED_MAX);
-	d->raw = (struct mh_buf)MH_BUF_INIT(MH_FRAME_RAW_MAX);
-	d->zstd = ZSTD_createDCtx();
-	if (!d->zstd || mh_table_new(&d->table, 0)) {
+	if (mh_unpacker_init(&d->unpacker) || mh_table_new(&d->table, 0)) {
 		mh_decoder_free(d);
 		return -ENOMEM;
 	}
-	ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
 	*ret = d;
 	return 0;
 }
@@ -78,11 +54,8 @@ void mh_decoder_free(struct mh_decoder *d)
 		return;
 	mh_table_free(d->table);
 	free(d->place);
-	free(d->string);
-	mh_arena_done(&d->string_bytes);
-	mh_arena_done(&d->unpacked);
-	mh_buf_done(&d->raw);
-	ZSTD_freeDCtx(d->zstd);
+	mh_strings_done(&d->strings);
+	mh_unpacker_done(&d->unpacker);
 	free(d);
 }
 
@@ -104,47 +77,6 @@ void mh_decoder_lost(struct mh_decoder *d, mh_ms_t last_wall_ms)
 {
 	d->in_chapter = false;
 	note_gap(d, MH_GAP_DAMAGE, last_wall_ms);
-}
-
-static void *arena_alloc(void *arena, size_t size)
-{
-	return mh_arena_alloc(arena, size);
-}
-
-static void arena_free(void *arena, void *pointer)
-{
-	(void)arena;
-	(void)pointer;
-}
-
-/* The payload as a message in the arena, decompressed first when it is compressed. */
-static int unpack(struct mh_decoder *d, const struct mh_frame *frame,
-		  const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret)
-{
-	ProtobufCAllocator allocator = {arena_alloc, arena_free, &d->unpacked};
-	const uint8_t *bytes = frame->payload;
-	size_t len = frame->len;
-
-	mh_arena_reset(&d->unpacked);
-	if (frame->flags & MH_FRAME_ZSTD) {
-		/* the writer states the size; never believed beyond the cap, never exceeded */
-		unsigned long long size = ZSTD_getFrameContentSize(bytes, len);
-		char *to;
-
-		if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN ||
-		    size > MH_FRAME_RAW_MAX)
-			return -EBADMSG;
-		mh_buf_clear(&d->raw);
-		to = mh_buf_reserve(&d->raw, (size_t)size);
-		if (!to)
-			return d->raw.error;
-		len = ZSTD_decompressDCtx(d->zstd, to, (size_t)size, bytes, len);
-		if (ZSTD_isError(len))
-			return -EBADMSG;
-		bytes = (const uint8_t *)to;
-	}
-	*ret = protobuf_c_message_unpack(type, &allocator, len, bytes);
-	return *ret ? 0 : -EBADMSG;
 }
 
 /* Ascending slots from gaps: *slot becomes the next one; false past the largest. */
@@ -186,44 +118,23 @@ static int reserve_place(struct mh_decoder *d, uint32_t slot)
 
 static int take_strings(struct mh_decoder *d, const Memhist__V1__Snapshot *m)
 {
-	if (m->n_string > UINT32_MAX - d->n_strings)
-		return -EBADMSG;
-	if (d->n_strings + m->n_string > d->strings_cap) {
-		size_t cap = 2 * (d->n_strings + m->n_string);
-		struct string *string = reallocarray(d->string, cap, sizeof(*string));
+	int rc = 0;
 
-		if (!string)
-			return -ENOMEM;
-		d->string = string;
-		d->strings_cap = (uint32_t)cap;
-	}
-	for (size_t i = 0; i < m->n_string; i++) {
-		size_t len = m->string[i].len;
-		char *bytes;
-
-		if (len > STRING_MAX)
-			return -EBADMSG;
-		bytes = mh_arena_alloc(&d->string_bytes, len);
-		if (!bytes)
-			return -EBADMSG; /* the cap of a chapter */
-		if (len)
-			memcpy(bytes, m->string[i].data, len);
-		d->string[d->n_strings++] = (struct string){bytes, len};
-	}
-	return 0;
+	for (size_t i = 0; i < m->n_string && !rc; i++)
+		rc = mh_strings_add(&d->strings, m->string[i].data, m->string[i].len);
+	return rc == -EOVERFLOW ? -EBADMSG : rc;
 }
 
 static int rename_process(struct mh_decoder *d, struct mh_process *p,
 			  const Memhist__V1__Processes *m, size_t i)
 {
-	const struct string *comm, *cmdline;
+	const struct mh_string *comm = mh_strings_get(&d->strings, m->comm[i]);
+	const struct mh_string *cmdline = mh_strings_get(&d->strings, m->cmdline[i]);
 	struct mh_names names;
 	int rc;
 
-	if (m->comm[i] >= d->n_strings || m->cmdline[i] >= d->n_strings)
+	if (!comm || !cmdline)
 		return -EBADMSG;
-	comm = &d->string[m->comm[i]];
-	cmdline = &d->string[m->cmdline[i]];
 	names = (struct mh_names){
 		.ppid = m->ppid[i],
 		.uid = m->uid[i],
@@ -469,8 +380,7 @@ static int take_segment(struct mh_decoder *d, const Memhist__V1__Segment *m, str
 
 static void begin_chapter(struct mh_decoder *d)
 {
-	d->n_strings = 0;
-	mh_arena_reset(&d->string_bytes);
+	mh_strings_clear(&d->strings);
 	if (d->place)
 		memset(d->place, 0, d->place_cap * sizeof(*d->place));
 }
@@ -512,7 +422,7 @@ static int take_snapshot(struct mh_decoder *d, const struct mh_frame *frame, str
 	if (!key && (!d->in_chapter || frame->seq != d->next_seq))
 		return MH_DECODED_ORPHAN;
 	d->in_chapter = false;
-	rc = unpack(d, frame, &memhist__v1__snapshot__descriptor, &message);
+	rc = mh_unpack(&d->unpacker, frame, &memhist__v1__snapshot__descriptor, &message);
 	if (rc)
 		return rc;
 	m = (const Memhist__V1__Snapshot *)message;
@@ -535,7 +445,7 @@ static int take_gap(struct mh_decoder *d, const struct mh_frame *frame)
 {
 	ProtobufCMessage *message;
 	const Memhist__V1__Gap *m;
-	int rc = unpack(d, frame, &memhist__v1__gap__descriptor, &message);
+	int rc = mh_unpack(&d->unpacker, frame, &memhist__v1__gap__descriptor, &message);
 
 	if (rc)
 		return rc;

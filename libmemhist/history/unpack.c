@@ -1,0 +1,79 @@
+/* Decompression and unpacking. Sizes that the bytes claim are checked before anything is
+ * allocated for them. */
+#include "libmemhist/history/unpack.h"
+
+#include <errno.h>
+#include <zstd.h>
+
+enum {
+	/* protobuf-c turns a varint of one byte into at most 8 bytes of array */
+	UNPACKED_MAX = 8 * MH_FRAME_RAW_MAX + (1 << 20),
+	WINDOW_LOG_MAX = 25, /* as large as the largest payload */
+};
+
+int mh_unpacker_init(struct mh_unpacker *u)
+{
+	*u = (struct mh_unpacker){
+		.message = MH_ARENA_INIT(UNPACKED_MAX),
+		.raw = MH_BUF_INIT(MH_FRAME_RAW_MAX),
+		.zstd = ZSTD_createDCtx(),
+	};
+	if (!u->zstd)
+		return -ENOMEM;
+	ZSTD_DCtx_setParameter(u->zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+	return 0;
+}
+
+void mh_unpacker_done(struct mh_unpacker *u)
+{
+	mh_arena_done(&u->message);
+	mh_buf_done(&u->raw);
+	ZSTD_freeDCtx(u->zstd);
+	u->zstd = NULL;
+}
+
+static void *arena_alloc(void *arena, size_t size)
+{
+	return mh_arena_alloc(arena, size);
+}
+
+static void arena_free(void *arena, void *pointer)
+{
+	(void)arena;
+	(void)pointer;
+}
+
+static int decompress(struct mh_unpacker *u, const uint8_t **bytes, size_t *len)
+{
+	unsigned long long size = ZSTD_getFrameContentSize(*bytes, *len);
+	char *to;
+
+	if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN ||
+	    size > MH_FRAME_RAW_MAX)
+		return -EBADMSG;
+	mh_buf_clear(&u->raw);
+	to = mh_buf_reserve(&u->raw, (size_t)size);
+	if (!to)
+		return u->raw.error;
+	*len = ZSTD_decompressDCtx(u->zstd, to, (size_t)size, *bytes, *len);
+	*bytes = (const uint8_t *)to;
+	return ZSTD_isError(*len) ? -EBADMSG : 0;
+}
+
+int mh_unpack(struct mh_unpacker *u, const struct mh_frame *frame,
+	      const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret)
+{
+	ProtobufCAllocator allocator = {arena_alloc, arena_free, &u->message};
+	const uint8_t *bytes = frame->payload;
+	size_t len = frame->len;
+
+	mh_arena_reset(&u->message);
+	if (frame->flags & MH_FRAME_ZSTD) {
+		int rc = decompress(u, &bytes, &len);
+
+		if (rc)
+			return rc;
+	}
+	*ret = protobuf_c_message_unpack(type, &allocator, len, bytes);
+	return *ret ? 0 : -EBADMSG;
+}

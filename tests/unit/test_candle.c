@@ -1,0 +1,240 @@
+/*
+ * Candles against a naive reference: the reference keeps every sample of every life and computes
+ * each window from scratch; the builder sees only changes.
+ */
+#include "libmemhist/view/candle.h"
+#include "tests/unit/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* A candle and who it is of; lives are numbered by the test in order of birth. */
+struct line {
+	uint32_t life;
+	struct mh_candle candle;
+};
+
+struct book {
+	struct line *line;
+	size_t n, cap;
+	uint32_t life_of_slot[256];
+	uint32_t n_lives;
+	bool by_names; /* a rename begins another life */
+	size_t n_windows;
+	size_t emitted_at_window; /* candles emitted when the last window was closed */
+};
+
+static void add_line(struct book *b, uint32_t life, const struct mh_candle *candle)
+{
+	if (b->n == b->cap) {
+		b->cap = b->cap ? b->cap * 2 : 64;
+		b->line = reallocarray(b->line, b->cap, sizeof(*b->line));
+		assert_non_null(b->line);
+	}
+	b->line[b->n++] = (struct line){life, *candle};
+}
+
+static void number_lives(struct book *b, const struct mh_snapshot *s)
+{
+	for (uint32_t i = 0; i < s->n_born; i++)
+		b->life_of_slot[s->born[i]] = b->n_lives++;
+	for (uint32_t i = 0; b->by_names && i < s->n_renamed; i++)
+		b->life_of_slot[s->renamed[i]] = b->n_lives++;
+}
+
+/* The reference: extends the last candle of this life in this window, or begins one. */
+static void naive_sample(struct book *b, uint32_t life, const struct mh_snapshot *s, uint64_t value,
+			 mh_ms_t interval_ms)
+{
+	struct mh_candle fresh = {.open = value, .high = value, .low = value, .close = value};
+	struct mh_candle *c;
+
+	mh_window(s->at.wall_ms, interval_ms, true, &fresh.start_ms, &fresh.end_ms);
+	for (size_t i = b->n; i-- > 0;) {
+		if (b->line[i].life != life)
+			continue;
+		if (b->line[i].candle.start_ms != fresh.start_ms)
+			break;
+		c = &b->line[i].candle;
+		c->close = value;
+		c->high = value > c->high ? value : c->high;
+		c->low = value < c->low ? value : c->low;
+		c->samples++;
+		return;
+	}
+	fresh.samples = 1;
+	add_line(b, life, &fresh);
+}
+
+static int on_emit(void *arg, uint32_t slot, const struct mh_candle *candle)
+{
+	struct book *b = arg;
+
+	add_line(b, b->life_of_slot[slot], candle);
+	return 0;
+}
+
+static int on_window(void *arg, mh_ms_t start_ms, mh_ms_t end_ms)
+{
+	struct book *b = arg;
+
+	/* everything emitted since the last window belongs to this one */
+	for (size_t i = b->emitted_at_window; i < b->n; i++) {
+		assert_int_equal(b->line[i].candle.start_ms, start_ms);
+		assert_int_equal(b->line[i].candle.end_ms, end_ms);
+	}
+	b->emitted_at_window = b->n;
+	b->n_windows++;
+	return 0;
+}
+
+static int on_update(void *arg, const struct mh_snapshot *s)
+{
+	number_lives(arg, s);
+	return 0;
+}
+
+static int by_life(const void *a, const void *b)
+{
+	const struct line *x = a, *y = b;
+
+	if (x->life != y->life)
+		return x->life < y->life ? -1 : 1;
+	return x->candle.start_ms < y->candle.start_ms ? -1 : 1;
+}
+
+static void compare(struct book *built, struct book *naive)
+{
+	assert_int_equal(built->n, naive->n);
+	qsort(built->line, built->n, sizeof(*built->line), by_life);
+	qsort(naive->line, naive->n, sizeof(*naive->line), by_life);
+	for (size_t i = 0; i < built->n; i++) {
+		const struct mh_candle *b = &built->line[i].candle, *n = &naive->line[i].candle;
+
+		assert_int_equal(built->line[i].life, naive->line[i].life);
+		assert_int_equal(b->start_ms, n->start_ms);
+		assert_int_equal(b->open, n->open);
+		assert_int_equal(b->high, n->high);
+		assert_int_equal(b->low, n->low);
+		assert_int_equal(b->close, n->close);
+		assert_int_equal(b->samples, n->samples);
+	}
+}
+
+static void run(uint64_t seed, mh_ms_t interval_ms, bool by_names, bool with_jumps)
+{
+	struct book built = {.by_names = by_names}, naive = {.by_names = by_names};
+	struct mh_candles_config config = {
+		.field = MH_FIELD_RSS,
+		.interval_ms = interval_ms,
+		.utc = true,
+		.emit = on_emit,
+		.window = on_window,
+		.update = on_update,
+		.cut_on_rename = by_names,
+		.arg = &built,
+	};
+	struct mh_candles *c;
+	struct world world;
+
+	world_init(&world, seed);
+	assert_int_equal(mh_candles_new(&c, &config), 0);
+	for (int i = 0; i < 400; i++) {
+		const struct mh_snapshot *s;
+
+		if (with_jumps && !world_random(&world, 20))
+			world.now.wall_ms += 1000 * (mh_ms_t)world_random(&world, 100);
+		s = world_step(&world);
+		number_lives(&naive, s);
+		mh_snapshot_for_each (s, slot)
+			naive_sample(&naive, naive.life_of_slot[slot], s,
+				     s->process[slot].value[MH_FIELD_RSS], interval_ms);
+		assert_int_equal(mh_candles_add(c, s), 0);
+	}
+	assert_int_equal(mh_candles_finish(c), 0);
+	compare(&built, &naive);
+	mh_candles_free(c);
+	free(built.line);
+	free(naive.line);
+	world_done(&world);
+}
+
+static void test_against_reference(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		run(seed, 1000, false, false);
+		run(seed, 5000, false, true);
+		run(seed, 60000, false, true);
+		run(seed, 900000, false, true);
+		run(seed, 60000, true, true);
+	}
+}
+
+static int refuse(void *arg, uint32_t slot, const struct mh_candle *candle)
+{
+	(void)arg;
+	(void)slot;
+	(void)candle;
+	return -7;
+}
+
+static void test_callback_stops(void **state)
+{
+	struct mh_candles_config config = {
+		.field = MH_FIELD_RSS, .interval_ms = 1000, .utc = true, .emit = refuse};
+	struct mh_candles *c;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 1);
+	assert_int_equal(mh_candles_new(&c, &config), 0);
+	assert_int_equal(mh_candles_add(c, world_step(&world)), 0);
+	assert_int_equal(mh_candles_add(c, world_step(&world)), -7);
+	mh_candles_free(c);
+	world_done(&world);
+}
+
+/* One window can be met twice when the clock is set back; each visit gives its own candle (C4). */
+static void test_clock_set_back(void **state)
+{
+	struct book built = {0};
+	struct mh_candles_config config = {
+		.field = MH_FIELD_RSS,
+		.interval_ms = 60000,
+		.utc = true,
+		.emit = on_emit,
+		.window = on_window,
+		.arg = &built,
+	};
+	struct mh_candles *c;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 2);
+	assert_int_equal(mh_candles_new(&c, &config), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(mh_candles_add(c, world_step(&world)), 0);
+		world.now.wall_ms += i ? -120000 : 120000;
+	}
+	assert_int_equal(mh_candles_finish(c), 0);
+	assert_int_equal(built.n_windows, 3);
+	mh_candles_free(c);
+	free(built.line);
+	world_done(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_against_reference),
+		cmocka_unit_test(test_callback_stops),
+		cmocka_unit_test(test_clock_set_back),
+	};
+
+	return cmocka_run_group_tests_name("candle", tests, NULL, NULL);
+}
