@@ -72,6 +72,14 @@ suite()
     fi
 }
 
+finish()
+{
+    printf '\nFull log: %s\n%d passed, %d failed, %d skipped\n' "$steps_log" \
+        "$passed" "$failed" "$skipped"
+    [ "$failed" -eq 0 ]
+    exit
+}
+
 check()
 {
     passed=0 failed=0 skipped=0
@@ -80,13 +88,12 @@ check()
     step "bootstrap" "Is autoconf 2.71 or newer installed? See .ci/packages." bootstrap_once
     verdict "build with gcc, warnings are errors" gcc \
         build_in build-check/gcc CC=gcc --enable-werror
+    [ "$failed" -eq 0 ] || finish
     suite build-check/gcc
     verdict "build with clang, warnings are errors" clang \
         build_in build-check/clang CC=clang --enable-werror
     verdict "all tests with AddressSanitizer and UBSan" gcc \
         run_tests build-check/gcc check-sanitizers
     verdict "unit tests under valgrind" valgrind run_tests build-check/gcc check-valgrind
-    printf '\nFull log: %s\n%d passed, %d failed, %d skipped\n' "$steps_log" \
-        "$passed" "$failed" "$skipped"
-    [ "$failed" -eq 0 ]
+    finish
 }
