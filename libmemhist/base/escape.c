@@ -189,6 +189,11 @@ static void write_html(struct mh_buf *out, const struct item *item)
 	}
 }
 
+void mh_escape_utf8(struct mh_buf *out, const char *bytes, size_t len)
+{
+	walk(out, bytes, len, write_plain);
+}
+
 void mh_escape_prometheus(struct mh_buf *out, const char *bytes, size_t len)
 {
 	walk(out, bytes, len, write_prometheus);

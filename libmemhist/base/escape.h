@@ -19,6 +19,9 @@
  */
 size_t mh_utf8_length(const char *p, size_t len);
 
+/* Nothing escaped, but valid UTF-8: invalid bytes -> U+FFFD each. At most three times as long. */
+void mh_escape_utf8(struct mh_buf *out, const char *bytes, size_t len);
+
 /* Prometheus label value, between double quotes: \\ \" \n escaped, other control bytes kept (the
  * text format 0.0.4 allows them), invalid UTF-8 -> U+FFFD. */
 void mh_escape_prometheus(struct mh_buf *out, const char *bytes, size_t len);

@@ -1,0 +1,479 @@
+/* Groups: sums, who gets a place, who keeps it, and how names are spelled. */
+#include "libmemhist/base/escape.h"
+#include "libmemhist/model/group.h"
+#include "tests/unit/rounds.h"
+#include "tests/unit/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* "name:processes:rss name:processes:rss …" of the groups after an update. */
+static void check(const struct mh_groups *g, const char *expected)
+{
+	struct mh_buf b = MH_BUF_INIT(1 << 20);
+	const struct mh_group *group;
+	size_t n = mh_groups_list(g, &group);
+
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(group[i].name_len, strlen(group[i].name));
+		assert_int_equal(group[i].value[MH_FIELD_VSZ], 2 * group[i].value[MH_FIELD_RSS]);
+		mh_buf_printf(&b, "%s%s:%u:%u", i ? " " : "", group[i].name, group[i].n_processes,
+			      (unsigned)group[i].value[MH_FIELD_RSS]);
+	}
+	assert_string_equal(mh_buf_str(&b), expected);
+	mh_buf_done(&b);
+}
+
+static struct mh_groups *groups(struct mh_groups_config config)
+{
+	struct mh_groups *g;
+
+	assert_int_equal(mh_groups_new(&g, &config), 0);
+	check(g, "");
+	return g;
+}
+
+static void update(struct mh_groups *g, struct rounds *r, const char *expected)
+{
+	assert_int_equal(mh_groups_update(g, rounds_end(r)), 0);
+	check(g, expected);
+}
+
+static void processes_of_one_program_are_summed(void **state)
+{
+	struct mh_groups *g = groups((struct mh_groups_config){0});
+	struct rounds r;
+
+	(void)state;
+	rounds_init(&r);
+	rounds_begin(&r);
+	rounds_process(&r, 1, 10, "init", NULL, 5);
+	rounds_process(&r, 2, 20, "bash", NULL, 100);
+	rounds_process(&r, 3, 30, "bash", NULL, 11);
+	update(g, &r, "bash:2:111 init:1:5");
+
+	rounds_begin(&r); /* one changes, one ends */
+	rounds_process(&r, 1, 10, "init", NULL, 6);
+	rounds_process(&r, 3, 30, "bash", NULL, 11);
+	update(g, &r, "bash:1:11 init:1:6");
+
+	rounds_begin(&r); /* exec, and a pid that changes hands */
+	rounds_process(&r, 1, 11, "systemd", NULL, 7);
+	rounds_process(&r, 3, 30, "vim", NULL, 12);
+	update(g, &r, "systemd:1:7 vim:1:12");
+
+	rounds_begin(&r);
+	update(g, &r, "");
+	mh_groups_free(g);
+	rounds_done(&r);
+}
+
+/* The kernel cuts comm at 15 bytes; the command line knows the rest. */
+static void the_name_is_the_program(void **state)
+{
+	struct mh_groups *g = groups((struct mh_groups_config){0});
+	struct rounds r;
+
+	(void)state;
+	rounds_init(&r);
+	rounds_begin(&r);
+	rounds_process(&r, 1, 10, "systemd-journal", "/lib/systemd/systemd-journald", 1);
+	rounds_process(&r, 2, 10, "systemd-journal", NULL, 2);
+	rounds_process(&r, 3, 10, "", NULL, 3);
+	update(g, &r, "(unnamed):1:3 systemd-journal:1:2 systemd-journald:1:1");
+	mh_groups_free(g);
+	rounds_done(&r);
+}
+
+static void the_largest_get_the_places(void **state)
+{
+	struct mh_groups *g = groups((struct mh_groups_config){.max_groups = 2});
+	struct rounds r;
+
+	(void)state;
+	rounds_init(&r);
+	rounds_begin(&r);
+	rounds_process(&r, 1, 1, "a", NULL, 10);
+	rounds_process(&r, 2, 1, "b", NULL, 20);
+	rounds_process(&r, 3, 1, "c", NULL, 30);
+	rounds_process(&r, 4, 1, "a", NULL, 15); /* together a has 25 */
+	update(g, &r, "a:2:25 c:1:30 other:1:20");
+	assert_int_equal(mh_groups_overflow(g), 1);
+
+	rounds_begin(&r); /* who has a place keeps it, however small */
+	rounds_process(&r, 1, 1, "a", NULL, 1);
+	rounds_process(&r, 2, 1, "b", NULL, 2000);
+	rounds_process(&r, 3, 1, "c", NULL, 1);
+	rounds_process(&r, 5, 1, "d", NULL, 1000);
+	update(g, &r, "a:1:1 c:1:1 other:2:3000");
+	assert_int_equal(mh_groups_overflow(g), 2);
+	mh_groups_free(g);
+	rounds_done(&r);
+}
+
+static void among_equals_the_first_name_gets_the_place(void **state)
+{
+	struct mh_groups *g = groups((struct mh_groups_config){.max_groups = 1});
+	struct rounds r;
+
+	(void)state;
+	rounds_init(&r);
+	rounds_begin(&r);
+	rounds_process(&r, 1, 1, "b", NULL, 7);
+	rounds_process(&r, 2, 1, "a", NULL, 7);
+	update(g, &r, "a:1:7 other:1:7");
+	mh_groups_free(g);
+	rounds_done(&r);
+}
+
+static void a_place_is_held_for_a_while(void **state)
+{
+	struct mh_groups *g = groups((struct mh_groups_config){.max_groups = 1, .hold_ms = 3000});
+	struct rounds r;
+
+	(void)state;
+	rounds_init(&r);
+	rounds_begin(&r);
+	rounds_process(&r, 1, 1, "cron", NULL, 7);
+	update(g, &r, "cron:1:7");
+
+	for (int second = 0; second < 3; second++) { /* empty for 0, 1 and 2 seconds */
+		rounds_begin(&r);
+		rounds_process(&r, 2, 1, "new", NULL, 9);
+		r.now.wall_ms += 86400000; /* wall time has no say */
+		update(g, &r, "other:1:9");
+		assert_int_equal(mh_groups_overflow(g), 1);
+	}
+	rounds_begin(&r); /* back in time: the count begins anew */
+	rounds_process(&r, 2, 1, "new", NULL, 9);
+	rounds_process(&r, 3, 1, "cron", NULL, 8);
+	update(g, &r, "cron:1:8 other:1:9");
+	for (int second = 0; second < 3; second++) {
+		rounds_begin(&r);
+		rounds_process(&r, 2, 1, "new", NULL, 9);
+		update(g, &r, "other:1:9");
+	}
+	rounds_begin(&r); /* three seconds: too late */
+	rounds_process(&r, 2, 1, "new", NULL, 9);
+	rounds_process(&r, 4, 1, "huge", NULL, 8);
+	update(g, &r, "new:1:9 other:1:8");
+	assert_int_equal(mh_groups_overflow(g), 1);
+	mh_groups_free(g);
+	rounds_done(&r);
+}
+
+static void another_boot_begins_the_hold_anew(void **state)
+{
+	struct mh_groups *g = groups((struct mh_groups_config){.max_groups = 1, .hold_ms = 3000});
+	struct rounds r;
+
+	(void)state;
+	rounds_init(&r);
+	rounds_begin(&r);
+	rounds_process(&r, 1, 1, "cron", NULL, 7);
+	update(g, &r, "cron:1:7");
+	rounds_begin(&r);
+	update(g, &r, "");
+	r.now.boot_ns = 0;
+	r.boot_id.bytes[0] = 1;
+	for (int second = 0; second < 3; second++) {
+		rounds_begin(&r);
+		rounds_process(&r, 2, 1, "new", NULL, 9);
+		update(g, &r, "other:1:9");
+	}
+	rounds_begin(&r);
+	rounds_process(&r, 2, 1, "new", NULL, 9);
+	update(g, &r, "new:1:9");
+	mh_groups_free(g);
+	rounds_done(&r);
+}
+
+static void a_program_called_other_is_part_of_the_rest(void **state)
+{
+	struct mh_groups *g = groups((struct mh_groups_config){.max_groups = 2});
+	struct rounds r;
+
+	(void)state;
+	rounds_init(&r);
+	rounds_begin(&r);
+	rounds_process(&r, 1, 1, "other", NULL, 100);
+	rounds_process(&r, 2, 1, "z", NULL, 1);
+	update(g, &r, "z:1:1 other:1:100");
+	assert_int_equal(mh_groups_overflow(g), 0);
+
+	rounds_begin(&r);
+	rounds_process(&r, 1, 1, "other", NULL, 100);
+	rounds_process(&r, 2, 1, "z", NULL, 1);
+	rounds_process(&r, 3, 1, "y", NULL, 1);
+	rounds_process(&r, 4, 1, "x", NULL, 1);
+	update(g, &r, "x:1:1 z:1:1 other:2:101");
+	assert_int_equal(mh_groups_overflow(g), 1);
+	mh_groups_free(g);
+	rounds_done(&r);
+}
+
+static void unselected_programs_are_nowhere(void **state)
+{
+	struct mh_select select = {0};
+	struct mh_groups *g;
+	struct rounds r;
+
+	(void)state;
+	assert_int_equal(mh_select_add(&select, "/^[ab]\\xff?$/", NULL), 0);
+	g = groups((struct mh_groups_config){.select = &select, .max_groups = 1});
+	rounds_init(&r);
+	rounds_begin(&r);
+	rounds_process(&r, 1, 1, "a\xff", NULL, 1); /* chosen by its bytes */
+	rounds_process(&r, 2, 1, "b", NULL, 20);
+	rounds_process(&r, 3, 1, "c", NULL, 300);
+	update(g, &r, "b:1:20 other:1:1");
+	rounds_begin(&r);
+	rounds_process(&r, 2, 1, "c", NULL, 20);
+	rounds_process(&r, 3, 1, "b", NULL, 300);
+	update(g, &r, "b:1:300");
+	mh_groups_free(g);
+	mh_select_done(&select);
+	rounds_done(&r);
+}
+
+static void names_that_read_the_same_are_one_group(void **state)
+{
+	struct mh_groups *utf8 = groups((struct mh_groups_config){0});
+	struct mh_groups *collectd = groups((struct mh_groups_config){.spell = mh_escape_collectd});
+	struct rounds r;
+	const struct mh_snapshot *s;
+
+	(void)state;
+	rounds_init(&r);
+	rounds_begin(&r);
+	rounds_process(&r, 1, 1, "a b", NULL, 1);
+	rounds_process(&r, 2, 1, "a_b", NULL, 2);
+	rounds_process(&r, 3, 1,
+		       "a\xff"
+		       "b",
+		       NULL, 4);
+	rounds_process(&r, 4, 1,
+		       "a\xfe"
+		       "b",
+		       NULL, 8);
+	rounds_process(&r, 5, 1, "", NULL, 16);
+	rounds_process(&r, 6, 1, "_", NULL, 32);
+	s = rounds_end(&r);
+	assert_int_equal(mh_groups_update(utf8, s), 0);
+	assert_int_equal(mh_groups_update(collectd, s), 0);
+	check(utf8, "(unnamed):1:16 _:1:32 a b:1:1 a_b:1:2 a\xef\xbf\xbd"
+		    "b:2:12");
+	check(collectd, "_:2:48 a_b:4:15");
+	mh_groups_free(utf8);
+	mh_groups_free(collectd);
+	rounds_done(&r);
+}
+
+/* A reader that begins again lists everybody as born: nobody may be counted twice. */
+static void a_fresh_first_snapshot_is_taken_as_it_is(void **state)
+{
+	struct mh_groups *g = groups((struct mh_groups_config){.max_groups = 1});
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct rounds r;
+
+		rounds_init(&r);
+		rounds_begin(&r);
+		rounds_process(&r, 1, 1, i ? "b" : "a", NULL, 1);
+		rounds_process(&r, 2, 1, "a", NULL, 2);
+		update(g, &r, i ? "a:1:2 other:1:1" : "a:2:3");
+		rounds_done(&r);
+	}
+	mh_groups_free(g);
+}
+
+/* The rule as told in group.h, by exhaustive search over a handful of names. */
+struct reference {
+	struct {
+		char name[16];
+		uint32_t n_processes;
+		uint64_t value[MH_FIELD_COUNT];
+		bool placed;
+		mh_boot_ns_t seen_ns; /* when it last had a process */
+	} item[8];
+	size_t n;
+};
+
+static size_t reference_find(struct reference *ref, const char *name, size_t len)
+{
+	struct mh_buf spelled = MH_BUF_INIT(1000);
+	size_t i;
+
+	mh_escape_utf8(&spelled, name, len);
+	if (!len)
+		mh_buf_adds(&spelled, "(unnamed)");
+	for (i = 0; i < ref->n; i++)
+		if (!strcmp(ref->item[i].name, mh_buf_str(&spelled)))
+			break;
+	if (i == ref->n) {
+		assert_in_range(ref->n++, 0, 7);
+		snprintf(ref->item[i].name, sizeof(ref->item[i].name), "%s", mh_buf_str(&spelled));
+	}
+	mh_buf_done(&spelled);
+	return i;
+}
+
+static void reference_update(struct reference *ref, const struct mh_snapshot *s, size_t places,
+			     mh_boot_ns_t hold_ns)
+{
+	for (size_t i = 0; i < ref->n; i++) {
+		ref->item[i].n_processes = 0;
+		memset(ref->item[i].value, 0, sizeof(ref->item[i].value));
+	}
+	mh_snapshot_for_each (s, slot) {
+		const struct mh_process *p = &s->process[slot];
+		size_t i = reference_find(ref, p->comm, p->comm_len);
+
+		ref->item[i].n_processes++;
+		ref->item[i].seen_ns = s->at.boot_ns;
+		for (int f = 0; f < MH_FIELD_COUNT; f++)
+			ref->item[i].value[f] += p->value[f];
+	}
+	for (size_t i = 0; i < ref->n; i++) {
+		/* the first snapshot without a process begins the hold, a second after the last */
+		if (s->at.boot_ns >= ref->item[i].seen_ns + 1000000000 + hold_ns)
+			ref->item[i].placed = false;
+		places -= ref->item[i].placed;
+	}
+	for (; places; places--) {
+		size_t best = ref->n;
+
+		for (size_t i = 0; i < ref->n; i++) {
+			uint64_t rss = ref->item[i].value[MH_FIELD_RSS], best_rss;
+
+			if (!ref->item[i].n_processes || ref->item[i].placed)
+				continue;
+			best_rss = best < ref->n ? ref->item[best].value[MH_FIELD_RSS] : 0;
+			if (best == ref->n || rss > best_rss ||
+			    (rss == best_rss &&
+			     strcmp(ref->item[i].name, ref->item[best].name) < 0))
+				best = i;
+		}
+		if (best == ref->n)
+			return;
+		ref->item[best].placed = true;
+	}
+}
+
+static void same_as_reference(const struct mh_groups *g, const struct reference *ref)
+{
+	const struct mh_group *group;
+	size_t n = mh_groups_list(g, &group), shown = 0, waiting = 0;
+	struct mh_group other = {0};
+
+	for (size_t i = 0; i < ref->n; i++) {
+		if (!ref->item[i].n_processes)
+			continue;
+		if (ref->item[i].placed) {
+			size_t at = 0;
+
+			while (at < n && strcmp(group[at].name, ref->item[i].name) != 0)
+				at++;
+			assert_in_range(at, 0, n - 1);
+			assert_int_equal(group[at].n_processes, ref->item[i].n_processes);
+			assert_memory_equal(group[at].value, ref->item[i].value,
+					    sizeof(group[at].value));
+			shown++;
+		} else {
+			waiting++;
+			other.n_processes += ref->item[i].n_processes;
+			for (int f = 0; f < MH_FIELD_COUNT; f++)
+				other.value[f] += ref->item[i].value[f];
+		}
+	}
+	assert_int_equal(mh_groups_overflow(g), waiting);
+	assert_int_equal(n, shown + (waiting > 0));
+	for (size_t i = 1; i < shown; i++)
+		assert_true(strcmp(group[i - 1].name, group[i].name) < 0);
+	if (!waiting)
+		return;
+	assert_string_equal(group[shown].name, "other");
+	assert_int_equal(group[shown].n_processes, other.n_processes);
+	assert_memory_equal(group[shown].value, other.value, sizeof(other.value));
+}
+
+/* From a crowd, where places are scarce, to so few that names come and go. */
+static void a_random_life_equals_the_reference(void **state)
+{
+	static const uint32_t targets[] = {40, 8, 3};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct mh_groups *g = groups(
+			(struct mh_groups_config){.max_groups = 2, .hold_ms = 5000});
+		struct reference ref = {.n = 0};
+		struct world w;
+
+		world_init(&w, 42 + i);
+		w.target = targets[i];
+		for (int step = 0; step < 3000; step++) {
+			const struct mh_snapshot *s = world_step(&w);
+
+			assert_int_equal(mh_groups_update(g, s), 0);
+			reference_update(&ref, s, 2, UINT64_C(5000000000));
+			same_as_reference(g, &ref);
+		}
+		world_done(&w);
+		mh_groups_free(g);
+	}
+}
+
+static void a_flood_of_names_shows_only_its_sum(void **state)
+{
+	struct mh_groups *g = groups((struct mh_groups_config){.max_groups = 2});
+	struct rounds r;
+
+	(void)state;
+	rounds_init(&r);
+	for (uint32_t round = 0; round < 20; round++) {
+		const struct mh_group *group;
+
+		rounds_begin(&r);
+		rounds_process(&r, 1, 1, "init", NULL, 9);
+		rounds_process(&r, 2, 1, "sshd", NULL, 9);
+		for (uint32_t i = 0; round && i < 2000; i++) {
+			char comm[16];
+
+			snprintf(comm, sizeof(comm), "x%u", (round * 1000 + i) % 20000);
+			rounds_process(&r, 10 + i, 100 + round, comm, NULL, 1000);
+		}
+		assert_int_equal(mh_groups_update(g, rounds_end(&r)), 0);
+		assert_int_equal(mh_groups_list(g, &group), round ? 3 : 2);
+		assert_string_equal(group[0].name, "init");
+		assert_string_equal(group[1].name, "sshd");
+		assert_int_equal(mh_groups_overflow(g), round ? 2000 : 0);
+		if (round)
+			assert_int_equal(group[2].value[MH_FIELD_RSS], 2000 * 1000);
+	}
+	mh_groups_free(g);
+	rounds_done(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(processes_of_one_program_are_summed),
+		cmocka_unit_test(the_name_is_the_program),
+		cmocka_unit_test(the_largest_get_the_places),
+		cmocka_unit_test(among_equals_the_first_name_gets_the_place),
+		cmocka_unit_test(a_place_is_held_for_a_while),
+		cmocka_unit_test(another_boot_begins_the_hold_anew),
+		cmocka_unit_test(a_program_called_other_is_part_of_the_rest),
+		cmocka_unit_test(unselected_programs_are_nowhere),
+		cmocka_unit_test(names_that_read_the_same_are_one_group),
+		cmocka_unit_test(a_fresh_first_snapshot_is_taken_as_it_is),
+		cmocka_unit_test(a_random_life_equals_the_reference),
+		cmocka_unit_test(a_flood_of_names_shows_only_its_sum),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
