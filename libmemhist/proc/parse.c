@@ -1,0 +1,299 @@
+/*
+ * The parsers of /proc texts.
+ *
+ * All of them walk a cursor over the bytes and judge each step, so that a text is either understood
+ * to its last byte or refused. The kernel ends these texts with a newline: one that does not is
+ * cut, and the last number in it may be a part of the true one.
+ */
+#include "libmemhist/proc/parse.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+	STAT_COMM_MAX = 64,    /* fs/proc/array.c: tcomm[64] */
+	STAT_FIELDS_MIN = 28,  /* as far as we read; every kernel since 2.6 has 41 or more */
+	STATM_FIELDS_MIN = 7,  /* proc(5): size resident shared text lib data dt */
+	UUID_TEXT_LENGTH = 36, /* 8-4-4-4-12 hexadecimal digits and the dashes */
+};
+
+struct cursor {
+	const char *p, *end;
+};
+
+/* Step over `c`; false when something else is there. */
+static bool take_char(struct cursor *at, char c)
+{
+	if (at->p == at->end || *at->p != c)
+		return false;
+	at->p++;
+	return true;
+}
+
+static void skip_blanks(struct cursor *at)
+{
+	while (at->p < at->end && (*at->p == ' ' || *at->p == '\t'))
+		at->p++;
+}
+
+/* One or more decimal digits. */
+static int take_u64(struct cursor *at, uint64_t *ret)
+{
+	const char *p = at->p;
+	uint64_t value = 0;
+
+	for (; p < at->end && *p >= '0' && *p <= '9'; p++)
+		if (__builtin_mul_overflow(value, 10u, &value) ||
+		    __builtin_add_overflow(value, (unsigned)(*p - '0'), &value))
+			return -ERANGE;
+	if (p == at->p)
+		return -EBADMSG;
+	at->p = p;
+	*ret = value;
+	return 0;
+}
+
+int mh_parse_u64(const char *text, size_t len, uint64_t *ret)
+{
+	struct cursor at = {text, text + len};
+	uint64_t value;
+	int rc = take_u64(&at, &value);
+
+	if (rc)
+		return rc;
+	if (at.p != at.end)
+		return -EBADMSG;
+	*ret = value;
+	return 0;
+}
+
+/* Text that the kernel finished: the cursor over it, without the newline at its end. */
+static bool whole_text(const char *text, size_t len, struct cursor *ret)
+{
+	if (!len || text[len - 1] != '\n')
+		return false;
+	*ret = (struct cursor){text, text + len - 1};
+	return true;
+}
+
+/* Fields 4 … of stat into `ret` by number, as far as it goes; the later ones are only looked at. */
+static int take_stat_fields(struct cursor *at, uint64_t ret[STAT_FIELDS_MIN + 1])
+{
+	/* those we use, none of which can be negative */
+	const uint32_t unsigned_fields = 1u << 4 | 1u << 9 | 1u << 20 | 1u << 22 | 1u << 23 |
+					 1u << 24 | 1u << 28;
+	int field = 4;
+
+	for (; at->p < at->end; field++) {
+		uint64_t value;
+
+		if (!take_char(at, ' '))
+			return -EBADMSG;
+		if (take_char(at, '-') && field <= STAT_FIELDS_MIN && unsigned_fields & 1u << field)
+			return -EBADMSG;
+		if (take_u64(at, &value))
+			return -EBADMSG;
+		if (field <= STAT_FIELDS_MIN)
+			ret[field] = value;
+	}
+	return field > STAT_FIELDS_MIN ? 0 : -EBADMSG;
+}
+
+int mh_parse_stat(const char *text, size_t len, struct mh_stat *ret)
+{
+	uint64_t pid, field[STAT_FIELDS_MIN + 1];
+	const char *comm, *comm_end;
+	struct cursor at;
+	char state;
+
+	if (!whole_text(text, len, &at) || take_u64(&at, &pid) || !pid || pid > UINT32_MAX)
+		return -EBADMSG;
+	if (!take_char(&at, ' ') || !take_char(&at, '('))
+		return -EBADMSG;
+	/* comm may hold any byte but NUL, what follows it no ')': the last one ends it */
+	comm = at.p;
+	comm_end = memrchr(comm, ')', (size_t)(at.end - comm));
+	if (!comm_end || comm_end - comm > STAT_COMM_MAX)
+		return -EBADMSG;
+	at.p = comm_end + 1;
+	if (!take_char(&at, ' ') || at.p == at.end)
+		return -EBADMSG;
+	state = *at.p++;
+	if ((state | 0x20) < 'a' || (state | 0x20) > 'z')
+		return -EBADMSG;
+	if (take_stat_fields(&at, field) || field[4] > UINT32_MAX || field[9] > UINT32_MAX ||
+	    field[20] > UINT32_MAX)
+		return -EBADMSG;
+	*ret = (struct mh_stat){
+		.pid = (uint32_t)pid,
+		.comm = comm,
+		.comm_len = (size_t)(comm_end - comm),
+		.state = state,
+		.ppid = (uint32_t)field[4],
+		.flags = (uint32_t)field[9],
+		.num_threads = (uint32_t)field[20],
+		.start_ticks = field[22],
+		.vsz_bytes = field[23],
+		.rss_pages = field[24],
+		.start_stack = field[28],
+	};
+	return 0;
+}
+
+int mh_parse_statm(const char *text, size_t len, struct mh_statm *ret)
+{
+	uint64_t first[2], ignored;
+	struct cursor at;
+	int n = 0;
+
+	if (!whole_text(text, len, &at))
+		return -EBADMSG;
+	do {
+		if (take_u64(&at, n < 2 ? &first[n] : &ignored))
+			return -EBADMSG;
+		n++;
+	} while (take_char(&at, ' '));
+	if (at.p != at.end || n < STATM_FIELDS_MIN)
+		return -EBADMSG;
+	ret->vsz_pages = first[0];
+	ret->rss_pages = first[1];
+	return 0;
+}
+
+/* "Key:" and blanks at the cursor, stepped over; false and nothing moved when it is another key. */
+static bool take_key(struct cursor *at, const char *key)
+{
+	size_t len = strlen(key);
+
+	if ((size_t)(at->end - at->p) <= len || memcmp(at->p, key, len) || at->p[len] != ':')
+		return false;
+	at->p += len + 1;
+	skip_blanks(at);
+	return true;
+}
+
+/* "1234 kB" up to the end of the line. */
+static bool take_kib(struct cursor *at, uint64_t *ret)
+{
+	return !take_u64(at, ret) && take_char(at, ' ') && take_char(at, 'k') &&
+	       take_char(at, 'B') && at->p == at->end;
+}
+
+int mh_parse_status(const char *text, size_t len, struct mh_status *ret)
+{
+	enum { UID = 1, HWM = 2, RSS = 4, SWAP = 8, VM = HWM | RSS | SWAP };
+	struct mh_status status = {0};
+	uint64_t real_uid, uid = 0;
+	struct cursor all;
+	unsigned seen = 0;
+
+	if (!whole_text(text, len, &all))
+		return -EBADMSG;
+	while (all.p < all.end) {
+		const char *eol = memchr(all.p, '\n', (size_t)(all.end - all.p));
+		struct cursor line = {all.p, eol ? eol : all.end};
+		bool good = true;
+
+		if (take_key(&line, "Uid")) {
+			good = !take_u64(&line, &real_uid) && take_char(&line, '\t') &&
+			       !take_u64(&line, &uid) && uid <= UINT32_MAX;
+			seen |= UID;
+		} else if (take_key(&line, "VmHWM")) {
+			good = take_kib(&line, &status.hwm_kib);
+			seen |= HWM;
+		} else if (take_key(&line, "VmRSS")) {
+			good = take_kib(&line, &status.rss_kib);
+			seen |= RSS;
+		} else if (take_key(&line, "VmSwap")) {
+			good = take_kib(&line, &status.swap_kib);
+			seen |= SWAP;
+		}
+		if (!good)
+			return -EBADMSG;
+		all.p = eol ? eol + 1 : all.end;
+	}
+	if (!(seen & UID))
+		return -EBADMSG;
+	if ((seen & VM) != VM)
+		status = (struct mh_status){0};
+	status.has_vm = (seen & VM) == VM;
+	status.uid = (uint32_t)uid;
+	*ret = status;
+	return 0;
+}
+
+size_t mh_parse_cmdline(const char *text, size_t len)
+{
+	while (len && !text[len - 1])
+		len--;
+	return len;
+}
+
+int mh_parse_meminfo(const char *text, size_t len, struct mh_meminfo *ret)
+{
+	struct mh_meminfo meminfo = {0};
+	struct cursor all;
+
+	if (!whole_text(text, len, &all))
+		return -EBADMSG;
+	while (all.p < all.end) {
+		const char *eol = memchr(all.p, '\n', (size_t)(all.end - all.p));
+		struct cursor line = {all.p, eol ? eol : all.end};
+		const char *colon = memchr(line.p, ':', (size_t)(line.end - line.p));
+		const char *key = line.p;
+		uint64_t value;
+		bool is_kib;
+
+		if (!colon)
+			return -EBADMSG;
+		line.p = colon + 1;
+		skip_blanks(&line);
+		if (take_u64(&line, &value))
+			return -EBADMSG;
+		is_kib = line.p < line.end;
+		if (is_kib && (line.end - line.p != 3 || memcmp(line.p, " kB", 3)))
+			return -EBADMSG;
+		/* -EINVAL, a key that is not allowed, and -EOVERFLOW, a line too many: left out */
+		mh_meminfo_add(&meminfo, key, (size_t)(colon - key), is_kib, value);
+		all.p = eol ? eol + 1 : all.end;
+	}
+	if (!meminfo.n)
+		return -EBADMSG;
+	*ret = meminfo;
+	return 0;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int mh_parse_uuid(const char *text, size_t len, uint8_t ret[16])
+{
+	uint8_t bytes[16];
+	size_t n = 0;
+
+	if (len == UUID_TEXT_LENGTH + 1 && text[len - 1] == '\n')
+		len--;
+	if (len != UUID_TEXT_LENGTH)
+		return -EBADMSG;
+	for (size_t i = 0; i < len;) {
+		int high, low;
+
+		if (i == 8 || i == 13 || i == 18 || i == 23) {
+			if (text[i++] != '-')
+				return -EBADMSG;
+			continue;
+		}
+		high = hex_digit(text[i++]);
+		low = hex_digit(text[i++]);
+		if (high < 0 || low < 0)
+			return -EBADMSG;
+		bytes[n++] = (uint8_t)(high << 4 | low);
+	}
+	memcpy(ret, bytes, sizeof(bytes));
+	return 0;
+}

@@ -1,0 +1,66 @@
+/*
+ * The texts of /proc, parsed. Pure: (bytes, length) in, numbers out; nothing is opened, nothing
+ * allocated, no locale read. Every parser accepts exactly what proc(5) describes plus fields that
+ * later kernels may append, and answers anything else with -EBADMSG. Return values are untouched
+ * on failure. Output that points into the input is valid as long as the input is.
+ */
+#ifndef MEMHIST_PROC_PARSE_H
+#define MEMHIST_PROC_PARSE_H
+
+#include "libmemhist/model/meminfo.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* /proc/PID/stat, see proc(5). comm is raw: it may hold blanks, newlines and ')'. */
+struct mh_stat {
+	uint32_t pid;         /* field 1 */
+	const char *comm;     /* field 2, between the first '(' and the last ')' */
+	size_t comm_len;      /* 0 … 64 */
+	char state;           /* field 3: R S D Z T t X I … */
+	uint32_t ppid;        /* field 4 */
+	uint32_t flags;       /* field 9: PF_* */
+	uint32_t num_threads; /* field 20 */
+	uint64_t start_ticks; /* field 22 */
+	uint64_t vsz_bytes;   /* field 23 */
+	uint64_t rss_pages;   /* field 24; inexact on kernels >= 6.2, see statm */
+	uint64_t start_stack; /* field 28; changes at exec, 0 without ptrace access */
+};
+
+#define MH_PF_KTHREAD 0x00200000u /* include/linux/sched.h; a kernel thread */
+
+int mh_parse_stat(const char *text, size_t len, struct mh_stat *ret);
+
+/* /proc/PID/statm: fields 1 and 2. The exact RSS on every kernel. */
+struct mh_statm {
+	uint64_t vsz_pages;
+	uint64_t rss_pages;
+};
+
+int mh_parse_statm(const char *text, size_t len, struct mh_statm *ret);
+
+/* /proc/PID/status. Lines that are absent (kernel threads have no Vm*) leave has_vm false. */
+struct mh_status {
+	uint32_t uid; /* Uid: second number, the effective uid */
+	bool has_vm;  /* the Vm* lines were there */
+	uint64_t hwm_kib;
+	uint64_t rss_kib;
+	uint64_t swap_kib;
+};
+
+int mh_parse_status(const char *text, size_t len, struct mh_status *ret);
+
+/* Length of a /proc/PID/cmdline without the NUL bytes at its end (setproctitle leaves many). */
+size_t mh_parse_cmdline(const char *text, size_t len);
+
+/* /proc/meminfo. Lines with keys that are not allowed are left out. -EBADMSG without any line. */
+int mh_parse_meminfo(const char *text, size_t len, struct mh_meminfo *ret);
+
+/* /proc/sys/kernel/random/boot_id or any UUID text: 16 bytes into `ret`. */
+int mh_parse_uuid(const char *text, size_t len, uint8_t ret[16]);
+
+/* An unsigned decimal number that fills `len` bytes exactly. -EBADMSG, -ERANGE past uint64_t. */
+int mh_parse_u64(const char *text, size_t len, uint64_t *ret);
+
+#endif

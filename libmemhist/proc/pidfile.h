@@ -1,0 +1,33 @@
+/*
+ * The files of one process below a root, read in one go each. Errors that tell of the process:
+ * -ENOENT and -ESRCH (it has ended), -EACCES and -EPERM (hidepid), -EBADMSG (did not parse).
+ */
+#ifndef MEMHIST_PROC_PIDFILE_H
+#define MEMHIST_PROC_PIDFILE_H
+
+#include "libmemhist/proc/parse.h"
+#include "libmemhist/proc/root.h"
+
+enum { MH_STAT_TEXT_MAX = 2048 }; /* 52 fields and comm take 1.2 KiB at most */
+
+/* Open PID/name for reading. Returns a descriptor or -errno. */
+int mh_pidfile_open(const struct mh_root *root, uint32_t pid, const char *name);
+
+/* Read the first `size` bytes of PID/name. Returns their number or -errno. */
+int mh_pidfile_read(const struct mh_root *root, uint32_t pid, const char *name, char *buf,
+		    size_t size);
+
+/* Read statm from its beginning through a descriptor of it. */
+int mh_pidfile_statm(int fd, struct mh_statm *ret);
+
+/* Read stat; ret->comm points into `text`. */
+int mh_pidfile_stat(const struct mh_root *root, uint32_t pid, char text[MH_STAT_TEXT_MAX],
+		    struct mh_stat *ret);
+
+/*
+ * The effective uid, from status. (The owner of /proc/PID is cheaper to ask, but is root for
+ * processes that are not dumpable, see proc(5).)
+ */
+int mh_pidfile_uid(const struct mh_root *root, uint32_t pid, uint32_t *ret);
+
+#endif
