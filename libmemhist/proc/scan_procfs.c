@@ -1,0 +1,547 @@
+/*
+ * The procfs scanner: RSS and VSZ of everybody at the least number of system calls.
+ *
+ * What a pass costs per process is one reading of statm: a pread(2) where its descriptor is kept
+ * open, open-read-close for the others. Everything else is read when it can have changed:
+ *
+ *   stat            of a new process; when VSZ is not what it was when stat was read last (an exec
+ *                   practically always changes it); in the first passes of a process' life (fork,
+ *                   then exec); and every STAT_EVERY passes (ppid, a name set by prctl(2))
+ *   status, cmdline of a new process, once more in the pass after, when comm or the start of the
+ *                   stack changed (exec), and every NAMES_EVERY passes (setuid, setproctitle)
+ *
+ * Identity. A pid may be given to another process between two passes, and even between two system
+ * calls of one pass; no value may ever be booked on the wrong one. What tells them apart:
+ *   I1  A descriptor of statm stays with the process it was opened for: reading it fails with ESRCH
+ *       once that process is reaped, also when its pid lives again. It survives exec.
+ *   I2  A new process has new inode numbers under /proc/PID. (The reverse does not hold: the kernel
+ *       may drop an inode under memory pressure and number it anew.)
+ *   I3  Files read by name, while a descriptor of statm is open that can still be read afterwards,
+ *       belong to the process of that descriptor.
+ * So statm of a known process counts when read through a kept descriptor (I1) or when its inode
+ * number is the known one (I2); else stat is read and the start times are compared (I3). Equal
+ * start times are the same process, unless it was last seen within the very tick in which it
+ * started: only then a successor can have started in the same tick, and a doubt makes it another
+ * process.
+ *
+ * None of this can be relied on in a directory that is no procfs (a recorded tree): there nothing
+ * is kept open and stat is read for everybody in each pass.
+ *
+ * Invariants between passes: state[slot].pid is 0 or the pid of a process that the last pass met;
+ * fd >= 0 in those states only, open_files of them in all. The steady state allocates nothing.
+ */
+#include "libmemhist/proc/scan.h"
+
+#include "libmemhist/proc/listing.h"
+#include "libmemhist/proc/pidfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	DEFAULT_OPEN_FILES = 1024, /* some 5.5 KiB of kernel memory each */
+	EARLY_PASSES = 3,
+	STAT_EVERY = 32,
+	NAMES_EVERY = 512, /* a multiple of STAT_EVERY */
+};
+
+/* What the scanner remembers of the process in a slot of the table. */
+struct state {
+	uint32_t pid;  /* 0: of nobody */
+	int fd;        /* statm, or -1 */
+	uint32_t pass; /* last pass that met it */
+	uint8_t early; /* passes of its early life still to come */
+	bool young;    /* last read within the clock tick in which it started */
+	uint64_t folder_inode;
+	uint64_t statm_inode;
+	uint64_t stat_vsz_pages; /* VSZ when stat was read last */
+	uint64_t start_stack;
+};
+
+struct mh_scan {
+	const struct mh_root *root;
+	bool kernel_threads;
+	bool is_procfs;
+	uint32_t max_open_files;
+	int lowest_fd; /* where kept descriptors begin */
+	uint64_t page_bytes;
+	uint64_t tick_ns;
+
+	struct mh_table *table; /* of this pass */
+	uint32_t pass;
+	uint64_t pass_tick; /* clock ticks after boot when this pass began */
+	struct mh_listing listing;
+	struct state *state; /* by slot */
+	uint32_t n_states;
+	struct mh_scan_stats stats;
+
+	char stat[MH_STAT_TEXT_MAX];
+	char cmdline[MH_CMDLINE_MAX];
+};
+
+/* statm, opened and read: the hold on a process while it is looked at. */
+struct hold {
+	int fd;
+	bool kept;      /* state's, not to be closed */
+	bool same;      /* certainly the process that the table has */
+	uint64_t inode; /* 0 when kept */
+	struct mh_statm statm;
+};
+
+/* --- making and ending ------------------------------------------------------------------------ */
+
+/*
+ * How many descriptors may be kept, and from which number on. They stay clear of the numbers below
+ * FD_SETSIZE where the limit has room above: we live in other people's daemons, and some use
+ * select(2).
+ */
+static void limit_open_files(struct mh_scan *scan, uint32_t wanted)
+{
+	struct rlimit limit;
+
+	scan->max_open_files = 0;
+	if (!scan->is_procfs || getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	scan->max_open_files = wanted ? wanted : DEFAULT_OPEN_FILES;
+	if (limit.rlim_cur / 2 < scan->max_open_files)
+		scan->max_open_files = (uint32_t)(limit.rlim_cur / 2);
+	scan->lowest_fd = limit.rlim_cur / 2 >= FD_SETSIZE ? FD_SETSIZE : 0;
+}
+
+int mh_scan_procfs_new(struct mh_scan **ret, const struct mh_scan_config *config)
+{
+	struct mh_scan *scan = calloc(1, sizeof(*scan));
+	struct statfs fs;
+
+	if (!scan)
+		return -ENOMEM;
+	scan->root = config->root;
+	scan->kernel_threads = config->kernel_threads;
+	scan->is_procfs = !fstatfs(config->root->fd, &fs) && fs.f_type == PROC_SUPER_MAGIC;
+	scan->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+	scan->tick_ns = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
+	limit_open_files(scan, config->max_open_files);
+	*ret = scan;
+	return 0;
+}
+
+static void forget_fd(struct mh_scan *scan, struct state *st)
+{
+	if (st->fd < 0)
+		return;
+	close(st->fd);
+	st->fd = -1;
+	scan->stats.open_files--;
+}
+
+static void forget(struct mh_scan *scan, struct state *st)
+{
+	if (!st->pid)
+		return;
+	forget_fd(scan, st);
+	st->pid = 0;
+}
+
+void mh_scan_free(struct mh_scan *scan)
+{
+	if (!scan)
+		return;
+	for (uint32_t i = 0; i < scan->n_states; i++)
+		forget(scan, &scan->state[i]);
+	free(scan->state);
+	mh_listing_done(&scan->listing);
+	free(scan);
+}
+
+mh_fields_t mh_scan_fields(const struct mh_scan *scan)
+{
+	(void)scan;
+	return MH_FIELDS(RSS) | MH_FIELDS(VSZ);
+}
+
+void mh_scan_stats(const struct mh_scan *scan, struct mh_scan_stats *ret)
+{
+	*ret = scan->stats;
+}
+
+/* --- one process ------------------------------------------------------------------------------ */
+
+/* The state of a slot; NULL without memory. */
+static struct state *state_of(struct mh_scan *scan, uint32_t slot)
+{
+	if (slot >= scan->n_states) {
+		uint32_t n = scan->n_states ? scan->n_states : 64;
+		struct state *bigger;
+
+		while (n <= slot)
+			n *= 2;
+		bigger = reallocarray(scan->state, n, sizeof(*bigger));
+		if (!bigger)
+			return NULL;
+		memset(bigger + scan->n_states, 0, (n - scan->n_states) * sizeof(*bigger));
+		scan->state = bigger;
+		scan->n_states = n;
+	}
+	return &scan->state[slot];
+}
+
+/* What is remembered of a live process, or NULL: nothing. */
+static struct state *known(const struct mh_scan *scan, const struct mh_process *p)
+{
+	uint32_t slot;
+
+	if (!p)
+		return NULL;
+	slot = mh_table_slot(scan->table, p);
+	if (slot >= scan->n_states || scan->state[slot].pid != p->id.pid)
+		return NULL;
+	return &scan->state[slot];
+}
+
+static int end_process(struct mh_scan *scan, struct mh_process *p)
+{
+	struct state *st = known(scan, p);
+
+	if (st)
+		forget(scan, st);
+	return mh_table_remove(scan->table, p);
+}
+
+/* Take hold of the process with this pid: of the one known before (see identity, I1, I2) or not. */
+static int take_hold(struct mh_scan *scan, uint32_t pid, const struct state *st, struct hold *ret)
+{
+	struct hold hold = {.fd = -1};
+	struct stat file;
+	int rc;
+
+	if (st && st->fd >= 0) {
+		hold = (struct hold){.fd = st->fd, .kept = true, .same = true};
+		rc = mh_pidfile_statm(hold.fd, &hold.statm);
+		if (!rc)
+			*ret = hold;
+		return rc;
+	}
+	hold.fd = mh_pidfile_open(scan->root, pid, "statm");
+	if (hold.fd < 0)
+		return hold.fd;
+	rc = fstat(hold.fd, &file) ? -errno : mh_pidfile_statm(hold.fd, &hold.statm);
+	if (rc) {
+		close(hold.fd);
+		return rc;
+	}
+	hold.inode = file.st_ino;
+	hold.same = st && scan->is_procfs && st->statm_inode == hold.inode;
+	*ret = hold;
+	return 0;
+}
+
+/* Keep the descriptor for the passes to come when there is room; close it otherwise. */
+static void release_hold(struct mh_scan *scan, struct state *st, const struct hold *hold)
+{
+	if (hold->kept) {
+		/* after a want of descriptors there are fewer to keep */
+		if (st && scan->stats.open_files > scan->max_open_files)
+			forget_fd(scan, st);
+		return;
+	}
+	if (!st || scan->stats.open_files >= scan->max_open_files) {
+		close(hold->fd);
+		return;
+	}
+	st->fd = hold->fd;
+	if (hold->fd < scan->lowest_fd) {
+		st->fd = fcntl(hold->fd, F_DUPFD_CLOEXEC, scan->lowest_fd);
+		close(hold->fd);
+	}
+	if (st->fd >= 0)
+		scan->stats.open_files++;
+}
+
+/* Whether this pass is the turn of a pid for what is done every `every` passes. */
+static bool is_turn(const struct mh_scan *scan, uint32_t pid, uint32_t every)
+{
+	return (pid + scan->pass) % every == 0;
+}
+
+static bool must_read_stat(const struct mh_scan *scan, const struct state *st,
+			   const struct hold *hold)
+{
+	return !hold->same || st->early || st->stat_vsz_pages != hold->statm.vsz_pages ||
+	       is_turn(scan, st->pid, STAT_EVERY);
+}
+
+/*
+ * Workers of the kernel carry their present work in their name, "kworker/0:1-events": it changes
+ * all the time and is cut. Rescuers, "kworker/R-name", have theirs for life.
+ */
+static size_t steady_comm_len(const struct mh_stat *stat)
+{
+	static const char worker[] = "kworker/";
+	const size_t n = sizeof(worker) - 1;
+
+	if (!(stat->flags & MH_PF_KTHREAD) || stat->comm_len <= n ||
+	    memcmp(stat->comm, worker, n) || stat->comm[n] == 'R')
+		return stat->comm_len;
+	for (size_t i = n; i < stat->comm_len; i++)
+		if (stat->comm[i] == '-' || stat->comm[i] == '+')
+			return i;
+	return stat->comm_len;
+}
+
+/* Whether a known process may have other names than those read last, going by stat. */
+static bool must_read_names(const struct mh_scan *scan, const struct mh_process *p,
+			    const struct state *st, const struct mh_stat *stat,
+			    const struct mh_names *names)
+{
+	/* without an address space (exited, or a kernel thread) there is no command line to read */
+	if (!stat->vsz_bytes)
+		return false;
+	return !st || st->early == EARLY_PASSES || st->start_stack != stat->start_stack ||
+	       p->comm_len != names->comm_len || memcmp(p->comm, names->comm, p->comm_len) ||
+	       is_turn(scan, stat->pid, NAMES_EVERY);
+}
+
+/* The names of a process; p and st are NULL when it is new. Strings are those of scan or p. */
+static int read_names(struct mh_scan *scan, const struct mh_process *p, const struct state *st,
+		      const struct mh_stat *stat, struct mh_names *ret)
+{
+	int n, rc;
+
+	*ret = (struct mh_names){
+		.ppid = stat->ppid,
+		.comm = stat->comm,
+		.comm_len = steady_comm_len(stat),
+	};
+	if (ret->comm_len > MH_COMM_MAX)
+		ret->comm_len = MH_COMM_MAX;
+	if (p && !must_read_names(scan, p, st, stat, ret)) {
+		ret->uid = p->uid;
+		ret->cmdline = p->cmdline;
+		ret->cmdline_len = p->cmdline_len;
+		return 0;
+	}
+	rc = mh_pidfile_uid(scan->root, stat->pid, &ret->uid);
+	if (rc)
+		return rc;
+	n = mh_pidfile_read(scan->root, stat->pid, "cmdline", scan->cmdline, sizeof(scan->cmdline));
+	if (n < 0)
+		return n;
+	ret->cmdline = scan->cmdline;
+	ret->cmdline_len = mh_parse_cmdline(scan->cmdline, (size_t)n);
+	return 0;
+}
+
+static void set_values(struct mh_scan *scan, struct mh_process *p, const struct mh_statm *statm)
+{
+	const uint64_t value[MH_FIELD_COUNT] = {
+		[MH_FIELD_RSS] = statm->rss_pages,
+		[MH_FIELD_VSZ] = statm->vsz_pages,
+	};
+
+	mh_table_set(scan->table, p, value);
+	mh_table_keep(scan->table, p);
+	scan->stats.processes++;
+}
+
+/* The state of this process was read in this pass. */
+static void set_met(const struct mh_scan *scan, const struct mh_process *p, struct state *st)
+{
+	st->pass = scan->pass;
+	st->young = p->id.start_ticks >= scan->pass_tick;
+}
+
+/* Remember what stat said of the process, which may be new. Returns -ENOMEM. */
+static int remember(struct mh_scan *scan, const struct mh_process *p,
+		    const struct mh_listing_entry *entry, const struct mh_stat *stat,
+		    const struct hold *hold)
+{
+	struct state *st = state_of(scan, mh_table_slot(scan->table, p));
+
+	if (!st)
+		return -ENOMEM;
+	if (!st->pid) {
+		*st = (struct state){.pid = p->id.pid, .fd = -1};
+		/* those that the first pass meets are not newborn */
+		st->early = scan->stats.scans ? EARLY_PASSES : 0;
+	} else if (st->early) {
+		st->early--;
+	}
+	st->folder_inode = entry->inode;
+	if (!hold->kept)
+		st->statm_inode = hold->inode;
+	st->stat_vsz_pages = stat->vsz_bytes / scan->page_bytes;
+	st->start_stack = stat->start_stack;
+	set_met(scan, p, st);
+	return 0;
+}
+
+/* Whether stat tells of another process than p, which could not be told by statm. */
+static bool is_another(const struct mh_scan *scan, const struct mh_process *p,
+		       const struct state *st, const struct mh_stat *stat)
+{
+	return p->id.start_ticks != stat->start_ticks || (scan->is_procfs && st && st->young);
+}
+
+/* Find out who is held, book its values and read its names. p is who the table has, or NULL. */
+static int identify(struct mh_scan *scan, struct mh_process *p, struct mh_listing_entry *entry,
+		    struct hold *hold)
+{
+	struct mh_names names;
+	struct mh_stat stat;
+	int rc = mh_pidfile_stat(scan->root, entry->pid, scan->stat, &stat);
+
+	if (rc)
+		return rc;
+	if ((stat.flags & MH_PF_KTHREAD) && !scan->kernel_threads) {
+		entry->left_out = scan->is_procfs;
+		return 0;
+	}
+	if (p && !hold->same && is_another(scan, p, known(scan, p), &stat)) {
+		rc = end_process(scan, p);
+		if (rc)
+			return rc;
+		p = NULL;
+	}
+	rc = read_names(scan, p, known(scan, p), &stat, &names);
+	if (!rc)
+		rc = mh_pidfile_statm(hold->fd, &hold->statm); /* I3 */
+	if (rc)
+		return rc;
+	if (p && !names.cmdline_len && !hold->statm.vsz_pages) {
+		/* exited while we read: not renamed, but gone */
+		names.cmdline = p->cmdline;
+		names.cmdline_len = p->cmdline_len;
+	}
+	if (!p) {
+		const struct mh_identity id = {.pid = stat.pid, .start_ticks = stat.start_ticks};
+
+		rc = mh_table_add(scan->table, &id, &p);
+		if (rc)
+			return rc;
+	}
+	set_values(scan, p, &hold->statm);
+	rc = mh_table_rename(scan->table, p, &names);
+	return rc < 0 ? rc : remember(scan, p, entry, &stat, hold);
+}
+
+/* One listed process. Returns 0, or -errno: it could not be read. */
+static int visit(struct mh_scan *scan, struct mh_listing_entry *entry)
+{
+	struct mh_process *p = mh_table_find(scan->table, entry->pid);
+	struct state *st = known(scan, p);
+	struct hold hold;
+	int rc = take_hold(scan, entry->pid, st, &hold);
+
+	entry->left_out = false;
+	if (rc == -ESRCH && st && st->fd >= 0) {
+		/* I1: the one we knew has ended; whoever has the pid now is another */
+		rc = end_process(scan, p);
+		if (rc)
+			return rc;
+		p = NULL;
+		st = NULL;
+		rc = take_hold(scan, entry->pid, NULL, &hold);
+	}
+	if (rc)
+		return rc;
+	if (!st || must_read_stat(scan, st, &hold)) {
+		rc = identify(scan, p, entry, &hold);
+		st = rc ? NULL : known(scan, mh_table_find(scan->table, entry->pid));
+	} else {
+		set_values(scan, p, &hold.statm);
+		set_met(scan, p, st);
+	}
+	release_hold(scan, st, &hold);
+	return rc;
+}
+
+/* --- one pass --------------------------------------------------------------------------------- */
+
+/* A listed process could not be read. Returns whether it was alive. */
+static bool note_failure(struct mh_scan *scan, const struct mh_listing_entry *entry, int rc)
+{
+	struct mh_process *p;
+	struct state *st;
+
+	switch (rc) {
+	case -ENOENT:
+	case -ESRCH:
+		scan->stats.vanished++;
+		return false;
+	case -EACCES:
+	case -EPERM:
+		scan->stats.denied++;
+		break;
+	case -EBADMSG:
+		scan->stats.malformed++;
+		break;
+	case -EOVERFLOW:
+		scan->stats.dropped++;
+		break;
+	case -EMFILE:
+	case -ENFILE:
+		/* we may be the ones who use them up: keep less, for good */
+		scan->max_open_files /= 2;
+		scan->stats.failed++;
+		break;
+	default:
+		scan->stats.failed++;
+	}
+	/* the one we know keeps its last values; by I2 it is the one that is listed */
+	p = mh_table_find(scan->table, entry->pid);
+	st = known(scan, p);
+	if (st && st->folder_inode == entry->inode) {
+		mh_table_keep(scan->table, p);
+		st->pass = scan->pass;
+	}
+	return true;
+}
+
+static uint64_t tick_now(const struct mh_scan *scan)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return ((uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec) /
+	       scan->tick_ns;
+}
+
+int mh_scan_pass(struct mh_scan *scan, struct mh_table *table, bool *ret_partial,
+		 struct mh_err *err)
+{
+	bool partial = false;
+	int rc;
+
+	scan->table = table;
+	scan->pass++;
+	scan->pass_tick = tick_now(scan);
+	rc = mh_listing_read(&scan->listing, scan->root->fd);
+	if (rc)
+		return mh_err_sys(err, rc, "%s: processes cannot be listed", scan->root->path);
+	for (uint32_t i = 0; i < scan->listing.n; i++) {
+		struct mh_listing_entry *entry = &scan->listing.entry[i];
+
+		if (entry->left_out && !is_turn(scan, entry->pid, NAMES_EVERY))
+			continue;
+		rc = visit(scan, entry);
+		if (rc && note_failure(scan, entry, rc))
+			partial = true;
+	}
+	/* those that were not met have ended */
+	for (uint32_t slot = 0; slot < scan->n_states; slot++)
+		if (scan->state[slot].pass != scan->pass)
+			forget(scan, &scan->state[slot]);
+	scan->stats.scans++;
+	*ret_partial = partial;
+	return 0;
+}
