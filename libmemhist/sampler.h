@@ -1,0 +1,63 @@
+/*
+ * The sampler: /proc in, snapshots out, history written on the way. The left half of the picture
+ * in docs/ARCHITECTURE.md, owned by the plugin's read callback or the exporter's sampling thread.
+ *
+ *     struct mh_sampler_config config = {.procfs = "/proc", .interval_ms = 1000};
+ *     struct mh_sampler *sampler;
+ *
+ *     rc = mh_sampler_new(&sampler, &config, &err);
+ *     …every interval:
+ *     rc = mh_sampler_tick(sampler, mh_now(), &snapshot, &err);
+ *
+ * One owner thread. Never logs: mh_sampler_status() has what a daemon should say.
+ */
+#ifndef MEMHIST_SAMPLER_H
+#define MEMHIST_SAMPLER_H
+
+#include "libmemhist/base/err.h"
+#include "libmemhist/history/writer.h"
+#include "libmemhist/model/snapshot.h"
+#include "libmemhist/proc/scan.h"
+
+struct mh_sampler;
+
+struct mh_sampler_config {
+	const char *procfs;      /* NULL = "/proc" */
+	const char *history_dir; /* NULL = keep no history */
+	uint32_t interval_ms;    /* how often ticks are due: 100 … 86,400,000 */
+	bool kernel_threads;
+};
+
+/*
+ * Opens procfs and, when asked for, the history for writing. Returns 0, or -errno and a sentence;
+ * -EBUSY: another process writes that history (follow it instead, see history/reader.h).
+ */
+int mh_sampler_new(struct mh_sampler **ret, const struct mh_sampler_config *config,
+		   struct mh_err *err);
+/* Writes out and closes the history. NULL is allowed. */
+void mh_sampler_free(struct mh_sampler *s);
+
+/*
+ * Take one sample. Returns 0 and the snapshot, valid until the next tick; or -errno when /proc
+ * could not be read (*err says why; nothing was recorded). A history that cannot be written does
+ * not fail the tick: see mh_sampler_status().
+ */
+int mh_sampler_tick(struct mh_sampler *s, struct mh_instant now, const struct mh_snapshot **ret,
+		    struct mh_err *err);
+
+/* Ask the kernel to put the history on the disk (fdatasync). Returns 0 or -errno. */
+int mh_sampler_sync(struct mh_sampler *s, struct mh_err *err);
+
+struct mh_sampler_status {
+	uint64_t ticks;
+	uint64_t failed_ticks;
+	struct mh_scan_stats scan;
+	bool has_history;
+	struct mh_writer_stats history;
+	int history_error;             /* 0, or -errno of the last append: history is not written */
+	struct mh_err history_message; /* the sentence for it */
+};
+
+void mh_sampler_status(const struct mh_sampler *s, struct mh_sampler_status *ret);
+
+#endif
