@@ -1,0 +1,57 @@
+/*
+ * Labels: what people read instead of identities. The first process seen with pid 1234 is "1234",
+ * later ones with the same pid are "1234(2)", "1234(3)", in order of appearance.
+ *
+ * A **series** is what one label stands for:
+ *   by identity  one process of one boot. One that vanishes and is seen again has its old series.
+ *   by command   the older rule: a pid with one command line, so that a restart under the same pid
+ *                stays one series and an exec begins another.
+ *
+ * A process that loses its command line keeps the one it had: a zombie is still what died.
+ *
+ * An update costs by births and renames, not by processes alive. Series are never forgotten: each
+ * takes some 80 bytes, and its command, which is shared by all series that have the same.
+ */
+#ifndef MEMHIST_VIEW_LABEL_H
+#define MEMHIST_VIEW_LABEL_H
+
+#include "libmemhist/base/buf.h"
+#include "libmemhist/model/snapshot.h"
+
+enum mh_label_rule { MH_LABEL_BY_IDENTITY, MH_LABEL_BY_COMMAND };
+
+struct mh_labels;
+
+struct mh_series {
+	uint32_t pid;
+	uint32_t nth; /* 1 = first with this pid */
+	uint32_t command_len;
+	const char *command; /* latest command line: raw bytes with NUL between arguments, or
+			      * "[comm]" where there never was one */
+	uint32_t comm_len;
+	const char *comm; /* latest */
+};
+
+/* Returns 0 or -ENOMEM. */
+int mh_labels_new(struct mh_labels **ret, enum mh_label_rule rule);
+void mh_labels_free(struct mh_labels *l);
+
+/*
+ * Take in the next snapshot (every one, in order, before asking for its slots). Returns 0,
+ * -ENOMEM, or -EOVERFLOW past 2^30 series; after an error only _free makes sense.
+ */
+int mh_labels_update(struct mh_labels *l, const struct mh_snapshot *s);
+
+/* The series (0 … count - 1) of the process in `slot`, or of the last one that was there. */
+uint32_t mh_labels_of_slot(const struct mh_labels *l, uint32_t slot);
+
+uint32_t mh_labels_count(const struct mh_labels *l);
+/* Pointers are valid until the next update. */
+void mh_labels_series(const struct mh_labels *l, uint32_t series, struct mh_series *ret);
+
+/* "1234" or "1234(2)". */
+void mh_label_write(struct mh_buf *out, const struct mh_series *series);
+/* The command as people type it: NUL bytes become blanks. Not escaped. */
+void mh_label_command(struct mh_buf *out, const struct mh_series *series);
+
+#endif
