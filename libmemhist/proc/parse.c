@@ -140,6 +140,20 @@ int mh_parse_stat(const char *text, size_t len, struct mh_stat *ret)
 	return 0;
 }
 
+size_t mh_stat_comm_len(const struct mh_stat *stat)
+{
+	static const char worker[] = "kworker/";
+	const size_t n = sizeof(worker) - 1;
+
+	if (!(stat->flags & MH_PF_KTHREAD) || stat->comm_len <= n ||
+	    memcmp(stat->comm, worker, n) || stat->comm[n] == 'R')
+		return stat->comm_len;
+	for (size_t i = n; i < stat->comm_len; i++)
+		if (stat->comm[i] == '-' || stat->comm[i] == '+')
+			return i;
+	return stat->comm_len;
+}
+
 int mh_parse_statm(const char *text, size_t len, struct mh_statm *ret)
 {
 	uint64_t first[2], ignored;

@@ -32,6 +32,12 @@ struct mh_stat {
 
 int mh_parse_stat(const char *text, size_t len, struct mh_stat *ret);
 
+/*
+ * Length of comm without what a worker of the kernel does at present: "kworker/0:1-events" changes
+ * its name all the time, and is "kworker/0:1". Rescuers, "kworker/R-name", have theirs for life.
+ */
+size_t mh_stat_comm_len(const struct mh_stat *stat);
+
 /* /proc/PID/statm: fields 1 and 2. The exact RSS on every kernel. */
 struct mh_statm {
 	uint64_t vsz_pages;

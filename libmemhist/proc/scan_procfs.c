@@ -28,28 +28,25 @@
  * is kept open and stat is read for everybody in each pass.
  *
  * Invariants between passes: state[slot].pid is 0 or the pid of a process that the last pass met;
- * fd >= 0 in those states only, open_files of them in all. The steady state allocates nothing.
+ * fd >= 0 in those states only, pins.n of them in all. The steady state allocates nothing.
  */
 #include "libmemhist/proc/scan.h"
 
 #include "libmemhist/proc/listing.h"
 #include "libmemhist/proc/pidfile.h"
+#include "libmemhist/proc/pins.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/magic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-	DEFAULT_OPEN_FILES = 1024, /* some 5.5 KiB of kernel memory each */
+	DEFAULT_OPEN_FILES = 1024,
 	EARLY_PASSES = 3,
 	STAT_EVERY = 32,
 	NAMES_EVERY = 512, /* a multiple of STAT_EVERY */
@@ -72,8 +69,7 @@ struct mh_scan {
 	const struct mh_root *root;
 	bool kernel_threads;
 	bool is_procfs;
-	uint32_t max_open_files;
-	int lowest_fd; /* where kept descriptors begin */
+	struct mh_pins pins;
 	uint64_t page_bytes;
 	uint64_t tick_ns;
 
@@ -100,24 +96,6 @@ struct hold {
 
 /* --- making and ending ------------------------------------------------------------------------ */
 
-/*
- * How many descriptors may be kept, and from which number on. They stay clear of the numbers below
- * FD_SETSIZE where the limit has room above: we live in other people's daemons, and some use
- * select(2).
- */
-static void limit_open_files(struct mh_scan *scan, uint32_t wanted)
-{
-	struct rlimit limit;
-
-	scan->max_open_files = 0;
-	if (!scan->is_procfs || getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	scan->max_open_files = wanted ? wanted : DEFAULT_OPEN_FILES;
-	if (limit.rlim_cur / 2 < scan->max_open_files)
-		scan->max_open_files = (uint32_t)(limit.rlim_cur / 2);
-	scan->lowest_fd = limit.rlim_cur / 2 >= FD_SETSIZE ? FD_SETSIZE : 0;
-}
-
 int mh_scan_procfs_new(struct mh_scan **ret, const struct mh_scan_config *config)
 {
 	struct mh_scan *scan = calloc(1, sizeof(*scan));
@@ -130,25 +108,18 @@ int mh_scan_procfs_new(struct mh_scan **ret, const struct mh_scan_config *config
 	scan->is_procfs = !fstatfs(config->root->fd, &fs) && fs.f_type == PROC_SUPER_MAGIC;
 	scan->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
 	scan->tick_ns = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
-	limit_open_files(scan, config->max_open_files);
+	if (scan->is_procfs)
+		mh_pins_init(&scan->pins,
+			     config->max_open_files ? config->max_open_files : DEFAULT_OPEN_FILES);
 	*ret = scan;
 	return 0;
-}
-
-static void forget_fd(struct mh_scan *scan, struct state *st)
-{
-	if (st->fd < 0)
-		return;
-	close(st->fd);
-	st->fd = -1;
-	scan->stats.open_files--;
 }
 
 static void forget(struct mh_scan *scan, struct state *st)
 {
 	if (!st->pid)
 		return;
-	forget_fd(scan, st);
+	mh_pins_drop(&scan->pins, &st->fd);
 	st->pid = 0;
 }
 
@@ -172,6 +143,7 @@ mh_fields_t mh_scan_fields(const struct mh_scan *scan)
 void mh_scan_stats(const struct mh_scan *scan, struct mh_scan_stats *ret)
 {
 	*ret = scan->stats;
+	ret->open_files = scan->pins.n;
 }
 
 /* --- one process ------------------------------------------------------------------------------ */
@@ -248,23 +220,12 @@ static int take_hold(struct mh_scan *scan, uint32_t pid, const struct state *st,
 /* Keep the descriptor for the passes to come when there is room; close it otherwise. */
 static void release_hold(struct mh_scan *scan, struct state *st, const struct hold *hold)
 {
-	if (hold->kept) {
-		/* after a want of descriptors there are fewer to keep */
-		if (st && scan->stats.open_files > scan->max_open_files)
-			forget_fd(scan, st);
-		return;
-	}
-	if (!st || scan->stats.open_files >= scan->max_open_files) {
+	if (!hold->kept && st)
+		st->fd = mh_pins_keep(&scan->pins, hold->fd);
+	else if (!hold->kept)
 		close(hold->fd);
-		return;
-	}
-	st->fd = hold->fd;
-	if (hold->fd < scan->lowest_fd) {
-		st->fd = fcntl(hold->fd, F_DUPFD_CLOEXEC, scan->lowest_fd);
-		close(hold->fd);
-	}
-	if (st->fd >= 0)
-		scan->stats.open_files++;
+	else if (st && scan->pins.n > scan->pins.max)
+		mh_pins_drop(&scan->pins, &st->fd);
 }
 
 /* Whether this pass is the turn of a pid for what is done every `every` passes. */
@@ -278,24 +239,6 @@ static bool must_read_stat(const struct mh_scan *scan, const struct state *st,
 {
 	return !hold->same || st->early || st->stat_vsz_pages != hold->statm.vsz_pages ||
 	       is_turn(scan, st->pid, STAT_EVERY);
-}
-
-/*
- * Workers of the kernel carry their present work in their name, "kworker/0:1-events": it changes
- * all the time and is cut. Rescuers, "kworker/R-name", have theirs for life.
- */
-static size_t steady_comm_len(const struct mh_stat *stat)
-{
-	static const char worker[] = "kworker/";
-	const size_t n = sizeof(worker) - 1;
-
-	if (!(stat->flags & MH_PF_KTHREAD) || stat->comm_len <= n ||
-	    memcmp(stat->comm, worker, n) || stat->comm[n] == 'R')
-		return stat->comm_len;
-	for (size_t i = n; i < stat->comm_len; i++)
-		if (stat->comm[i] == '-' || stat->comm[i] == '+')
-			return i;
-	return stat->comm_len;
 }
 
 /* Whether a known process may have other names than those read last, going by stat. */
@@ -320,7 +263,7 @@ static int read_names(struct mh_scan *scan, const struct mh_process *p, const st
 	*ret = (struct mh_names){
 		.ppid = stat->ppid,
 		.comm = stat->comm,
-		.comm_len = steady_comm_len(stat),
+		.comm_len = mh_stat_comm_len(stat),
 	};
 	if (ret->comm_len > MH_COMM_MAX)
 		ret->comm_len = MH_COMM_MAX;
@@ -491,7 +434,7 @@ static bool note_failure(struct mh_scan *scan, const struct mh_listing_entry *en
 	case -EMFILE:
 	case -ENFILE:
 		/* we may be the ones who use them up: keep less, for good */
-		scan->max_open_files /= 2;
+		mh_pins_halve(&scan->pins);
 		scan->stats.failed++;
 		break;
 	default:

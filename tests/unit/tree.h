@@ -1,6 +1,6 @@
 /* A folder of files that a test makes and removes: a /proc that says what the test wants. */
-#ifndef TESTS_UNIT_TREE_H
-#define TESTS_UNIT_TREE_H
+#ifndef MEMHIST_TESTS_UNIT_TREE_H
+#define MEMHIST_TESTS_UNIT_TREE_H
 
 #include <stddef.h>
 #include <stdint.h>
