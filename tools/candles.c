@@ -1,0 +1,208 @@
+/* memhist-candles: its command line. The work is in candles_run.c. */
+#include "tools/candles.h"
+
+#include "tools/options.h"
+#include "tools/tool.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+enum { TOP_MAX = 100 * 1000 * 1000 };
+
+static const mh_ms_t SECOND_MS = 1000, MINUTE_MS = 60 * 1000;
+
+enum {
+	OPT_HISTORY = 1,
+	OPT_HOURS,
+	OPT_DAYS,
+	OPT_RANGE,
+	OPT_SINCE,
+	OPT_UNTIL,
+	OPT_INTERVAL,
+	OPT_METRIC,
+	OPT_BY,
+	OPT_MATCH,
+	OPT_TOP,
+	OPT_ALL,
+	OPT_LONG,
+	OPT_UNIT,
+	OPT_LANG,
+	OPT_UTC,
+	OPT_OUTPUT,
+	OPT_PID_MAP,
+	OPT_VERBOSE,
+};
+
+static const struct option options[] = {
+	{OPT_HISTORY, 0, "history", "DIR", "the history to read [" DEFAULT_HISTORY "]"},
+	{OPT_HOURS, 0, "hours", "N", "the last N hours [everything]"},
+	{OPT_DAYS, 0, "days", "N", "the last N days"},
+	{OPT_RANGE, 0, "range", "FROM TO", "from FROM up to, not including, TO"},
+	{OPT_SINCE, 0, "since", "TIME", "2026-06-01 12:00:00, @SECONDS, 2h ago, now"},
+	{OPT_UNTIL, 0, "until", "TIME", "up to, not including, TIME"},
+	{OPT_INTERVAL, 'i', "interval", "TIME", "length of a candle: 30s, 15m, 1h, 1d [15m]"},
+	{OPT_METRIC, 0, "metric", "NAME", "rss, vsz or swap [rss]"},
+	{OPT_BY, 0, "by", "RULE",
+	 "a label stands for a process (identity) or for a pid with one command line (command) "
+	 "[identity]"},
+	{OPT_MATCH, 0, "match", "PATTERN", "only commands with PATTERN in them, or /REGEX/"},
+	{OPT_TOP, 0, "top", "N", "only the N labels with the highest highs [500 if wide]"},
+	{OPT_ALL, 0, "all", NULL, "every label in the wide table"},
+	{OPT_LONG, 0, "long", NULL, "a row per candle instead of a row per time"},
+	{OPT_UNIT, 0, "unit", "UNIT", "KiB, MiB or bytes [KiB]"},
+	{OPT_LANG, 0, "lang", "LANG", "words of the header: en, ja or zh [en]"},
+	{OPT_UTC, 0, "utc", NULL, "times given, shown and aligned to are UTC, not local"},
+	{OPT_OUTPUT, 'o', "output", "FILE", "the table; - is standard output [-]"},
+	{OPT_PID_MAP, 0, "pid-map", "FILE",
+	 "labels and commands [beside the output: x.tsv, x.pids.tsv]"},
+	{OPT_VERBOSE, 'v', "verbose", NULL, "say what was done; progress on a terminal"},
+	{0},
+};
+
+static int take_metric(const char *name, int *ret, struct mh_err *err)
+{
+	const char *names[MH_FIELD_COUNT + 1] = {NULL};
+	int field;
+
+	for (int i = 0; i < MH_FIELD_COUNT; i++)
+		names[i] = mh_fields[i].name;
+	field = option_word(name, names, err);
+	if (field < 0)
+		return field;
+	*ret = field;
+	return 0;
+}
+
+static int take_interval(const char *text, mh_ms_t *ret, struct mh_err *err)
+{
+	mh_ms_t ms;
+
+	if (mh_duration_parse(text, MINUTE_MS, &ms))
+		return mh_errf(err, -EINVAL,
+			       "“%s” is no length of time like 30s, 15m, 1h or 1d (a bare number "
+			       "counts minutes)",
+			       text);
+	if (ms < SECOND_MS)
+		return mh_errf(err, -EINVAL, "%s is shorter than a second", text);
+	*ret = ms;
+	return 0;
+}
+
+static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], struct mh_err *err)
+{
+	static const char *const rules[] = {"identity", "command", NULL};
+	struct candles_config *c = arg;
+	int word;
+
+	switch (id) {
+	case OPT_HISTORY:
+		c->history = value[0];
+		return 0;
+	case OPT_HOURS:
+		return option_number(value[0], 1, RANGE_HOURS_MAX, &c->when.hours, err);
+	case OPT_DAYS:
+		return option_number(value[0], 1, RANGE_DAYS_MAX, &c->when.days, err);
+	case OPT_RANGE:
+		c->when.from = value[0];
+		c->when.to = value[1];
+		return 0;
+	case OPT_SINCE:
+		c->when.since = value[0];
+		return 0;
+	case OPT_UNTIL:
+		c->when.until = value[0];
+		return 0;
+	case OPT_INTERVAL:
+		return take_interval(value[0], &c->interval_ms, err);
+	case OPT_METRIC:
+		return take_metric(value[0], &c->field, err);
+	case OPT_BY:
+		word = option_word(value[0], rules, err);
+		c->by = word == 1 ? MH_LABEL_BY_COMMAND : MH_LABEL_BY_IDENTITY;
+		return word < 0 ? word : 0;
+	case OPT_MATCH:
+		mh_match_free(c->match);
+		c->match = NULL;
+		return mh_match_new(&c->match, value[0], MH_MATCH_SUBSTRING, err);
+	case OPT_TOP:
+		return option_number(value[0], 1, TOP_MAX, &c->top, err);
+	case OPT_ALL:
+		c->all = true;
+		return 0;
+	case OPT_LONG:
+		c->tidy = true;
+		return 0;
+	case OPT_UNIT:
+		word = option_word(value[0], unit_names, err);
+		c->unit = word < 0 ? UNIT_KIB : (enum unit)word;
+		return word < 0 ? word : 0;
+	case OPT_LANG:
+		c->language = option_word(value[0], language_names, err);
+		return c->language < 0 ? c->language : 0;
+	case OPT_UTC:
+		c->utc = true;
+		return 0;
+	case OPT_OUTPUT:
+		c->output = value[0];
+		return 0;
+	case OPT_PID_MAP:
+		c->pid_map = value[0];
+		return 0;
+	case OPT_VERBOSE:
+		c->verbose = true;
+		return 0;
+	default:
+		return mh_errf(err, -EINVAL, "“%s” is no option; the history is named by --history",
+			       value[0]);
+	}
+}
+
+static const struct command command = {
+	.name = "memhist-candles",
+	.usage = "[--history DIR] [OPTION]...",
+	.summary = "Candles (open, high, low, close) of each process' memory, as TSV.",
+	.options = options,
+	.examples = "  memhist-candles --hours 24 --output memory_24h.tsv\n"
+		    "  memhist-candles --days 7 --interval 1h --metric vsz --output week.tsv\n"
+		    "  memhist-candles --range '2026-06-01 00:00' '2026-06-02 00:00' --long "
+		    "--match nginx\n",
+	.take = take,
+};
+
+/* What the options say together. */
+static int check(struct candles_config *c)
+{
+	struct mh_err err;
+
+	if (c->top && c->all)
+		return options_usage_error(&command, "--top and --all contradict each other");
+	if (c->pid_map && !strcmp(c->pid_map, c->output))
+		return options_usage_error(
+			&command, "the table and the PID map cannot both go to %s", c->output);
+	if (range_resolve(&c->when, mh_now().wall_ms, c->utc, &c->range, &err))
+		return options_usage_error(&command, "%s", err.text);
+	return OPTIONS_GO_ON;
+}
+
+int main(int argc, char **argv)
+{
+	struct candles_config config = {
+		.history = DEFAULT_HISTORY,
+		.interval_ms = 15 * MINUTE_MS,
+		.field = MH_FIELD_RSS,
+		.output = "-",
+	};
+	int status;
+
+	tool_init();
+	status = options_parse(&command, argc, argv, &config);
+	if (status == OPTIONS_GO_ON)
+		status = check(&config);
+	if (status == OPTIONS_GO_ON) {
+		tool_catch_signals();
+		status = candles_run(&config);
+	}
+	mh_match_free(config.match);
+	return tool_end(command.name, status);
+}

@@ -1,0 +1,292 @@
+/*
+ * The work of memhist-candles.
+ *
+ * The wide table needs its columns before its first row, so the history is read twice: once to
+ * find the series to show, once for their candles. The long table needs the first pass only where
+ * it has to choose. Memory is bounded by the number of series, not by the range.
+ *
+ * The second pass stops after as many snapshots as the first saw, and makes sure that they begin
+ * with the same one: a history that is being written grows in between, and its oldest part may go.
+ */
+#include "tools/candles.h"
+
+#include "tools/tool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDE_TOP = 500 };
+
+static const char who[] = "memhist-candles";
+
+struct job {
+	const struct candles_config *config;
+	struct mh_err *err;
+	struct progress progress;
+	struct pass pass;           /* the last one: its labels and statistics */
+	struct selection selection; /* what is shown, when the table is written */
+	bool is_selected;
+	uint64_t n_rows;
+	struct outfile table, map;
+	char *map_name; /* NULL = no map */
+};
+
+/* "out.tsv" -> "out.pids.tsv"; other names get ".pids.tsv" appended. */
+static int name_map(struct job *job)
+{
+	const char *given = job->config->pid_map, *output = job->config->output;
+	size_t len = strlen(output);
+	int n;
+
+	if (given)
+		n = asprintf(&job->map_name, "%s", given);
+	else if (!job->table.path)
+		return 0; /* standard output, a pipe, /dev/null: there is no "beside" */
+	else if (len > 4 && !strcmp(output + len - 4, ".tsv"))
+		n = asprintf(&job->map_name, "%.*s.pids.tsv", (int)(len - 4), output);
+	else
+		n = asprintf(&job->map_name, "%s.pids.tsv", output);
+	if (n >= 0)
+		return 0;
+	job->map_name = NULL;
+	return mh_err_sys(job->err, -ENOMEM, "cannot name the PID map");
+}
+
+/* Before the history is read, so that a wrong name is found out at once. */
+static int open_outputs(struct job *job)
+{
+	int rc = outfile_open(&job->table, job->config->output, job->err);
+
+	if (!rc)
+		rc = name_map(job);
+	if (!rc && job->map_name)
+		rc = outfile_open(&job->map, job->map_name, job->err);
+	return rc;
+}
+
+static void begin_pass(struct job *job, const char *what)
+{
+	const struct candles_config *c = job->config;
+
+	progress_begin(&job->progress, what, c->verbose);
+	job->pass = (struct pass){
+		.dir = c->history,
+		.since_ms = c->range.since_ms,
+		.until_ms = c->range.until_ms,
+		.field = c->field,
+		.interval_ms = c->interval_ms,
+		.utc = c->utc,
+		.by = c->by,
+		.max_snapshots = job->selection.n_snapshots,
+		.progress = &job->progress,
+	};
+}
+
+/* Whether the pass found what was asked for; after the first or only one. */
+static int check_found(struct job *job)
+{
+	const struct candles_config *c = job->config;
+	const struct pass *p = &job->pass;
+
+	if (!p->n_snapshots && p->stats.damages)
+		return mh_errf(job->err, -EBADMSG,
+			       "%s is damaged and holds nothing readable for this range (see "
+			       "memhist verify)",
+			       c->history);
+	if (!p->n_snapshots)
+		return range_no_data(c->history, &c->range, c->utc, job->err);
+	if (!p->n_measured)
+		return mh_errf(job->err, -ENODATA, "%s has snapshots, but %s was not measured",
+			       c->history, mh_fields[c->field].name);
+	if (job->is_selected && c->match && !job->selection.n_shown)
+		return mh_errf(job->err, -ENODATA, "no process in %s matches --match", c->history);
+	return 0;
+}
+
+/* The first pass, where one is needed. */
+static int survey(struct job *job)
+{
+	const struct candles_config *c = job->config;
+	struct select_rule rule = {.match = c->match, .top = (uint32_t)c->top};
+	int rc;
+
+	if (c->tidy && !c->match && !c->top)
+		return 0;
+	if (!c->tidy && !c->top && !c->all)
+		rule.top = WIDE_TOP;
+	begin_pass(job, "choosing processes: snapshot");
+	rc = select_survey(&job->selection, &job->pass, &rule, job->err);
+	progress_end(&job->progress);
+	if (rc)
+		return rc;
+	job->is_selected = true;
+	rc = check_found(job);
+	pass_done(&job->pass);
+	return rc;
+}
+
+/* The table's pass, where there was a survey: both must see the same. */
+struct writer {
+	struct job *job;
+	struct table table;
+	struct wide_table wide;
+	struct long_table tidy;
+};
+
+static int history_changed(struct job *job)
+{
+	return mh_errf(job->err, -ESTALE, "%s lost its oldest part while it was read: run again",
+		       job->config->history);
+}
+
+static int on_snapshot(void *arg, const struct mh_snapshot *s)
+{
+	struct writer *w = arg;
+	const struct selection *selection = w->table.selection;
+
+	if (selection && w->job->pass.n_snapshots == 1 &&
+	    (s->at.wall_ms != selection->first.wall_ms ||
+	     s->at.boot_ns != selection->first.boot_ns))
+		return history_changed(w->job);
+	return 0;
+}
+
+static int on_candle(void *arg, uint32_t series, const struct mh_candle *candle)
+{
+	struct writer *w = arg;
+
+	return w->job->config->tidy ? long_candle(&w->tidy, series, candle)
+				    : wide_candle(&w->wide, series, candle);
+}
+
+static int on_window(void *arg, mh_ms_t start_ms)
+{
+	struct writer *w = arg;
+
+	return w->job->config->tidy ? long_window(&w->tidy, start_ms)
+				    : wide_window(&w->wide, start_ms);
+}
+
+static int write_table(struct job *job)
+{
+	const struct candles_config *c = job->config;
+	struct writer w = {
+		.job = job,
+		.table =
+			{
+				.out = &job->table,
+				.words = &language_words[c->language],
+				.unit = c->unit,
+				.utc = c->utc,
+				.selection = job->is_selected ? &job->selection : NULL,
+				.labels = (const struct mh_labels *const *)&job->pass.labels,
+				.err = job->err,
+			},
+	};
+	int rc;
+
+	w.wide.table = w.tidy.table = &w.table;
+	begin_pass(job, "writing candles: snapshot");
+	job->pass.candle = on_candle;
+	job->pass.window = on_window;
+	job->pass.snapshot = on_snapshot;
+	job->pass.arg = &w;
+	rc = pass_run(&job->pass, job->err);
+	progress_end(&job->progress);
+	wide_done(&w.wide);
+	long_done(&w.tidy);
+	if (!rc && job->pass.n_snapshots < job->selection.n_snapshots)
+		rc = history_changed(job);
+	if (!rc)
+		rc = check_found(job);
+	job->n_rows = w.table.n_rows;
+	return rc;
+}
+
+static int write_map(struct job *job)
+{
+	int rc = 0;
+
+	if (!job->map_name)
+		return 0;
+	if (!job->is_selected)
+		rc = select_all(&job->selection, job->pass.labels, job->err);
+	if (!rc)
+		rc = select_write_map(&job->selection, job->pass.labels, &job->map, job->err);
+	return rc;
+}
+
+/* Both files appear, or none. */
+static int publish(struct job *job)
+{
+	int rc = outfile_finish(&job->table, job->err);
+
+	if (!rc && job->map_name)
+		rc = outfile_finish(&job->map, job->err);
+	if (!rc && job->map_name)
+		rc = outfile_publish(&job->map, job->err);
+	if (!rc)
+		rc = outfile_publish(&job->table, job->err);
+	return rc;
+}
+
+/* What the user should know of a table that is written; returns the exit status. */
+static int say_notes(const struct job *job)
+{
+	const struct candles_config *c = job->config;
+	const struct mh_reader_stats *stats = &job->pass.stats;
+
+	if (job->is_selected && job->selection.n_left_out)
+		tool_say(who,
+			 "%" PRIu32 " labels are shown, those with the highest highs; %" PRIu32
+			 " are left out (--top N shows more%s)",
+			 job->selection.n_shown, job->selection.n_left_out,
+			 c->tidy ? "" : ", --all every one");
+	if (c->verbose)
+		tool_say(who,
+			 "%" PRIu64 " rows of %" PRIu32 " labels from %" PRIu64
+			 " snapshots with %" PRIu64 " process-samples; %s%s%s%s",
+			 job->n_rows,
+			 job->is_selected ? job->selection.n_shown
+					  : mh_labels_count(job->pass.labels),
+			 job->pass.n_snapshots, stats->process_samples, "table in ", c->output,
+			 job->map_name ? ", PID map in " : "", job->map_name ? job->map_name : "");
+	if (!stats->damages)
+		return STATUS_OK;
+	tool_say(who,
+		 "%s is damaged in %" PRIu64 " places (%" PRIu64
+		 " bytes): the candles are of what is readable; memhist verify tells more",
+		 c->history, stats->damages, stats->damaged_bytes);
+	return STATUS_DAMAGED;
+}
+
+int candles_run(const struct candles_config *config)
+{
+	struct mh_err err = {""};
+	struct job job = {
+		.config = config,
+		.err = &err,
+		.table = {.fd = -1},
+		.map = {.fd = -1},
+	};
+	int status, rc = open_outputs(&job);
+
+	if (!rc)
+		rc = survey(&job);
+	if (!rc)
+		rc = write_table(&job);
+	if (!rc)
+		rc = write_map(&job);
+	if (!rc)
+		rc = publish(&job);
+	progress_end(&job.progress);
+	status = rc ? tool_fail(who, rc, &err) : say_notes(&job);
+	pass_done(&job.pass);
+	select_done(&job.selection);
+	outfile_done(&job.table);
+	outfile_done(&job.map);
+	free(job.map_name);
+	return status;
+}

@@ -1,0 +1,252 @@
+/*
+ * Output that replaces a file in one step.
+ *
+ * The new content is an unnamed file (O_TMPFILE) in the target's directory. At the end it gets a
+ * temporary name and is renamed over the target, since linkat(2) cannot replace. File systems that
+ * know no O_TMPFILE (NFS, some FUSE) get a named temporary file from the beginning.
+ */
+#include "tools/outfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+enum {
+	PUMP_BYTES = 64 << 10,
+	BUF_MAX = 256 << 20, /* one row of the widest table */
+	NAME_TRIES = 100,
+};
+
+/* /dev/null and /dev/full swallow or refuse everything: harmless, and useful in tests. */
+static bool is_sink(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) &&
+	       (st->st_rdev == makedev(1, 3) || st->st_rdev == makedev(1, 7));
+}
+
+/* Neither waits for a reader of a pipe nor becomes the owner of a terminal. */
+static int open_in_place(struct outfile *o, struct mh_err *err)
+{
+	struct stat st;
+
+	o->fd = open(o->name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (o->fd < 0 && errno == ENXIO)
+		return mh_errf(err, -ENXIO, "%s is a pipe that nobody reads", o->name);
+	if (o->fd < 0)
+		return mh_err_sys(err, -errno, "cannot write %s", o->name);
+	/* looked at again: the name may mean something else by now */
+	if (fstat(o->fd, &st) || !(S_ISFIFO(st.st_mode) || is_sink(&st) || isatty(o->fd)))
+		return mh_errf(err, -EINVAL,
+			       "%s is a device: name a file, a pipe or - for standard output",
+			       o->name);
+	fcntl(o->fd, F_SETFL, 0);
+	return 0;
+}
+
+/* A name in the target's directory that nobody has, into o->temp. */
+static int temp_name(struct outfile *o, unsigned attempt)
+{
+	char *copy = strdup(o->path);
+	int n;
+
+	free(o->temp);
+	o->temp = NULL;
+	if (!copy)
+		return -ENOMEM;
+	n = asprintf(&o->temp, "%s/.memhist.%ld.%u", dirname(copy), (long)getpid(), attempt);
+	free(copy);
+	if (n < 0) {
+		o->temp = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* A temporary file with a name, for file systems without O_TMPFILE. */
+static int open_named(struct outfile *o, mode_t mode)
+{
+	for (unsigned i = 0; i < NAME_TRIES; i++) {
+		int rc = temp_name(o, i);
+
+		if (rc)
+			return rc;
+		o->fd = open(o->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+		if (o->fd >= 0)
+			return 0;
+		rc = -errno;
+		free(o->temp);
+		o->temp = NULL;
+		if (rc != -EEXIST)
+			return rc;
+	}
+	return -EEXIST;
+}
+
+static int open_beside(struct outfile *o, mode_t mode)
+{
+	char *copy = strdup(o->path);
+
+	if (!copy)
+		return -ENOMEM;
+	o->fd = open(dirname(copy), O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+	free(copy);
+	if (o->fd >= 0)
+		return 0;
+	if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)
+		return open_named(o, mode);
+	return -errno;
+}
+
+/* `old` is the file that will be replaced, NULL when there is none. */
+static int open_replacement(struct outfile *o, const struct stat *old, struct mh_err *err)
+{
+	int rc;
+
+	/* A symbolic link stays one: what it points to is replaced. */
+	o->path = old ? realpath(o->name, NULL) : strdup(o->name);
+	if (!o->path)
+		return mh_err_sys(err, -errno, "cannot write %s", o->name);
+	if (old && access(o->path, W_OK))
+		return mh_err_sys(err, -errno, "cannot write %s", o->name);
+	rc = open_beside(o, 0666);
+	if (rc)
+		return mh_err_sys(err, rc, "cannot write %s", o->name);
+	if (old && fchmod(o->fd, old->st_mode & 0777))
+		return mh_err_sys(err, -errno, "cannot write %s", o->name);
+	return 0;
+}
+
+static int open_by_kind(struct outfile *o, struct mh_err *err)
+{
+	struct stat st;
+
+	if (!strcmp(o->name, "-") || !strcmp(o->name, "/dev/stdout")) {
+		o->name = "standard output";
+		o->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+		return o->fd < 0 ? mh_err_sys(err, -errno, "cannot write standard output") : 0;
+	}
+	if (stat(o->name, &st)) {
+		if (errno != ENOENT)
+			return mh_err_sys(err, -errno, "cannot write %s", o->name);
+		if (!lstat(o->name, &st))
+			return mh_errf(err, -ENOENT, "%s is a symbolic link to nothing", o->name);
+		return open_replacement(o, NULL, err);
+	}
+	if (S_ISREG(st.st_mode))
+		return open_replacement(o, &st, err);
+	if (S_ISDIR(st.st_mode))
+		return mh_errf(err, -EISDIR, "%s is a directory: name a file in it", o->name);
+	if (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode))
+		return open_in_place(o, err);
+	return mh_errf(err, -EINVAL, "%s is no regular file", o->name);
+}
+
+int outfile_open(struct outfile *o, const char *name, struct mh_err *err)
+{
+	int rc;
+
+	*o = (struct outfile){.buf = MH_BUF_INIT(BUF_MAX), .name = name, .fd = -1};
+	rc = open_by_kind(o, err);
+	if (rc)
+		outfile_done(o);
+	return rc;
+}
+
+static int write_out(struct outfile *o, struct mh_err *err)
+{
+	size_t done = 0;
+
+	if (o->buf.error)
+		return mh_err_sys(err, o->buf.error, "cannot compose %s", o->name);
+	while (done < o->buf.len) {
+		ssize_t n = write(o->fd, o->buf.data + done, o->buf.len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return mh_err_sys(err, -errno, "cannot write %s", o->name);
+		done += (size_t)n;
+	}
+	mh_buf_clear(&o->buf);
+	return 0;
+}
+
+int outfile_pump(struct outfile *o, struct mh_err *err)
+{
+	return o->buf.len < PUMP_BYTES && !o->buf.error ? 0 : write_out(o, err);
+}
+
+int outfile_finish(struct outfile *o, struct mh_err *err)
+{
+	int rc = write_out(o, err);
+
+	if (!rc && o->path && fsync(o->fd))
+		rc = mh_err_sys(err, -errno, "cannot write %s", o->name);
+	return rc;
+}
+
+/* Give the unnamed file a temporary name. */
+static int name_unnamed(struct outfile *o)
+{
+	char self[32];
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", o->fd);
+	for (unsigned i = 0; i < NAME_TRIES; i++) {
+		int rc = temp_name(o, i);
+
+		if (rc)
+			return rc;
+		if (!linkat(AT_FDCWD, self, AT_FDCWD, o->temp, AT_SYMLINK_FOLLOW))
+			return 0;
+		rc = -errno;
+		free(o->temp);
+		o->temp = NULL;
+		if (rc != -EEXIST)
+			return rc;
+	}
+	return -EEXIST;
+}
+
+int outfile_publish(struct outfile *o, struct mh_err *err)
+{
+	int rc = 0, fd = o->fd;
+
+	if (o->path && !o->temp)
+		rc = name_unnamed(o);
+	o->fd = -1;
+	if (close(fd) && !rc)
+		rc = -errno;
+	if (!rc && o->path && rename(o->temp, o->path))
+		rc = -errno;
+	if (rc)
+		return mh_err_sys(err, rc, "cannot write %s", o->name);
+	free(o->temp);
+	o->temp = NULL;
+	return 0;
+}
+
+int outfile_commit(struct outfile *o, struct mh_err *err)
+{
+	int rc = outfile_finish(o, err);
+
+	return rc ? rc : outfile_publish(o, err);
+}
+
+void outfile_done(struct outfile *o)
+{
+	if (o->fd >= 0)
+		close(o->fd);
+	if (o->temp)
+		unlink(o->temp);
+	free(o->temp);
+	free(o->path);
+	mh_buf_done(&o->buf);
+	*o = (struct outfile){.fd = -1};
+}

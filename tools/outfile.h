@@ -1,0 +1,49 @@
+/*
+ * Output files that are there in full or not at all.
+ *
+ *     struct outfile out;
+ *
+ *     rc = outfile_open(&out, "candles.tsv", &err);
+ *     while (rows) {
+ *             mh_buf_adds(&out.buf, "…\n");
+ *             rc = outfile_pump(&out, &err);       // writes when enough has come together
+ *     }
+ *     rc = outfile_commit(&out, &err);             // now the name means the new content
+ *     outfile_done(&out);                          // without commit: nothing has happened
+ *
+ * A regular file is written without a name beside the old one, which it replaces at the end; a
+ * process that dies in between leaves nothing behind. "-" and /dev/stdout are standard output;
+ * pipes, terminals, /dev/null and /dev/full are written as they are; everything else (directories,
+ * disks, sockets) is refused.
+ */
+#ifndef MEMHIST_TOOLS_OUTFILE_H
+#define MEMHIST_TOOLS_OUTFILE_H
+
+#include "libmemhist/base/buf.h"
+#include "libmemhist/base/err.h"
+
+struct outfile {
+	struct mh_buf buf; /* what is still to be written */
+	const char *name;  /* for messages; the caller's */
+	int fd;
+	char *path; /* to be replaced at commit; NULL: written in place */
+	char *temp; /* name of the new file where it needs one; NULL: it has none */
+};
+
+/* Returns 0, or -errno and a sentence; then there is nothing to be done with it. */
+int outfile_open(struct outfile *o, const char *name, struct mh_err *err);
+
+/* Write the buffer out when it has filled. -EPIPE: nobody reads any more. */
+int outfile_pump(struct outfile *o, struct mh_err *err);
+
+/* Everything is with the kernel and, for a regular file, on the disk; not yet under its name. */
+int outfile_finish(struct outfile *o, struct mh_err *err);
+/* After _finish: give it its name. */
+int outfile_publish(struct outfile *o, struct mh_err *err);
+/* Both. */
+int outfile_commit(struct outfile *o, struct mh_err *err);
+
+/* Release everything; what was not published is gone. A zeroed outfile with fd -1 is allowed. */
+void outfile_done(struct outfile *o);
+
+#endif

@@ -1,0 +1,192 @@
+/*
+ * Reader → candle builder → labels, in the order that keeps labels true: a candle is emitted while
+ * its process' slot still means what it meant when the candle was built (see mh_candles_config).
+ *
+ * A stretch in which the field was not measured (an import without that column) is passed over:
+ * the builder ends before it and a new one begins after it.
+ */
+#include "tools/pass.h"
+
+#include "tools/tool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+
+struct run {
+	struct pass *pass;
+	struct mh_reader *reader;
+	struct mh_candles *candles; /* NULL while the field is not measured */
+};
+
+static uint64_t bytes_of(uint64_t pages, uint32_t page_bytes)
+{
+	uint64_t bytes;
+
+	/* no real process comes near; a crafted file can */
+	return __builtin_mul_overflow(pages, page_bytes, &bytes) ? UINT64_MAX : bytes;
+}
+
+static int on_candle(void *arg, uint32_t slot, const struct mh_candle *candle)
+{
+	struct run *run = arg;
+	struct pass *p = run->pass;
+	struct mh_candle in_bytes = *candle;
+
+	in_bytes.open = bytes_of(candle->open, p->page_bytes);
+	in_bytes.high = bytes_of(candle->high, p->page_bytes);
+	in_bytes.low = bytes_of(candle->low, p->page_bytes);
+	in_bytes.close = bytes_of(candle->close, p->page_bytes);
+	return p->candle(p->arg, mh_labels_of_slot(p->labels, slot), &in_bytes);
+}
+
+static int on_window(void *arg, mh_ms_t start_ms, mh_ms_t end_ms)
+{
+	struct run *run = arg;
+
+	(void)end_ms;
+	return run->pass->window ? run->pass->window(run->pass->arg, start_ms) : 0;
+}
+
+/* Everything before this snapshot has been emitted: its names and units hold from here on. */
+static int on_update(void *arg, const struct mh_snapshot *s)
+{
+	struct run *run = arg;
+	struct pass *p = run->pass;
+	int rc = mh_labels_update(p->labels, s);
+
+	p->page_bytes = p->segment.page_bytes;
+	if (!rc && p->snapshot)
+		rc = p->snapshot(p->arg, s);
+	return rc;
+}
+
+static int begin_candles(struct run *run)
+{
+	struct mh_candles_config config = {
+		.field = run->pass->field,
+		.interval_ms = run->pass->interval_ms,
+		.utc = run->pass->utc,
+		.emit = on_candle,
+		.window = on_window,
+		.update = on_update,
+		.cut_on_rename = run->pass->by == MH_LABEL_BY_COMMAND,
+		.arg = run,
+	};
+
+	return run->candles ? 0 : mh_candles_new(&run->candles, &config);
+}
+
+static int end_candles(struct run *run)
+{
+	int rc = run->candles ? mh_candles_finish(run->candles) : 0;
+
+	mh_candles_free(run->candles);
+	run->candles = NULL;
+	return rc;
+}
+
+static int take(struct run *run, const struct mh_snapshot *s)
+{
+	struct pass *p = run->pass;
+	int rc;
+
+	if (!p->n_snapshots++)
+		p->first = s->at;
+	p->last = s->at;
+	p->segment = *mh_reader_segment(run->reader);
+	if (s->gap.kind < GAP_KINDS)
+		p->n_gaps[s->gap.kind]++;
+	if (!(s->fields & (mh_fields_t)1 << p->field)) {
+		rc = end_candles(run);
+		return rc ? rc : on_update(run, s);
+	}
+	p->n_measured++;
+	rc = begin_candles(run);
+	return rc ? rc : mh_candles_add(run->candles, s);
+}
+
+static int read_all(struct run *run, struct mh_err *err)
+{
+	struct pass *p = run->pass;
+	const struct mh_snapshot *s;
+	int rc = 0;
+
+	while (!p->max_snapshots || p->n_snapshots < p->max_snapshots) {
+		if (tool_interrupted())
+			return -EINTR;
+		rc = mh_reader_next(run->reader, &s, err);
+		if (rc <= 0)
+			break;
+		rc = take(run, s);
+		if (rc)
+			break;
+		if (p->progress)
+			progress_show(p->progress, p->n_snapshots, p->max_snapshots);
+	}
+	if (!rc)
+		rc = end_candles(run);
+	if (rc == -ENOMEM)
+		mh_err_sys(err, rc, "cannot read on in %s", p->dir);
+	return rc;
+}
+
+int pass_run(struct pass *p, struct mh_err *err)
+{
+	struct mh_reader_options options = {.since_ms = p->since_ms, .until_ms = p->until_ms};
+	struct run run = {.pass = p};
+	int rc;
+
+	rc = mh_labels_new(&p->labels, p->by);
+	if (rc)
+		return mh_err_sys(err, rc, "cannot read %s", p->dir);
+	rc = mh_reader_open(&run.reader, p->dir, &options, err);
+	if (rc)
+		return rc;
+	rc = read_all(&run, err);
+	mh_reader_stats(run.reader, &p->stats);
+	mh_candles_free(run.candles);
+	mh_reader_close(run.reader);
+	return rc;
+}
+
+void pass_done(struct pass *p)
+{
+	mh_labels_free(p->labels);
+	p->labels = NULL;
+}
+
+void pass_describe_gaps(struct mh_buf *out, const uint64_t n_gaps[GAP_KINDS])
+{
+	uint64_t n = 0;
+	const char *separator = ": ";
+
+	for (int kind = MH_GAP_NONE + 1; kind < GAP_KINDS; kind++)
+		n += n_gaps[kind];
+	if (!n) {
+		mh_buf_adds(out, "none");
+		return;
+	}
+	mh_buf_addu(out, n);
+	for (int kind = MH_GAP_NONE + 1; kind < GAP_KINDS; kind++) {
+		if (!n_gaps[kind])
+			continue;
+		mh_buf_printf(out, "%s%" PRIu64 " %s", separator, n_gaps[kind],
+			      mh_gap_name((enum mh_gap_kind)kind));
+		separator = ", ";
+	}
+}
+
+void candle_merge(struct mh_candle *into, const struct mh_candle *later)
+{
+	if (!into->samples) {
+		*into = *later;
+		return;
+	}
+	if (later->high > into->high)
+		into->high = later->high;
+	if (later->low < into->low)
+		into->low = later->low;
+	into->close = later->close;
+	into->samples += later->samples;
+}

@@ -1,0 +1,60 @@
+/*
+ * One pass over a stretch of history: reader, labels and candle builder put together. What comes
+ * out is candles per series, in bytes, window by window.
+ */
+#ifndef MEMHIST_TOOLS_PASS_H
+#define MEMHIST_TOOLS_PASS_H
+
+#include "libmemhist/history/reader.h"
+#include "libmemhist/view/candle.h"
+#include "libmemhist/view/label.h"
+#include "tools/progress.h"
+
+#define GAP_KINDS (MH_GAP_DAMAGE + 1)
+
+struct pass {
+	const char *dir;
+	mh_ms_t since_ms;
+	mh_ms_t until_ms;
+	int field;
+	mh_ms_t interval_ms;
+	bool utc;
+	enum mh_label_rule by;
+	/* Stop after this many snapshots: a second pass sees what the first saw. 0 = to the end. */
+	uint64_t max_snapshots;
+	/*
+	 * A candle of `series`, its values in bytes. By command, a series may have several in one
+	 * window, in order of time: candle_merge() makes them one. Non-zero returns of callbacks
+	 * end the pass with that value; *err of pass_run() is theirs to fill.
+	 */
+	int (*candle)(void *arg, uint32_t series, const struct mh_candle *candle);
+	/* All candles of the window have come; labels are as of its end. NULL = not wanted. */
+	int (*window)(void *arg, mh_ms_t start_ms);
+	/* A snapshot, its labels taken in; before its candles. NULL = not wanted. */
+	int (*snapshot)(void *arg, const struct mh_snapshot *s);
+	void *arg;
+	struct progress *progress; /* NULL = none */
+
+	/* set by pass_run() */
+	struct mh_labels *labels; /* to be freed by pass_done() */
+	uint64_t n_snapshots;     /* all in the range */
+	uint64_t n_measured;      /* of those, with this field */
+	struct mh_instant first, last;
+	uint64_t n_gaps[GAP_KINDS];     /* by enum mh_gap_kind; those found by the reader too */
+	struct mh_segment_info segment; /* of the last snapshot */
+	struct mh_reader_stats stats;
+	/* while it runs */
+	uint32_t page_bytes;
+};
+
+/* Returns 0; -ENODATA: no segments at all; -EINTR after a signal; or as mh_reader_*(). */
+int pass_run(struct pass *p, struct mh_err *err);
+void pass_done(struct pass *p);
+
+/* "none", or "3: 2 stopped, 1 late". */
+void pass_describe_gaps(struct mh_buf *out, const uint64_t n_gaps[GAP_KINDS]);
+
+/* `later` of the same series and window is taken into `into`. */
+void candle_merge(struct mh_candle *into, const struct mh_candle *later);
+
+#endif

@@ -1,0 +1,84 @@
+/* Ranges: from words to two times, and the sentence for "nothing there". */
+#include "tools/range.h"
+
+#include "libmemhist/history/reader.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+static const mh_ms_t HOUR_MS = 60 * 60 * 1000;
+
+static int read_time(const char *option, const char *text, mh_ms_t now_ms, bool utc, mh_ms_t *ret,
+		     struct mh_err *err)
+{
+	if (!text || !mh_time_parse(text, now_ms, utc, ret))
+		return 0;
+	return mh_errf(err, -EINVAL,
+		       "--%s: “%s” is no time like “2026-06-01 12:00:00”, “@1780315200” or "
+		       "“2h ago”",
+		       option, text);
+}
+
+int range_resolve(const struct range_words *w, mh_ms_t now_ms, bool utc, struct range *ret,
+		  struct mh_err *err)
+{
+	struct range r = {MH_MS_MIN, MH_MS_MAX};
+	int n_ways = (w->hours > 0) + (w->days > 0) + (w->from || w->to) + (w->since || w->until);
+	int rc;
+
+	if (n_ways > 1)
+		return mh_errf(
+			err, -EINVAL,
+			"--hours, --days, --range and --since/--until each say which time is "
+			"wanted: use one of them");
+	if (w->hours)
+		r.since_ms = now_ms - w->hours * HOUR_MS;
+	if (w->days)
+		r.since_ms = now_ms - w->days * 24 * HOUR_MS;
+	rc = read_time("range", w->from, now_ms, utc, &r.since_ms, err);
+	if (!rc)
+		rc = read_time("range", w->to, now_ms, utc, &r.until_ms, err);
+	if (!rc)
+		rc = read_time("since", w->since, now_ms, utc, &r.since_ms, err);
+	if (!rc)
+		rc = read_time("until", w->until, now_ms, utc, &r.until_ms, err);
+	if (!rc && r.since_ms >= r.until_ms)
+		rc = mh_errf(err, -EINVAL, "the range ends before it begins");
+	if (!rc)
+		*ret = r;
+	return rc;
+}
+
+/* " between A and B", " since A", " before B", or nothing for everything. */
+static void describe(struct mh_buf *b, const struct range *r, bool utc)
+{
+	bool has_since = r->since_ms != MH_MS_MIN, has_until = r->until_ms != MH_MS_MAX;
+
+	if (has_since) {
+		mh_buf_adds(b, has_until ? " between " : " since ");
+		mh_time_format(b, r->since_ms, utc);
+	}
+	if (has_until) {
+		mh_buf_adds(b, has_since ? " and " : " before ");
+		mh_time_format(b, r->until_ms, utc);
+	}
+}
+
+int range_no_data(const char *dir, const struct range *range, bool utc, struct mh_err *err)
+{
+	struct mh_buf asked = MH_BUF_INIT(256), there = MH_BUF_INIT(256);
+	struct mh_history_span span;
+	int rc = mh_history_span(dir, &span, err);
+
+	if (rc)
+		return rc;
+	describe(&asked, range, utc);
+	mh_time_format(&there, span.first_wall_ms, utc);
+	mh_buf_adds(&there, " to ");
+	mh_time_format(&there, span.last_wall_ms, utc);
+	rc = mh_errf(err, -ENODATA, "%s holds no snapshot%s; it reaches from %s%s", dir,
+		     mh_buf_str(&asked), mh_buf_str(&there), utc ? " UTC" : "");
+	mh_buf_done(&asked);
+	mh_buf_done(&there);
+	return rc;
+}

@@ -1,0 +1,37 @@
+/*
+ * The stretch of time that a command line asks for: "the last N hours", "from … to", "since".
+ */
+#ifndef MEMHIST_TOOLS_RANGE_H
+#define MEMHIST_TOOLS_RANGE_H
+
+#include "libmemhist/base/err.h"
+#include "libmemhist/base/timespec.h"
+
+/* As given; 0 and NULL = not given. */
+struct range_words {
+	long long hours, days;
+	const char *from, *to;
+	const char *since, *until;
+};
+
+enum { RANGE_HOURS_MAX = 100 * 366 * 24, RANGE_DAYS_MAX = 100 * 366 };
+
+struct range {
+	mh_ms_t since_ms; /* inclusive; MH_MS_MIN = from the beginning */
+	mh_ms_t until_ms; /* exclusive; MH_MS_MAX = to the end */
+};
+
+/*
+ * Returns 0, or -EINVAL and a sentence: two ways of asking at once, no such time, or an end that
+ * is not after the beginning. Times without a zone are local, or UTC when `utc`.
+ */
+int range_resolve(const struct range_words *words, mh_ms_t now_ms, bool utc, struct range *ret,
+		  struct mh_err *err);
+
+/*
+ * The history `dir` has nothing in the range: a sentence that names the span it has, and -ENODATA;
+ * or the error met while looking.
+ */
+int range_no_data(const char *dir, const struct range *range, bool utc, struct mh_err *err);
+
+#endif
