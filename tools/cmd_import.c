@@ -1,0 +1,149 @@
+/* memhist import: foreign recordings become a history. */
+#include "tools/commands.h"
+#include "tools/import.h"
+#include "tools/outdir.h"
+#include "tools/tool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+
+static const struct {
+	const char *name;
+	int (*run)(struct import_job *job, struct mh_err *err);
+} formats[] = {
+	{"csv", import_csv},
+};
+#define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
+
+struct config {
+	int format; /* index of formats, -1 = not given */
+	const char *source;
+	const char *history;
+	const char *host;
+	long long clk_tck;
+	mh_ms_t interval_ms;
+	bool verbose;
+};
+
+enum { OPT_FROM = 1, OPT_HISTORY, OPT_HOST, OPT_INTERVAL, OPT_CLK_TCK, OPT_VERBOSE };
+
+static const struct option options[] = {
+	{OPT_FROM, 0, "from", "FORMAT",
+	 "csv: ts_ms,pid,starttime,ppid,uid,rss_kb,vsz_kb,swap_kb,"
+	 "comm,cmdline"},
+	{OPT_HISTORY, 0, "history", "DIR", "the history to make; must not exist yet or be empty"},
+	{OPT_HOST, 0, "host", "NAME", "whose processes these are [nobody's in particular]"},
+	{OPT_INTERVAL, 'i', "interval", "TIME",
+	 "how often snapshots were due: 1s, 500ms [as the first two are apart]"},
+	{OPT_CLK_TCK, 0, "clk-tck", "N", "clock ticks per second of starttime [100]"},
+	{OPT_VERBOSE, 'v', "verbose", NULL, "progress on a terminal"},
+	{0},
+};
+
+static int take_format(struct config *c, const char *name, struct mh_err *err)
+{
+	const char *names[N_FORMATS + 1] = {NULL};
+
+	for (size_t i = 0; i < N_FORMATS; i++)
+		names[i] = formats[i].name;
+	c->format = option_word(name, names, err);
+	return c->format < 0 ? c->format : 0;
+}
+
+static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], struct mh_err *err)
+{
+	struct config *c = arg;
+
+	switch (id) {
+	case OPT_FROM:
+		return take_format(c, value[0], err);
+	case OPT_HISTORY:
+		c->history = value[0];
+		return 0;
+	case OPT_HOST:
+		c->host = value[0];
+		return 0;
+	case OPT_INTERVAL:
+		if (mh_duration_parse(value[0], 0, &c->interval_ms))
+			return mh_errf(err, -EINVAL, "“%s” is no length of time like 1s or 500ms",
+				       value[0]);
+		return 0;
+	case OPT_CLK_TCK:
+		return option_number(value[0], 1, 1000000, &c->clk_tck, err);
+	case OPT_VERBOSE:
+		c->verbose = true;
+		return 0;
+	default:
+		if (c->source)
+			return mh_errf(err, -EINVAL, "one FILE at a time: %s or %s?", c->source,
+				       value[0]);
+		c->source = value[0];
+		return 0;
+	}
+}
+
+/* Into a directory that gets its name when all is well. */
+static int import(const struct config *c, struct mh_writer_stats *ret, struct mh_err *err)
+{
+	struct progress progress;
+	struct outdir dir;
+	struct import_job job = {
+		.who = command_import.name,
+		.source = c->source,
+		.host = c->host,
+		.clk_tck = (uint32_t)c->clk_tck,
+		.interval_ms = c->interval_ms,
+		.progress = &progress,
+	};
+	int rc = outdir_open(&dir, c->history, err);
+
+	if (rc)
+		return rc;
+	job.dir = dir.temp;
+	progress_begin(&progress, "importing:", c->verbose);
+	rc = formats[c->format].run(&job, err);
+	progress_end(&progress);
+	if (!rc)
+		rc = outdir_commit(&dir, err);
+	outdir_done(&dir);
+	*ret = job.stats;
+	return rc;
+}
+
+static int run(int argc, char **argv)
+{
+	struct config c = {.format = -1, .host = "", .clk_tck = 100};
+	struct mh_writer_stats stats;
+	struct mh_err err = {""};
+	int rc, status = options_parse(&command_import, argc, argv, &c);
+
+	if (status != OPTIONS_GO_ON)
+		return status;
+	if (c.format < 0 || !c.source || !c.history)
+		return options_usage_error(&command_import, "%s is missing",
+					   c.format < 0 ? "--from FORMAT"
+					   : !c.source  ? "FILE"
+							: "--history DIR");
+	tool_catch_signals();
+	rc = import(&c, &stats, &err);
+	if (rc)
+		return tool_fail(command_import.name, rc, &err);
+	printf("%s: %" PRIu64 " snapshots, %" PRIu64 " process-samples, %" PRIu64
+	       " bytes (%.2f per process-sample) in %" PRIu64 " segments\n",
+	       c.history, stats.snapshots, stats.process_samples, stats.bytes,
+	       (double)stats.bytes / (double)(stats.process_samples ? stats.process_samples : 1),
+	       stats.segments);
+	return STATUS_OK;
+}
+
+const struct command command_import = {
+	.name = "memhist import",
+	.usage = "--from FORMAT --history DIR [OPTION]... FILE",
+	.summary = "Make a history from a recording of another program; FILE may be - and zstd.",
+	.options = options,
+	.examples = "  memhist import --from csv --history ./trace trace.csv.zst\n"
+		    "  xz -dc trace.csv.xz | memhist import --from csv --history ./trace -\n",
+	.take = take,
+	.run = run,
+};

@@ -1,0 +1,198 @@
+/* memhist verify: every frame of a history, and what is wrong with it. */
+#include "libmemhist/history/reader.h"
+#include "tools/commands.h"
+#include "tools/human.h"
+#include "tools/pass.h"
+#include "tools/tool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+
+struct config {
+	const char *history;
+	bool utc;
+	bool verbose;
+};
+
+enum { OPT_HISTORY = 1, OPT_UTC, OPT_VERBOSE };
+
+static const struct option options[] = {
+	{OPT_HISTORY, 0, "history", "DIR", "the history to verify [" DEFAULT_HISTORY "]"},
+	{OPT_UTC, 0, "utc", NULL, "times are shown in UTC"},
+	{OPT_VERBOSE, 'v', "verbose", NULL, "list every gap; progress on a terminal"},
+	{0},
+};
+
+static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], struct mh_err *err)
+{
+	struct config *c = arg;
+
+	switch (id) {
+	case OPT_HISTORY:
+		c->history = value[0];
+		return 0;
+	case OPT_UTC:
+		c->utc = true;
+		return 0;
+	case OPT_VERBOSE:
+		c->verbose = true;
+		return 0;
+	default:
+		return mh_errf(err, -EINVAL, "“%s” is no option; the history is named by --history",
+			       value[0]);
+	}
+}
+
+struct verification {
+	const struct config *config;
+	struct progress progress;
+	struct mh_instant first, last;
+	uint64_t n_gaps[GAP_KINDS];
+	uint64_t n_partial;
+	struct mh_reader_stats stats;
+};
+
+static void on_damage(void *arg, const struct mh_damage *d)
+{
+	struct verification *v = arg;
+
+	/* the progress line would stand in the way */
+	progress_end(&v->progress);
+	printf("%s: bytes %" PRIu64 " to %" PRIu64 " (%" PRIu64 "): %s\n", d->file, d->offset,
+	       d->offset + d->bytes - 1, d->bytes, d->reason);
+}
+
+static void list_gap(const struct verification *v, const struct mh_snapshot *s)
+{
+	struct mh_buf line = MH_BUF_INIT(256);
+
+	mh_buf_printf(&line, "gap (%s) from ", mh_gap_name(s->gap.kind));
+	mh_time_format(&line, s->gap.since_wall_ms, v->config->utc);
+	mh_buf_adds(&line, " to ");
+	mh_time_format(&line, s->at.wall_ms, v->config->utc);
+	puts(mh_buf_str(&line));
+	mh_buf_done(&line);
+}
+
+static void take_snapshot(struct verification *v, const struct mh_snapshot *s, bool is_first)
+{
+	if (is_first)
+		v->first = s->at;
+	v->last = s->at;
+	v->n_partial += s->partial;
+	if (s->gap.kind == MH_GAP_NONE)
+		return;
+	v->n_gaps[s->gap.kind < GAP_KINDS ? s->gap.kind : MH_GAP_NONE]++;
+	if (v->config->verbose)
+		list_gap(v, s);
+}
+
+static int read_all(struct verification *v, struct mh_err *err)
+{
+	struct mh_reader_options reading = {
+		.since_ms = MH_MS_MIN,
+		.until_ms = MH_MS_MAX,
+		.damage = on_damage,
+		.arg = v,
+	};
+	const struct mh_snapshot *s;
+	struct mh_reader *reader;
+	uint64_t n = 0;
+	int rc = mh_reader_open(&reader, v->config->history, &reading, err);
+
+	if (rc)
+		return rc;
+	while ((rc = mh_reader_next(reader, &s, err)) > 0) {
+		take_snapshot(v, s, !n);
+		progress_show(&v->progress, ++n, 0);
+		if (tool_interrupted()) {
+			rc = -EINTR;
+			break;
+		}
+	}
+	progress_end(&v->progress);
+	mh_reader_stats(reader, &v->stats);
+	mh_reader_close(reader);
+	return rc;
+}
+
+static void print_summary(const struct verification *v)
+{
+	const struct mh_reader_stats *s = &v->stats;
+	struct mh_buf out = MH_BUF_INIT(16384), text = MH_BUF_INIT(4096);
+
+	mh_buf_printf(&out, "%s\n", v->config->history);
+	if (s->snapshots) {
+		mh_time_format(&text, v->first.wall_ms, v->config->utc);
+		mh_buf_adds(&text, " to ");
+		mh_time_format(&text, v->last.wall_ms, v->config->utc);
+		human_fact(&out, "span", "%s", mh_buf_str(&text));
+	}
+	human_fact(&out, "segments", "%" PRIu64 ", %" PRIu64 " bytes of valid frames", s->segments,
+		   s->bytes);
+	human_fact(&out, "frames", "%" PRIu64 ", %" PRIu64 " of them keyframes", s->frames,
+		   s->keyframes);
+	human_fact(&out, "snapshots", "%" PRIu64 " with %" PRIu64 " process-samples", s->snapshots,
+		   s->process_samples);
+	if (v->n_partial)
+		human_fact(&out, "partial",
+			   "%" PRIu64 " snapshots miss processes that could not "
+			   "be read",
+			   v->n_partial);
+	mh_buf_clear(&text);
+	pass_describe_gaps(&text, v->n_gaps);
+	human_fact(&out, "gaps", "%s", mh_buf_str(&text));
+	if (s->torn_tails)
+		human_fact(&out, "torn tails",
+			   "%" PRIu64 " (%" PRIu64 " bytes): writes that a crash cut short, no "
+			   "damage",
+			   s->torn_tails, s->torn_bytes);
+	if (s->foreign_files)
+		human_fact(&out, "foreign files", "%" PRIu64 ", left alone", s->foreign_files);
+	if (s->damages)
+		human_fact(&out, "damage",
+			   "%" PRIu64 " places, %" PRIu64 " bytes; %" PRIu64
+			   " frames behind them cannot be used",
+			   s->damages, s->damaged_bytes, s->orphans);
+	else
+		human_fact(&out, "damage", "none");
+	fputs(mh_buf_str(&out), stdout);
+	mh_buf_done(&out);
+	mh_buf_done(&text);
+}
+
+static int run(int argc, char **argv)
+{
+	struct config config = {.history = DEFAULT_HISTORY};
+	struct verification v = {.config = &config};
+	struct mh_err err = {""};
+	int rc, status = options_parse(&command_verify, argc, argv, &config);
+
+	if (status != OPTIONS_GO_ON)
+		return status;
+	tool_catch_signals();
+	progress_begin(&v.progress, "verifying: snapshot", config.verbose);
+	rc = read_all(&v, &err);
+	if (rc)
+		return tool_fail(command_verify.name, rc, &err);
+	print_summary(&v);
+	if (v.stats.damages)
+		return STATUS_DAMAGED;
+	if (v.stats.snapshots)
+		return STATUS_OK;
+	mh_errf(&err, 0, "%s holds segments, but not one snapshot", config.history);
+	return tool_fail(command_verify.name, -ENODATA, &err);
+}
+
+const struct command command_verify = {
+	.name = "memhist verify",
+	.usage = "[--history DIR] [OPTION]...",
+	.summary = "Read every frame of a history and report damage (exit status 5), gaps and "
+		   "torn tails.",
+	.options = options,
+	.examples = "  memhist verify --history /var/lib/memhist\n"
+		    "  memhist verify --history ./copy --verbose\n",
+	.take = take,
+	.run = run,
+};

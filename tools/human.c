@@ -1,0 +1,63 @@
+/* Counts, sizes and lines for people. */
+#include "tools/human.h"
+
+#include "libmemhist/base/escape.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+void human_count(struct mh_buf *out, uint64_t n)
+{
+	char text[32], *end = text + sizeof(text), *p = end;
+
+	for (int digits = 0; n || !digits; digits++, n /= 10) {
+		if (digits && digits % 3 == 0)
+			*--p = ',';
+		*--p = (char)('0' + n % 10);
+	}
+	mh_buf_add(out, p, (size_t)(end - p));
+}
+
+void human_bytes(struct mh_buf *out, uint64_t bytes)
+{
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	double value = (double)bytes / 1024;
+	size_t unit = 0;
+
+	if (bytes < 1024) {
+		mh_buf_printf(out, "%u bytes", (unsigned)bytes);
+		return;
+	}
+	/* 1023.95 would be shown as 1024.0 */
+	while (value >= 1023.95 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		value /= 1024;
+		unit++;
+	}
+	mh_buf_printf(out, "%.1f %s", value, units[unit]);
+}
+
+void human_fact(struct mh_buf *out, const char *name, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	mh_buf_printf(out, "  %-16s %s\n", name, text);
+}
+
+void human_clip(struct mh_buf *out, const char *text, size_t len, size_t columns)
+{
+	size_t at = 0, last = 0;
+
+	for (size_t n = 0; at < len && n < columns; n++) {
+		size_t step = mh_utf8_length(text + at, len - at);
+
+		last = at;
+		at += step ? step : 1;
+	}
+	mh_buf_add(out, text, at < len ? last : at);
+	if (at < len)
+		mh_buf_adds(out, "…");
+}

@@ -1,0 +1,27 @@
+/*
+ * A new directory that is there in full or not at all.
+ *
+ *     rc = outdir_open(&dir, "history", &err);     // refuses one that holds something
+ *     …make files in dir.temp…
+ *     rc = outdir_commit(&dir, &err);              // now it is called "history"
+ *     outdir_done(&dir);                           // without commit: everything is removed again
+ */
+#ifndef MEMHIST_TOOLS_OUTDIR_H
+#define MEMHIST_TOOLS_OUTDIR_H
+
+#include "libmemhist/base/err.h"
+
+struct outdir {
+	char *path; /* the name it shall have, without a slash at its end */
+	char *temp; /* the name it has until then; NULL after commit */
+};
+
+/*
+ * The target may be missing or an empty directory, whose owner and mode are taken over; a missing
+ * one gets mode 0750. Returns 0, -ENOTEMPTY, -ENOTDIR, … with a sentence.
+ */
+int outdir_open(struct outdir *d, const char *path, struct mh_err *err);
+int outdir_commit(struct outdir *d, struct mh_err *err);
+void outdir_done(struct outdir *d);
+
+#endif
