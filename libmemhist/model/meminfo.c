@@ -52,3 +52,25 @@ int mh_meminfo_add(struct mh_meminfo *m, const char *key, size_t key_len, bool i
 	line->value = value;
 	return 0;
 }
+
+/* Whether a word begins at key[i] that no '_' or '(' announces: "Mem|Total", "S|Reclaimable". */
+static bool begins_word(const char *key, size_t i)
+{
+	if (!i || !isupper((unsigned char)key[i]))
+		return false;
+	if (islower((unsigned char)key[i - 1]))
+		return true;
+	return isupper((unsigned char)key[i - 1]) && islower((unsigned char)key[i + 1]);
+}
+
+void mh_meminfo_words(char ret[MH_MEMINFO_WORDS_MAX + 1], const char *key)
+{
+	for (size_t i = 0; key[i]; i++) {
+		if (key[i] == ')')
+			continue;
+		if (begins_word(key, i))
+			*ret++ = '_';
+		*ret++ = key[i] == '(' ? '_' : (char)tolower((unsigned char)key[i]);
+	}
+	*ret = '\0';
+}

@@ -13,7 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MH_MEMINFO_MAX = 128, MH_MEMINFO_KEY_MAX = 39 };
+enum {
+	MH_MEMINFO_MAX = 128,
+	MH_MEMINFO_KEY_MAX = 39,
+	MH_MEMINFO_WORDS_MAX = 2 * MH_MEMINFO_KEY_MAX, /* an underscore before each letter */
+};
 
 struct mh_meminfo {
 	uint32_t n;
@@ -33,5 +37,12 @@ bool mh_meminfo_same_keys(const struct mh_meminfo *a, const struct mh_meminfo *b
 /* Append a line; -EINVAL for a key that is not allowed, -EOVERFLOW past MH_MEMINFO_MAX. */
 int mh_meminfo_add(struct mh_meminfo *m, const char *key, size_t key_len, bool is_kib,
 		   uint64_t value);
+/*
+ * `key` in the small letters and underscores that other systems' names are made of, NUL-terminated:
+ * "MemAvailable" -> "mem_available", "Active(anon)" -> "active_anon", "SReclaimable" ->
+ * "s_reclaimable", "HugePages_Total" -> "huge_pages_total". Two keys that the kernel does not have
+ * side by side ("Active(anon)", "Active_anon") may come out alike.
+ */
+void mh_meminfo_words(char ret[MH_MEMINFO_WORDS_MAX + 1], const char *key);
 
 #endif
