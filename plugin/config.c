@@ -1,0 +1,164 @@
+/*
+ * The options of <Plugin memhist>: one row each in `options`, one reader for each kind of value.
+ * collectd's parser gives numbers, booleans (true, yes, on, …) and strings as such; names of
+ * options are compared without regard to case, as collectd does everywhere.
+ */
+#include "plugin/config.h"
+
+#include "libmemhist/base/suggest.h"
+
+#include "liboconfig/oconfig.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <strings.h>
+
+enum {
+	MAX_INSTANCES = 100,
+	MAX_INSTANCES_LIMIT = 10000, /* each is three files or series in whatever collectd feeds */
+};
+
+enum kind { BOOLEAN, DIRECTORY, DIRECTORY_OR_NONE, INSTANCES, PATTERN };
+
+static const struct option {
+	const char *name;
+	enum kind kind;
+	size_t offset; /* of what it sets in struct config */
+} options[] = {
+	{"HistoryDir", DIRECTORY_OR_NONE, offsetof(struct config, history_dir)},
+	{"IgnoreSelected", BOOLEAN, offsetof(struct config, select.invert)},
+	{"MaxInstances", INSTANCES, offsetof(struct config, max_instances)},
+	{"Procfs", DIRECTORY, offsetof(struct config, procfs)},
+	{"ReportMeminfo", BOOLEAN, offsetof(struct config, report_meminfo)},
+	{"ReportProcesses", BOOLEAN, offsetof(struct config, report_processes)},
+	{"Select", PATTERN, offsetof(struct config, select)},
+};
+#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+
+void config_init(struct config *c)
+{
+	*c = (struct config){
+		.history_dir = "/var/lib/memhist",
+		.procfs = "/proc",
+		.report_processes = true,
+		.report_meminfo = true,
+		.max_instances = MAX_INSTANCES,
+	};
+}
+
+void config_done(struct config *c)
+{
+	mh_select_done(&c->select);
+}
+
+static int unknown(const char *key, struct mh_err *err)
+{
+	const char *names[N_OPTIONS + 1], *nearest;
+
+	/* a mistake so natural that it deserves its own answer */
+	if (!strcasecmp(key, "Interval"))
+		return mh_errf(err, -EINVAL,
+			       "Interval belongs into <LoadPlugin memhist>, not <Plugin memhist>");
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		names[i] = options[i].name;
+	names[N_OPTIONS] = NULL;
+	nearest = mh_suggest(key, names);
+	if (nearest)
+		return mh_errf(err, -EINVAL, "unknown option \"%s\": did you mean %s?", key,
+			       nearest);
+	return mh_errf(err, -EINVAL, "unknown option \"%s\": see collectd-memhist(5)", key);
+}
+
+static int read_boolean(bool *ret, const char *name, const oconfig_value_t *value,
+			struct mh_err *err)
+{
+	if (value->type != OCONFIG_TYPE_BOOLEAN)
+		return mh_errf(err, -EINVAL, "%s takes true or false, without quotes", name);
+	*ret = value->value.boolean;
+	return 0;
+}
+
+static int read_instances(uint32_t *ret, const char *name, const oconfig_value_t *value,
+			  struct mh_err *err)
+{
+	/* asked this way round, since every comparison with a NaN is false */
+	if (value->type == OCONFIG_TYPE_NUMBER && value->value.number >= 1 &&
+	    value->value.number <= MAX_INSTANCES_LIMIT &&
+	    value->value.number == (uint32_t)value->value.number) {
+		*ret = (uint32_t)value->value.number;
+		return 0;
+	}
+	return mh_errf(err, -EINVAL, "%s takes a whole number, 1 to %d, without quotes", name,
+		       MAX_INSTANCES_LIMIT);
+}
+
+/* Only absolute paths: a relative one would mean a place under collectd's BaseDir. */
+static int read_directory(char ret[PATH_MAX], const struct option *option,
+			  const oconfig_value_t *value, struct mh_err *err)
+{
+	bool may_be_none = option->kind == DIRECTORY_OR_NONE;
+	const char *path = value->value.string;
+
+	if (value->type == OCONFIG_TYPE_STRING && may_be_none && !strcasecmp(path, "none")) {
+		ret[0] = '\0';
+		return 0;
+	}
+	if (value->type != OCONFIG_TYPE_STRING || path[0] != '/')
+		return mh_errf(err, -EINVAL, "%s takes an absolute path%s", option->name,
+			       may_be_none ? ", or \"none\" to keep no history" : "");
+	if (strlen(path) >= PATH_MAX)
+		return mh_errf(err, -EINVAL, "%s is longer than a path can be", option->name);
+	memcpy(ret, path, strlen(path) + 1);
+	return 0;
+}
+
+static int read_pattern(struct mh_select *select, const char *name, const oconfig_value_t *value,
+			struct mh_err *err)
+{
+	struct mh_err reason;
+	int rc;
+
+	if (value->type != OCONFIG_TYPE_STRING)
+		return mh_errf(err, -EINVAL,
+			       "%s takes a program name or a \"/regular expression/\" in quotes",
+			       name);
+	rc = mh_select_add(select, value->value.string, &reason);
+	return rc ? mh_errf(err, rc, "%s: %s", name, reason.text) : 0;
+}
+
+static int read_option(struct config *c, const oconfig_item_t *item, struct mh_err *err)
+{
+	const struct option *option = options;
+	void *to;
+
+	while (option < options + N_OPTIONS && strcasecmp(option->name, item->key) != 0)
+		option++;
+	if (option == options + N_OPTIONS)
+		return unknown(item->key, err);
+	if (item->children_num || item->values_num != 1)
+		return mh_errf(err, -EINVAL, "%s takes one value", option->name);
+	to = (char *)c + option->offset;
+	switch (option->kind) {
+	case BOOLEAN:
+		return read_boolean(to, option->name, item->values, err);
+	case INSTANCES:
+		return read_instances(to, option->name, item->values, err);
+	case PATTERN:
+		return read_pattern(to, option->name, item->values, err);
+	case DIRECTORY:
+	case DIRECTORY_OR_NONE:
+		break;
+	}
+	return read_directory(to, option, item->values, err);
+}
+
+int config_read(struct config *c, const oconfig_item_t *block, struct mh_err *err)
+{
+	for (int i = 0; i < block->children_num; i++) {
+		int rc = read_option(c, &block->children[i], err);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}

@@ -1,0 +1,35 @@
+/*
+ * What <Plugin memhist> says, as a struct. Reading it has no side effects and asks collectd
+ * nothing, since "collectd -t" reads it too, and so do tests.
+ */
+#ifndef MEMHIST_PLUGIN_CONFIG_H
+#define MEMHIST_PLUGIN_CONFIG_H
+
+#include "libmemhist/base/err.h"
+#include "libmemhist/model/match.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct oconfig_item_s;
+
+struct config {
+	char history_dir[PATH_MAX]; /* absolute; "" = keep no history */
+	char procfs[PATH_MAX];      /* absolute */
+	bool report_processes;
+	bool report_meminfo;
+	uint32_t max_instances;  /* program names with values of their own: 1 … 10,000 */
+	struct mh_select select; /* program names reported; all are recorded */
+};
+
+/* The defaults, which are good for a plugin that is only loaded. */
+void config_init(struct config *c);
+/*
+ * Take in one block; there may be several, a later option overrides an earlier one and patterns add
+ * up. Returns 0, or -EINVAL, -ENOMEM and a sentence that names the option.
+ */
+int config_read(struct config *c, const struct oconfig_item_s *block, struct mh_err *err);
+void config_done(struct config *c);
+
+#endif
