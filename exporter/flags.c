@@ -1,0 +1,249 @@
+/* The table of flags and its reader. */
+#include "exporter/flags.h"
+
+#include "libmemhist/base/suggest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+	INTERVAL_MIN_MS = 100, /* the range of struct mh_sampler_config */
+	INTERVAL_MAX_MS = 86400000,
+	PROCESS_TOP_MAX = 1000,
+	GROUPS_MAX_MAX = 10000,
+	PATH_MAX_BYTES = 255,
+};
+
+/* Checks `value` and puts it where it belongs. The sentence begins after "--flag: ". */
+typedef int set_fn(struct settings *s, const char *value, struct mh_err *err);
+
+static int set_listen_address(struct settings *s, const char *value, struct mh_err *err)
+{
+	(void)err;
+	s->listen_address = value; /* listen.h knows its form */
+	return 0;
+}
+
+static int set_telemetry_path(struct settings *s, const char *value, struct mh_err *err)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789-._~/";
+
+	if (value[0] != '/' || value[strspn(value, allowed)] || strlen(value) > PATH_MAX_BYTES)
+		return mh_errf(err, -EINVAL,
+			       "'%s' is no path such as /metrics (letters, digits and -._~/)",
+			       value);
+	if (!strcmp(value, "/") || !strcmp(value, EXPORTER_HEALTHY_PATH) ||
+	    !strcmp(value, EXPORTER_READY_PATH))
+		return mh_errf(err, -EINVAL, "%s is taken: another page of the exporter is there",
+			       value);
+	s->telemetry_path = value;
+	return 0;
+}
+
+static int set_procfs(struct settings *s, const char *value, struct mh_err *err)
+{
+	if (!*value)
+		return mh_errf(err, -EINVAL,
+			       "an empty path is no directory; leave the flag out "
+			       "for /proc");
+	s->procfs = value;
+	return 0;
+}
+
+static int set_history_dir(struct settings *s, const char *value, struct mh_err *err)
+{
+	(void)err;
+	s->history_dir = *value ? value : NULL;
+	return 0;
+}
+
+static int set_interval(struct settings *s, const char *value, struct mh_err *err)
+{
+	mh_ms_t ms;
+
+	if (mh_duration_parse(value, 1000, &ms))
+		return mh_errf(err, -EINVAL, "'%s' is no duration such as 1s, 500ms or 1m", value);
+	if (ms < INTERVAL_MIN_MS || ms > INTERVAL_MAX_MS)
+		return mh_errf(err, -EINVAL, "%s is outside of 100ms to 1d", value);
+	s->interval_ms = (uint32_t)ms;
+	return 0;
+}
+
+static int set_count(uint32_t *ret, const char *value, uint32_t min, uint32_t max,
+		     struct mh_err *err)
+{
+	size_t digits = strspn(value, "0123456789");
+	unsigned long n;
+
+	/* nine digits hold every limit and fit every long */
+	if (!digits || value[digits] || digits > 9 || (n = strtoul(value, NULL, 10)) < min ||
+	    n > max)
+		return mh_errf(err, -EINVAL, "'%s' is no number from %u to %u", value, min, max);
+	*ret = (uint32_t)n;
+	return 0;
+}
+
+static int set_process_top(struct settings *s, const char *value, struct mh_err *err)
+{
+	return set_count(&s->process_top, value, 0, PROCESS_TOP_MAX, err);
+}
+
+static int set_groups_max(struct settings *s, const char *value, struct mh_err *err)
+{
+	return set_count(&s->groups_max, value, 1, GROUPS_MAX_MAX, err);
+}
+
+static int set_log_level(struct settings *s, const char *value, struct mh_err *err)
+{
+	int level = log_level_by_name(value);
+
+	if (level < 0)
+		return mh_errf(err, -EINVAL, "'%s' is none of debug, info, warn, error", value);
+	s->log_level = (enum log_level)level;
+	return 0;
+}
+
+static const struct flag {
+	const char *name; /* as typed */
+	const char *argument;
+	const char *default_value;
+	set_fn *set; /* NULL: --help and --version, which take no value */
+	const char *help;
+} flags[] = {
+	{"--web.listen-address", "ADDR", "127.0.0.1:19256", set_listen_address,
+	 "HOST:PORT to serve at"},
+	{"--web.telemetry-path", "PATH", "/metrics", set_telemetry_path, "where the metrics are"},
+	{"--path.procfs", "DIR", "/proc", set_procfs, "the procfs to read, e.g. /host/proc"},
+	{"--history.dir", "DIR", "", set_history_dir,
+	 "keep a history there; empty: none [default]. If\n"
+	 "another process writes it, show what it records"},
+	{"--interval", "TIME", "1s", set_interval, "time between samples, 100ms to 1d"},
+	{"--process.top", "N", "20", set_process_top, "show the N largest processes, 0 to 1000"},
+	{"--groups.max", "N", "200", set_groups_max, "show N programs, the rest as \"other\""},
+	{"--log.level", "LEVEL", "info", set_log_level, "debug, info, warn or error"},
+	{"--version", NULL, NULL, NULL, "print the version and exit"},
+	{"--help", NULL, NULL, NULL, "print this page and exit"},
+};
+#define N_FLAGS (sizeof(flags) / sizeof(flags[0]))
+
+/* The flag that `arg` names, up to its '=' or end; *ret_value is what follows the '=', or NULL. */
+static const struct flag *find_flag(const char *arg, const char **ret_value)
+{
+	size_t len = strcspn(arg, "=");
+
+	for (size_t i = 0; i < N_FLAGS; i++)
+		if (strlen(flags[i].name) == len && !strncmp(arg, flags[i].name, len)) {
+			*ret_value = arg[len] ? arg + len + 1 : NULL;
+			return &flags[i];
+		}
+	return NULL;
+}
+
+static int unknown_flag(const char *arg, struct mh_err *err)
+{
+	const char *known[N_FLAGS + 1];
+	const char *nearest;
+	char word[64];
+
+	snprintf(word, sizeof(word), "%.*s", (int)strcspn(arg, "="), arg);
+	for (size_t i = 0; i < N_FLAGS; i++)
+		known[i] = flags[i].name;
+	known[N_FLAGS] = NULL;
+	nearest = mh_suggest(word, known);
+	if (nearest)
+		return mh_errf(err, -EINVAL, "unknown flag %s: did you mean %s?", word, nearest);
+	return mh_errf(err, -EINVAL, "unknown flag %s: see --help", word);
+}
+
+static int apply(struct settings *s, const struct flag *flag, const char *value, struct mh_err *err)
+{
+	struct mh_err why;
+	int rc = flag->set(s, value, &why);
+
+	return rc ? mh_errf(err, rc, "%s: %s", flag->name, why.text) : 0;
+}
+
+static int set_defaults(struct settings *s, struct mh_err *err)
+{
+	for (size_t i = 0; i < N_FLAGS; i++) {
+		int rc = flags[i].set ? apply(s, &flags[i], flags[i].default_value, err) : 0;
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int flags_parse(struct settings *ret, enum flags_answer *ret_answer, int argc, char **argv,
+		struct mh_err *err)
+{
+	struct settings s = {0};
+	int rc = set_defaults(&s, err);
+
+	for (int i = 1; !rc && i < argc; i++) {
+		const char *arg = !strcmp(argv[i], "-h") ? "--help" : argv[i];
+		const char *value;
+		const struct flag *flag;
+
+		if (arg[0] != '-')
+			return mh_errf(err, -EINVAL, "unexpected argument '%s': see --help", arg);
+		flag = find_flag(arg, &value);
+		if (!flag)
+			return unknown_flag(arg, err);
+		if (!flag->set) {
+			if (value)
+				return mh_errf(err, -EINVAL, "%s takes no value", flag->name);
+			*ret_answer = !strcmp(flag->name, "--help") ? FLAGS_HELP : FLAGS_VERSION;
+			return 0;
+		}
+		if (!value)
+			value = argv[++i];
+		if (!value)
+			return mh_errf(err, -EINVAL, "%s needs a value (%s)", flag->name,
+				       flag->argument);
+		rc = apply(&s, flag, value, err);
+	}
+	if (rc)
+		return rc;
+	*ret = s;
+	*ret_answer = FLAGS_RUN;
+	return 0;
+}
+
+/* "  --flag=ARG        help", the lines of a help of several under its first. */
+static void help_line(struct mh_buf *out, const struct flag *flag)
+{
+	enum { HELP_COLUMN = 29 };
+	size_t start = out->len, used;
+
+	mh_buf_printf(out, "  %s", flag->name);
+	if (flag->argument)
+		mh_buf_printf(out, "=%s", flag->argument);
+	used = out->len - start;
+	for (const char *line = flag->help; line;) {
+		size_t len = strcspn(line, "\n");
+
+		mh_buf_printf(out, "%*s%.*s", (int)(HELP_COLUMN - used), "", (int)len, line);
+		line = line[len] ? line + len + 1 : NULL;
+		used = 0;
+		if (line)
+			mh_buf_addc(out, '\n');
+	}
+	if (flag->default_value && *flag->default_value)
+		mh_buf_printf(out, " [%s]", flag->default_value);
+	mh_buf_addc(out, '\n');
+}
+
+void flags_help(struct mh_buf *out)
+{
+	mh_buf_adds(out,
+		    "Usage: memhist-exporter [FLAG...]\n"
+		    "Serves the memory of this machine's processes as Prometheus metrics.\n\n");
+	for (size_t i = 0; i < N_FLAGS; i++)
+		help_line(out, &flags[i]);
+	mh_buf_adds(out, "\nExamples:\n"
+			 "  memhist-exporter\n"
+			 "  memhist-exporter --history.dir=/var/lib/memhist --interval=5s\n"
+			 "  memhist-exporter --web.listen-address=:19256 --process.top=0\n");
+}

@@ -1,0 +1,39 @@
+/*
+ * The command line: flags in Prometheus' manner, `--name=value` or `--name value`, and what they
+ * mean once checked. One table says names, defaults and help; the defaults are read by the same
+ * code as what people type. A flag given twice: the last one counts.
+ */
+#ifndef MEMHIST_EXPORTER_FLAGS_H
+#define MEMHIST_EXPORTER_FLAGS_H
+
+#include "exporter/log.h"
+#include "libmemhist/base/err.h"
+
+#define EXPORTER_HEALTHY_PATH "/-/healthy"
+#define EXPORTER_READY_PATH   "/-/ready"
+
+/* Strings point into the command line or the table. */
+struct settings {
+	const char *listen_address;
+	const char *telemetry_path;
+	const char *procfs;
+	const char *history_dir; /* NULL = keep no history */
+	uint32_t interval_ms;
+	uint32_t process_top;
+	uint32_t groups_max;
+	enum log_level log_level;
+};
+
+enum flags_answer { FLAGS_RUN, FLAGS_HELP, FLAGS_VERSION };
+
+/*
+ * Read the command line. Returns 0 with *ret and *ret_answer (for FLAGS_HELP and FLAGS_VERSION the
+ * settings say nothing), or -EINVAL and a sentence about the first thing that is wrong.
+ */
+int flags_parse(struct settings *ret, enum flags_answer *ret_answer, int argc, char **argv,
+		struct mh_err *err);
+
+/* The page for --help. */
+void flags_help(struct mh_buf *out);
+
+#endif

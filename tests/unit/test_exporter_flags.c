@@ -1,0 +1,183 @@
+/* The exporter's command line: defaults, both spellings, and a sentence for everything wrong. */
+#include "exporter/flags.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#define PARSE(...) parse((const char *[]){"memhist-exporter", ##__VA_ARGS__, NULL})
+
+static struct settings settings;
+static enum flags_answer answer;
+static struct mh_err err;
+
+static int parse(const char *const *words)
+{
+	char *argv[20];
+	int argc = 0;
+
+	while (words[argc])
+		argc++;
+	memcpy(argv, words, ((size_t)argc + 1) * sizeof(argv[0]));
+	memset(&settings, 0xee, sizeof(settings));
+	err.text[0] = '\0';
+	return flags_parse(&settings, &answer, argc, argv, &err);
+}
+
+static void defaults_are_those_of_the_manual(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE(), 0);
+	assert_int_equal(answer, FLAGS_RUN);
+	assert_string_equal(settings.listen_address, "127.0.0.1:19256");
+	assert_string_equal(settings.telemetry_path, "/metrics");
+	assert_string_equal(settings.procfs, "/proc");
+	assert_null(settings.history_dir);
+	assert_int_equal(settings.interval_ms, 1000);
+	assert_int_equal(settings.process_top, 20);
+	assert_int_equal(settings.groups_max, 200);
+	assert_int_equal(settings.log_level, LEVEL_INFO);
+}
+
+static void values_come_after_an_equals_sign_or_as_the_next_word(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--interval=250ms", "--process.top", "7", "--groups.max=1",
+			       "--history.dir", "/h", "--log.level=debug", "--path.procfs=/p",
+			       "--web.telemetry-path", "/m/x", "--web.listen-address=:1"),
+			 0);
+	assert_int_equal(settings.interval_ms, 250);
+	assert_int_equal(settings.process_top, 7);
+	assert_int_equal(settings.groups_max, 1);
+	assert_string_equal(settings.history_dir, "/h");
+	assert_int_equal(settings.log_level, LEVEL_DEBUG);
+	assert_string_equal(settings.procfs, "/p");
+	assert_string_equal(settings.telemetry_path, "/m/x");
+	assert_string_equal(settings.listen_address, ":1");
+}
+
+static void bare_intervals_are_seconds(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--interval=15"), 0);
+	assert_int_equal(settings.interval_ms, 15000);
+}
+
+static void the_last_of_two_counts(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		PARSE("--process.top=1", "--process.top=2", "--history.dir=/h", "--history.dir="),
+		0);
+	assert_int_equal(settings.process_top, 2);
+	assert_null(settings.history_dir);
+}
+
+static void help_and_version_answer_at_once(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--help", "--nonsense"), 0);
+	assert_int_equal(answer, FLAGS_HELP);
+	assert_int_equal(PARSE("-h"), 0);
+	assert_int_equal(answer, FLAGS_HELP);
+	assert_int_equal(PARSE("--interval=1s", "--version"), 0);
+	assert_int_equal(answer, FLAGS_VERSION);
+}
+
+static void expect_refusal(const char *argument, const char *sentence)
+{
+	assert_int_equal(PARSE(argument), -EINVAL);
+	assert_string_equal(err.text, sentence);
+}
+
+static void wrong_words_are_named(void **state)
+{
+	(void)state;
+	expect_refusal("--histroy.dir=/x", "unknown flag --histroy.dir: did you mean "
+					   "--history.dir?");
+	expect_refusal("--web.listen-adress", "unknown flag --web.listen-adress: did you mean "
+					      "--web.listen-address?");
+	expect_refusal("--frobnicate", "unknown flag --frobnicate: see --help");
+	expect_refusal("-x", "unknown flag -x: see --help");
+	expect_refusal("start", "unexpected argument 'start': see --help");
+	expect_refusal("", "unexpected argument '': see --help");
+	expect_refusal("--interval", "--interval needs a value (TIME)");
+	expect_refusal("--help=yes", "--help takes no value");
+}
+
+static void wrong_values_are_named(void **state)
+{
+	(void)state;
+	expect_refusal("--interval=soon", "--interval: 'soon' is no duration such as 1s, 500ms "
+					  "or 1m");
+	expect_refusal("--interval=99ms", "--interval: 99ms is outside of 100ms to 1d");
+	expect_refusal("--interval=2d", "--interval: 2d is outside of 100ms to 1d");
+	expect_refusal("--process.top=1001", "--process.top: '1001' is no number from 0 to 1000");
+	expect_refusal("--process.top=-1", "--process.top: '-1' is no number from 0 to 1000");
+	expect_refusal("--process.top=99999999999999999999",
+		       "--process.top: '99999999999999999999' is no number from 0 to 1000");
+	expect_refusal("--groups.max=0", "--groups.max: '0' is no number from 1 to 10000");
+	expect_refusal("--groups.max=", "--groups.max: '' is no number from 1 to 10000");
+	expect_refusal("--log.level=loud",
+		       "--log.level: 'loud' is none of debug, info, warn, error");
+	expect_refusal("--path.procfs=", "--path.procfs: an empty path is no directory; leave the "
+					 "flag out for /proc");
+	expect_refusal("--web.telemetry-path=metrics",
+		       "--web.telemetry-path: 'metrics' is no path such as /metrics (letters, "
+		       "digits and -._~/)");
+	expect_refusal("--web.telemetry-path=/a?b",
+		       "--web.telemetry-path: '/a?b' is no path such as /metrics (letters, "
+		       "digits and -._~/)");
+	expect_refusal("--web.telemetry-path=/", "--web.telemetry-path: / is taken: another page "
+						 "of the exporter is there");
+	expect_refusal("--web.telemetry-path=/-/ready",
+		       "--web.telemetry-path: /-/ready is taken: another page of the exporter is "
+		       "there");
+}
+
+static void help_fits_a_screen_and_names_every_flag(void **state)
+{
+	static const char *const names[] = {"--web.listen-address=ADDR",
+					    "--web.telemetry-path=PATH",
+					    "--path.procfs=DIR",
+					    "--history.dir=DIR",
+					    "--interval=TIME",
+					    "--process.top=N",
+					    "--groups.max=N",
+					    "--log.level=LEVEL",
+					    "--version",
+					    "--help"};
+	struct mh_buf out = MH_BUF_INIT(1 << 16);
+	const char *line, *end;
+	int lines = 0;
+
+	(void)state;
+	flags_help(&out);
+	line = mh_buf_str(&out);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		assert_non_null(strstr(line, names[i]));
+	for (; (end = strchr(line, '\n')); line = end + 1, lines++)
+		assert_in_range(end - line, 0, 80);
+	assert_string_equal(line, "");
+	assert_in_range(lines, 10, 24);
+	mh_buf_done(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults_are_those_of_the_manual),
+		cmocka_unit_test(values_come_after_an_equals_sign_or_as_the_next_word),
+		cmocka_unit_test(bare_intervals_are_seconds),
+		cmocka_unit_test(the_last_of_two_counts),
+		cmocka_unit_test(help_and_version_answer_at_once),
+		cmocka_unit_test(wrong_words_are_named),
+		cmocka_unit_test(wrong_values_are_named),
+		cmocka_unit_test(help_fits_a_screen_and_names_every_flag),
+	};
+
+	return cmocka_run_group_tests_name("exporter_flags", tests, NULL, NULL);
+}
