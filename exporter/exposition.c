@@ -1,0 +1,253 @@
+/* The list of metrics, in the order of the page. */
+#include "exporter/exposition.h"
+
+#include "exporter/text.h"
+
+enum { METRIC_NAME_MAX = 96, HELP_MAX = 256 };
+
+static void gauge(struct mh_buf *out, const char *name, const char *help, double value)
+{
+	text_single(out, name, METRIC_GAUGE, help, value);
+}
+
+static void counter(struct mh_buf *out, const char *name, const char *help, uint64_t value)
+{
+	text_single(out, name, METRIC_COUNTER, help, (double)value);
+}
+
+/* Open the family of a measured field: "memhist_group_" + "resident_memory_bytes". */
+static void field_family(struct mh_buf *out, char ret_name[METRIC_NAME_MAX], const char *prefix,
+			 int field, const char *scope)
+{
+	char help[HELP_MAX];
+
+	snprintf(ret_name, METRIC_NAME_MAX, "%s%s", prefix, mh_fields[field].metric);
+	snprintf(help, sizeof(help), "%s %s", mh_fields[field].help, scope);
+	text_family(out, ret_name, METRIC_GAUGE, help);
+}
+
+static void write_groups(struct mh_buf *out, const struct view *v)
+{
+	char name[METRIC_NAME_MAX];
+	struct label label = {.name = "group"};
+
+	for (int f = 0; f < MH_FIELD_COUNT; f++) {
+		if (!(v->fields & (mh_fields_t)1 << f))
+			continue;
+		field_family(out, name, "memhist_group_", f, "Sum over the group's processes.");
+		for (size_t i = 0; i < v->n_groups; i++) {
+			label.value = v->group[i].name;
+			text_sample(out, name, &label, 1, (double)v->group[i].bytes[f]);
+		}
+	}
+	text_family(out, "memhist_group_processes", METRIC_GAUGE,
+		    "Live processes in the group (one group per program name).");
+	for (size_t i = 0; i < v->n_groups; i++) {
+		label.value = v->group[i].name;
+		text_sample(out, "memhist_group_processes", &label, 1, v->group[i].n_processes);
+	}
+	gauge(out, "memhist_groups_in_other",
+	      "Program names without a group of their own; their processes are in group \"other\".",
+	      v->groups_in_other);
+}
+
+static void process_sample(struct mh_buf *out, const char *name, const struct view_process *p,
+			   double value)
+{
+	char pid[16];
+	const struct label label[] = {{"pid", pid}, {"group", p->group}, {"comm", p->comm}};
+
+	snprintf(pid, sizeof(pid), "%u", p->pid);
+	text_sample(out, name, label, 3, value);
+}
+
+static void write_processes(struct mh_buf *out, const struct view *v)
+{
+	char name[METRIC_NAME_MAX];
+
+	for (int f = 0; v->n_processes && f < MH_FIELD_COUNT; f++) {
+		if (!(v->fields & (mh_fields_t)1 << f))
+			continue;
+		field_family(out, name, "memhist_process_", f, "The largest processes by RSS.");
+		for (size_t i = 0; i < v->n_processes; i++)
+			process_sample(out, name, &v->process[i], (double)v->process[i].bytes[f]);
+	}
+	if (!v->n_processes)
+		return;
+	text_family(out, "memhist_process_start_time_seconds", METRIC_GAUGE,
+		    "When the process started, in seconds since 1970; another value under the same "
+		    "pid is another process.");
+	for (size_t i = 0; i < v->n_processes; i++)
+		process_sample(out, "memhist_process_start_time_seconds", &v->process[i],
+			       (double)v->process[i].start_ms / 1e3);
+}
+
+void exposition_meminfo_name(char ret[MEMINFO_METRIC_MAX], const struct mh_meminfo_line *line)
+{
+	/* first words that are no words, and that promtool would take for units */
+	static const char *const joined[] = {"k_", "s_", "sec_"};
+	char words[MH_MEMINFO_WORDS_MAX + 1];
+	size_t len = 0;
+
+	mh_meminfo_words(words, line->key);
+	for (size_t i = 0; i < sizeof(joined) / sizeof(joined[0]) && !len; i++)
+		if (!strncmp(words, joined[i], strlen(joined[i])))
+			len = strlen(joined[i]);
+	/* the only lines without a unit are counts of huge pages */
+	snprintf(ret, MEMINFO_METRIC_MAX, "memhist_meminfo_%.*s%s%s", len ? (int)len - 1 : 0, words,
+		 words + len, line->is_kib ? "_bytes" : "_pages");
+}
+
+static void write_meminfo(struct mh_buf *out, const struct view *v)
+{
+	char name[MH_MEMINFO_MAX][MEMINFO_METRIC_MAX], help[HELP_MAX];
+
+	for (uint32_t i = 0; i < v->meminfo.n; i++) {
+		const struct mh_meminfo_line *line = &v->meminfo.line[i];
+		uint32_t same = 0;
+
+		exposition_meminfo_name(name[i], line);
+		/* the kernel has no two keys alike, but a tree that is not from the kernel may */
+		while (strcmp(name[same], name[i]) != 0)
+			same++;
+		if (same < i)
+			continue;
+		snprintf(help, sizeof(help), "%s of /proc/meminfo.", line->key);
+		gauge(out, name[i], help, (double)line->value * (line->is_kib ? 1024 : 1));
+	}
+}
+
+static void write_sample(struct mh_buf *out, const struct view *v)
+{
+	gauge(out, "memhist_last_sample_timestamp_seconds",
+	      "When the sample shown here was taken, in seconds since 1970.",
+	      (double)v->at.wall_ms / 1e3);
+	gauge(out, "memhist_sampler_duration_seconds", "How long reading all processes took.",
+	      v->collect_us / 1e6);
+	gauge(out, "memhist_sampler_partial",
+	      "1 when some live processes could not be read: they are shown as last seen.",
+	      v->partial);
+	gauge(out, "memhist_processes", "Live processes, without kernel threads.", v->n_live);
+}
+
+static void write_scan_errors(struct mh_buf *out, const struct mh_scan_stats *scan)
+{
+	static const char name[] = "memhist_sampler_errors_total";
+	const struct {
+		const char *reason;
+		uint64_t n;
+	} errors[] = {{"denied", scan->denied},
+		      {"malformed", scan->malformed},
+		      {"failed", scan->failed},
+		      {"dropped", scan->dropped}};
+
+	text_family(out, name, METRIC_COUNTER,
+		    "Processes not read: access denied, file not understood, system call failed, "
+		    "dropped for the limit of processes.");
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		const struct label label = {"reason", errors[i].reason};
+
+		text_sample(out, name, &label, 1, (double)errors[i].n);
+	}
+}
+
+static void write_sampler(struct mh_buf *out, const struct mh_sampler_status *s, uint64_t missed)
+{
+	counter(out, "memhist_sampler_samples_total", "Samples taken.", s->ticks - s->failed_ticks);
+	counter(out, "memhist_sampler_failed_total", "Samples that failed altogether.",
+		s->failed_ticks);
+	counter(out, "memhist_sampler_missed_total",
+		"Samples that were due while the one before was not done, or the machine slept.",
+		missed);
+	counter(out, "memhist_sampler_processes_total", "Processes read, over all samples.",
+		s->scan.processes);
+	counter(out, "memhist_sampler_vanished_total",
+		"Processes that ended while a sample was taken.", s->scan.vanished);
+	write_scan_errors(out, &s->scan);
+	gauge(out, "memhist_sampler_open_files", "Files of processes kept open between samples.",
+	      s->scan.open_files);
+}
+
+static void write_history(struct mh_buf *out, const struct mh_writer_stats *h)
+{
+	counter(out, "memhist_history_snapshots_written_total",
+		"Snapshots written to the history and handed to the kernel in full.", h->snapshots);
+	counter(out, "memhist_history_written_bytes_total", "Bytes written to the history.",
+		h->bytes);
+	counter(out, "memhist_history_segments_total", "Segment files begun.", h->segments);
+	counter(out, "memhist_history_write_errors_total", "Snapshots that could not be written.",
+		h->errors);
+	if (h->snapshots)
+		gauge(out, "memhist_history_last_snapshot_timestamp_seconds",
+		      "When the last snapshot in the history was taken, in seconds since 1970.",
+		      (double)h->last_wall_ms / 1e3);
+}
+
+static void write_followed(struct mh_buf *out, const struct mh_reader_stats *h)
+{
+	counter(out, "memhist_history_snapshots_read_total",
+		"Snapshots read from the history that is followed.", h->snapshots);
+	counter(out, "memhist_history_read_bytes_total",
+		"Bytes read from the history that is followed.", h->bytes);
+	counter(out, "memhist_history_damages_total",
+		"Damaged places skipped in the history that is followed.", h->damages);
+}
+
+static void write_source(struct mh_buf *out, const struct view *v)
+{
+	const struct label version = {"version", PACKAGE_VERSION};
+
+	text_family(out, "memhist_build_info", METRIC_GAUGE, "Always 1; says what runs here.");
+	text_sample(out, "memhist_build_info", &version, 1, 1);
+	gauge(out, "memhist_up",
+	      "1 when the figures of processes, groups and meminfo are current, else 0 and absent.",
+	      v->up);
+	gauge(out, "memhist_sampler_interval_seconds", "Time from one sample to the next.",
+	      v->source.interval_ms / 1e3);
+	gauge(out, "memhist_history_following",
+	      "1 when samples come from a history that another process writes.",
+	      v->source.following);
+	if (v->source.following)
+		write_followed(out, &v->source.reader);
+	else
+		write_sampler(out, &v->source.sampler, v->missed);
+	if (!v->source.following && v->source.sampler.has_history)
+		write_history(out, &v->source.sampler.history);
+}
+
+static void write_self(struct mh_buf *out, const struct self *s)
+{
+	text_single(out, "process_cpu_seconds_total", METRIC_COUNTER,
+		    "CPU time of the exporter itself, user and system.", s->cpu_seconds);
+	gauge(out, "process_open_fds", "Open file descriptors of the exporter itself.",
+	      (double)s->open_fds);
+	gauge(out, "process_max_fds", "How many it may have.", s->max_fds);
+	gauge(out, "process_virtual_memory_bytes", "Virtual memory size of the exporter itself.",
+	      (double)s->virtual_bytes);
+	gauge(out, "process_virtual_memory_max_bytes", "How much it may have, -1 = no limit.",
+	      s->virtual_max_bytes);
+	gauge(out, "process_resident_memory_bytes", "Resident set size of the exporter itself.",
+	      (double)s->resident_bytes);
+	gauge(out, "process_start_time_seconds",
+	      "When the exporter itself started, in seconds since 1970.",
+	      (double)s->start_ms / 1e3);
+	gauge(out, "process_threads", "Threads of the exporter itself.", s->threads);
+}
+
+void exposition_write(struct mh_buf *out, const struct view *v, const struct self *self)
+{
+	struct mh_instant begin = mh_now();
+
+	if (v->up) {
+		write_groups(out, v);
+		write_processes(out, v);
+		if (v->has_meminfo)
+			write_meminfo(out, v);
+		write_sample(out, v);
+	}
+	write_source(out, v);
+	if (self)
+		write_self(out, self);
+	gauge(out, "memhist_scrape_duration_seconds", "How long writing this page took.",
+	      (double)(mh_now().boot_ns - begin.boot_ns) / 1e9);
+}

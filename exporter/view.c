@@ -1,0 +1,204 @@
+/* Copying what scrapers need out of a snapshot. */
+#include "exporter/view.h"
+
+#include "libmemhist/base/escape.h"
+
+#include <errno.h>
+
+/* A change of (wall - boot) clock below this is jitter of reading them; above, a clock was set. */
+enum { CLOCK_JITTER_MS = 50 };
+
+int view_new(struct view **ret, size_t max_groups, size_t max_processes)
+{
+	struct view *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	pthread_mutex_init(&v->lock, NULL);
+	mh_errf(&v->reason, 0, "no sample was taken yet");
+	v->max_groups = max_groups;
+	v->max_processes = max_processes;
+	/* one more than asked, since calloc(0) may be NULL */
+	v->group = calloc(max_groups + 1, sizeof(*v->group));
+	v->process = calloc(max_processes + 1, sizeof(*v->process));
+	v->largest = calloc(max_processes + 1, sizeof(*v->largest));
+	if (!v->group || !v->process || !v->largest) {
+		view_free(v);
+		return -ENOMEM;
+	}
+	*ret = v;
+	return 0;
+}
+
+void view_free(struct view *v)
+{
+	if (!v)
+		return;
+	free(v->group);
+	free(v->process);
+	free(v->largest);
+	pthread_mutex_destroy(&v->lock);
+	free(v);
+}
+
+void view_lock(struct view *v)
+{
+	pthread_mutex_lock(&v->lock);
+}
+
+void view_unlock(struct view *v)
+{
+	pthread_mutex_unlock(&v->lock);
+}
+
+/* The name of a process or program, spelled as group names are. */
+static void spell_name(char ret[VIEW_NAME_BYTES], const char *bytes, size_t len)
+{
+	/* a buffer over the array that is never full, so never grown: each byte becomes at most
+	 * three, of VIEW_NAME_BYTES - 1 */
+	struct mh_buf out = {.data = ret, .cap = VIEW_NAME_BYTES, .max = VIEW_NAME_BYTES - 1};
+
+	if (!len)
+		mh_buf_adds(&out, MH_GROUP_UNNAMED);
+	mh_escape_utf8(&out, bytes, len < MH_COMM_MAX ? len : MH_COMM_MAX);
+	ret[out.len] = '\0';
+}
+
+static void copy_values(uint64_t ret_bytes[MH_FIELD_COUNT], const uint64_t pages[MH_FIELD_COUNT],
+			uint32_t page_bytes)
+{
+	for (int f = 0; f < MH_FIELD_COUNT; f++)
+		ret_bytes[f] = pages[f] * page_bytes;
+}
+
+static void copy_groups(struct view *v, const struct view_facts *facts, uint32_t page_bytes)
+{
+	v->n_groups = facts->n_groups < v->max_groups ? facts->n_groups : v->max_groups;
+	for (size_t i = 0; i < v->n_groups; i++) {
+		const struct mh_group *from = &facts->group[i];
+
+		snprintf(v->group[i].name, VIEW_NAME_BYTES, "%s", from->name);
+		v->group[i].n_processes = from->n_processes;
+		copy_values(v->group[i].bytes, from->value, page_bytes);
+	}
+	v->groups_in_other = facts->groups_in_other;
+}
+
+/* The order of the largest: RSS, then the lower pid, so that equals do not change places. */
+static bool is_larger(const struct mh_snapshot *s, uint32_t a, uint32_t b)
+{
+	uint64_t x = s->process[a].value[MH_FIELD_RSS], y = s->process[b].value[MH_FIELD_RSS];
+
+	return x != y ? x > y : s->process[a].id.pid < s->process[b].id.pid;
+}
+
+/* The slots of the largest processes into v->largest, in order. Returns how many. */
+static size_t find_largest(struct view *v, const struct mh_snapshot *s)
+{
+	uint32_t *list = v->largest;
+	size_t n = 0, i;
+
+	if (!v->max_processes || !(s->fields & MH_FIELDS(RSS)))
+		return 0;
+	mh_snapshot_for_each (s, slot) {
+		if (n == v->max_processes && !is_larger(s, slot, list[n - 1]))
+			continue;
+		/* the list is short and most processes do not get here: insertion is enough */
+		if (n < v->max_processes)
+			n++;
+		for (i = n - 1; i > 0 && is_larger(s, slot, list[i - 1]); i--)
+			list[i] = list[i - 1];
+		list[i] = slot;
+	}
+	return n;
+}
+
+static int by_name(const void *key, const void *group)
+{
+	return strcmp(key, ((const struct view_group *)group)->name);
+}
+
+/* The group that the process is summed in: its program's, or "other" when that has no place. */
+static void find_group(const struct view *v, char ret[VIEW_NAME_BYTES], const struct mh_process *p)
+{
+	size_t n = v->n_groups;
+	const char *program;
+	size_t len = mh_process_program(p, &program);
+
+	/* in byte order, but for "other" at the end */
+	if (n && !strcmp(v->group[n - 1].name, MH_GROUP_OTHER))
+		n--;
+	spell_name(ret, program, len);
+	if (!bsearch(ret, v->group, n, sizeof(v->group[0]), by_name))
+		snprintf(ret, VIEW_NAME_BYTES, MH_GROUP_OTHER);
+}
+
+/* The wall time of the boot, the same from sample to sample unless the clock was set: a start time
+ * must not change for the jitter of reading two clocks. Unsigned, since a history that is followed
+ * may hold any numbers. */
+static void note_boot_time(struct view *v, struct mh_instant at)
+{
+	uint64_t boot_ms = (uint64_t)at.wall_ms - at.boot_ns / 1000000;
+
+	if (boot_ms - (uint64_t)v->boot_ms + CLOCK_JITTER_MS > 2 * CLOCK_JITTER_MS)
+		v->boot_ms = (mh_ms_t)boot_ms;
+}
+
+static mh_ms_t start_time(const struct view *v, uint64_t ticks, uint32_t clk_tck)
+{
+	uint64_t ms = ticks / clk_tck * 1000 + ticks % clk_tck * 1000 / clk_tck;
+
+	return (mh_ms_t)((uint64_t)v->boot_ms + ms);
+}
+
+/* After copy_groups() and note_boot_time(). */
+static void copy_processes(struct view *v, const struct source_item *item)
+{
+	const struct mh_snapshot *s = item->snapshot;
+
+	v->n_processes = find_largest(v, s);
+	for (size_t i = 0; i < v->n_processes; i++) {
+		const struct mh_process *from = &s->process[v->largest[i]];
+		struct view_process *to = &v->process[i];
+
+		to->pid = from->id.pid;
+		spell_name(to->comm, from->comm, from->comm_len);
+		find_group(v, to->group, from);
+		to->start_ms = start_time(v, from->id.start_ticks, item->clk_tck);
+		copy_values(to->bytes, from->value, item->page_bytes);
+	}
+}
+
+void view_update(struct view *v, const struct source_item *item, const struct view_facts *facts)
+{
+	const struct mh_snapshot *s = item->snapshot;
+
+	view_lock(v);
+	v->serial++;
+	v->up = true;
+	v->source = facts->source;
+	v->missed = facts->missed;
+	v->at = s->at;
+	v->fields = s->fields;
+	v->partial = s->partial;
+	v->collect_us = s->collect_us;
+	v->n_live = s->n_live;
+	note_boot_time(v, s->at);
+	copy_groups(v, facts, item->page_bytes);
+	copy_processes(v, item);
+	v->has_meminfo = s->meminfo != NULL;
+	if (s->meminfo)
+		v->meminfo = *s->meminfo;
+	view_unlock(v);
+}
+
+void view_fail(struct view *v, const struct mh_err *reason, const struct view_facts *facts)
+{
+	view_lock(v);
+	v->serial++;
+	v->up = false;
+	v->reason = *reason;
+	v->source = facts->source;
+	v->missed = facts->missed;
+	view_unlock(v);
+}

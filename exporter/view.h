@@ -1,0 +1,88 @@
+/*
+ * What scrapers see: a small copy of the last snapshot, made when it was taken. The sampling thread
+ * writes it, the server's thread reads it, and neither waits for the other longer than a copy or a
+ * rendering takes (about a millisecond).
+ *
+ *     view_lock(view);
+ *     …read its fields…
+ *     view_unlock(view);
+ *
+ * Names are valid UTF-8 here, and group names unique (see libmemhist/model/group.h). Values are
+ * bytes. All memory is allocated at the start.
+ */
+#ifndef MEMHIST_EXPORTER_VIEW_H
+#define MEMHIST_EXPORTER_VIEW_H
+
+#include "exporter/source.h"
+#include "libmemhist/model/group.h"
+
+#include <pthread.h>
+
+enum { VIEW_NAME_BYTES = 3 * MH_COMM_MAX + 1 }; /* each byte may become U+FFFD, three bytes */
+
+struct view_group {
+	char name[VIEW_NAME_BYTES];
+	uint32_t n_processes;
+	uint64_t bytes[MH_FIELD_COUNT];
+};
+
+struct view_process {
+	uint32_t pid;
+	char comm[VIEW_NAME_BYTES];
+	char group[VIEW_NAME_BYTES];
+	mh_ms_t start_ms; /* wall clock */
+	uint64_t bytes[MH_FIELD_COUNT];
+};
+
+struct view {
+	pthread_mutex_t lock;
+	uint64_t serial; /* raised by each change, so that a reader sees whether there was one */
+
+	bool up;              /* the figures below `up` in this list are current */
+	struct mh_err reason; /* why not, when not */
+	struct source_status source;
+	uint64_t missed; /* own samples that were due and not taken */
+
+	struct mh_instant at;
+	mh_fields_t fields;
+	bool partial;
+	uint32_t collect_us;
+	uint32_t n_live;
+	struct view_group *group; /* by name in byte order, "other" last */
+	size_t n_groups;
+	uint32_t groups_in_other;
+	struct view_process *process; /* largest RSS first */
+	size_t n_processes;
+	bool has_meminfo;
+	struct mh_meminfo meminfo;
+
+	/* private */
+	size_t max_groups;
+	size_t max_processes;
+	uint32_t *largest; /* slots of the processes to copy */
+	mh_ms_t boot_ms;   /* wall clock of the boot */
+};
+
+/* Returns 0 or -ENOMEM. `max_groups` counts "other"; at most so many groups are taken in. */
+int view_new(struct view **ret, size_t max_groups, size_t max_processes);
+/* NULL is allowed. */
+void view_free(struct view *v);
+
+void view_lock(struct view *v);
+void view_unlock(struct view *v);
+
+/* What a change is made of, besides the snapshot itself. */
+struct view_facts {
+	struct source_status source;
+	uint64_t missed;
+	const struct mh_group *group;
+	size_t n_groups;
+	uint32_t groups_in_other;
+};
+
+/* The next snapshot. The caller does not hold the lock. */
+void view_update(struct view *v, const struct source_item *item, const struct view_facts *facts);
+/* There is no current snapshot, and why. */
+void view_fail(struct view *v, const struct mh_err *reason, const struct view_facts *facts);
+
+#endif

@@ -1,0 +1,402 @@
+/* What scrapers see: the copy of a snapshot, and the page that is written from it. */
+#include "exporter/exposition.h"
+#include "exporter/text.h"
+#include "tests/unit/world.h"
+
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+static const mh_fields_t RSS_AND_VSZ = MH_FIELDS(RSS) | MH_FIELDS(VSZ);
+
+/* A snapshot of processes given by hand. */
+static struct mh_process process(uint32_t pid, const char *comm, uint64_t rss, uint64_t vsz)
+{
+	struct mh_process p = {.id = {.pid = pid, .start_ticks = 250},
+			       .comm_len = (uint32_t)strlen(comm)};
+
+	memcpy(p.comm, comm, p.comm_len);
+	p.value[MH_FIELD_RSS] = rss;
+	p.value[MH_FIELD_VSZ] = vsz;
+	p.value[MH_FIELD_SWAP] = 99;
+	return p;
+}
+
+static struct mh_group group(const char *name, uint32_t n, uint64_t rss, uint64_t vsz)
+{
+	struct mh_group g = {.name = name, .name_len = (uint32_t)strlen(name), .n_processes = n};
+
+	g.value[MH_FIELD_RSS] = rss;
+	g.value[MH_FIELD_VSZ] = vsz;
+	g.value[MH_FIELD_SWAP] = 99;
+	return g;
+}
+
+static void update(struct view *v, const struct mh_snapshot *s, const struct mh_group *groups,
+		   size_t n_groups)
+{
+	const struct source_item item = {s, 4096, 100};
+	const struct view_facts facts = {.group = groups, .n_groups = n_groups};
+
+	view_update(v, &item, &facts);
+}
+
+static int by_rss(const void *a, const void *b)
+{
+	const struct mh_process *x = *(const struct mh_process *const *)a;
+	const struct mh_process *y = *(const struct mh_process *const *)b;
+
+	if (x->value[MH_FIELD_RSS] != y->value[MH_FIELD_RSS])
+		return x->value[MH_FIELD_RSS] < y->value[MH_FIELD_RSS] ? 1 : -1;
+	return x->id.pid < y->id.pid ? -1 : 1;
+}
+
+/* Against sorting everybody, for list lengths around the number of processes. */
+static void the_largest_processes_are_those_a_sort_puts_first(void **state)
+{
+	static const size_t tops[] = {0, 1, 2, 7, 20, 1000};
+
+	(void)state;
+	for (size_t t = 0; t < sizeof(tops) / sizeof(tops[0]); t++) {
+		struct world w;
+		struct view *v;
+
+		world_init(&w, 7 + t);
+		assert_int_equal(view_new(&v, 10, tops[t]), 0);
+		for (int step = 0; step < 200; step++) {
+			const struct mh_snapshot *s = world_step(&w);
+			const struct mh_process *all[64];
+			size_t n = 0;
+
+			mh_snapshot_for_each (s, slot) {
+				all[n++] = &s->process[slot];
+			}
+			qsort(all, n, sizeof(all[0]), by_rss);
+			update(v, s, NULL, 0);
+			assert_int_equal(v->n_processes, n < tops[t] ? n : tops[t]);
+			for (size_t i = 0; i < v->n_processes; i++) {
+				assert_int_equal(v->process[i].pid, all[i]->id.pid);
+				assert_int_equal(v->process[i].bytes[MH_FIELD_RSS],
+						 all[i]->value[MH_FIELD_RSS] * 4096);
+			}
+		}
+		view_free(v);
+		world_done(&w);
+	}
+}
+
+static void processes_are_shown_with_their_group(void **state)
+{
+	const struct mh_group groups[] = {
+		group("(unnamed)", 1, 1, 1), group("a\xef\xbf\xbd", 2, 20, 200),
+		group("b", 4, 40, 400), group("z", 4, 40, 400), group("other", 5, 50, 500)};
+	const struct mh_process list[] = {process(3, "a\xff", 9, 1),     process(2, "b", 8, 1),
+					  process(5, "elsewhere", 7, 1), process(4, "", 6, 1),
+					  process(6, "other", 5, 1),     process(7, "z", 4, 1)};
+	const struct mh_snapshot s = {
+		.fields = RSS_AND_VSZ, .process = list, .n_slots = 6, .n_live = 6};
+	static const char *const expected[] = {"a\xef\xbf\xbd", "b",     "other",
+					       "(unnamed)",     "other", "z"};
+	struct view *v;
+
+	(void)state;
+	assert_int_equal(view_new(&v, 10, 10), 0);
+	update(v, &s, groups, 5);
+	assert_int_equal(v->n_groups, 5);
+	assert_string_equal(v->group[1].name, "a\xef\xbf\xbd");
+	assert_int_equal(v->group[1].n_processes, 2);
+	assert_int_equal(v->group[1].bytes[MH_FIELD_RSS], 20 * 4096);
+	assert_int_equal(v->group[1].bytes[MH_FIELD_VSZ], 200 * 4096);
+	for (size_t i = 0; i < 6; i++)
+		assert_string_equal(v->process[i].group, expected[i]);
+	assert_string_equal(v->process[0].comm, "a\xef\xbf\xbd");
+	assert_string_equal(v->process[2].comm, "elsewhere");
+	assert_string_equal(v->process[3].comm, "(unnamed)");
+	view_free(v);
+}
+
+static void the_longest_name_of_the_worst_bytes_fits(void **state)
+{
+	char worst[MH_COMM_MAX + 1];
+	struct mh_process p;
+	struct mh_snapshot s = {.fields = RSS_AND_VSZ, .process = &p, .n_slots = 1, .n_live = 1};
+	struct view *v;
+
+	(void)state;
+	memset(worst, 0xff, MH_COMM_MAX);
+	worst[MH_COMM_MAX] = '\0';
+	p = process(1, worst, 1, 1);
+	assert_int_equal(view_new(&v, 1, 1), 0);
+	update(v, &s, NULL, 0);
+	assert_int_equal(strlen(v->process[0].comm), VIEW_NAME_BYTES - 1);
+	view_free(v);
+}
+
+static void more_groups_than_places_are_left_out(void **state)
+{
+	const struct mh_group groups[] = {group("a", 1, 1, 1), group("b", 1, 1, 1)};
+	const struct mh_snapshot s = {.fields = RSS_AND_VSZ};
+	struct view *v;
+
+	(void)state;
+	assert_int_equal(view_new(&v, 1, 0), 0);
+	update(v, &s, groups, 2);
+	assert_int_equal(v->n_groups, 1);
+	view_free(v);
+}
+
+static void start_times_do_not_jitter_but_follow_a_set_clock(void **state)
+{
+	const struct mh_process p = process(1, "init", 1, 1);
+	struct mh_snapshot s = {.fields = RSS_AND_VSZ, .process = &p, .n_slots = 1, .n_live = 1};
+	struct view *v;
+
+	(void)state;
+	assert_int_equal(view_new(&v, 1, 1), 0);
+	s.at = (struct mh_instant){1000000000000, 5000000000};
+	update(v, &s, NULL, 0);
+	assert_true(v->process[0].start_ms == 1000000000000 - 5000 + 2500);
+	s.at = (struct mh_instant){1000000001003, 6000000000}; /* 3 ms of jitter */
+	update(v, &s, NULL, 0);
+	assert_true(v->process[0].start_ms == 1000000000000 - 5000 + 2500);
+	s.at = (struct mh_instant){1000000062000, 7000000000}; /* the clock was set: + 60 s */
+	update(v, &s, NULL, 0);
+	assert_true(v->process[0].start_ms == 1000000000000 + 55000 + 2500);
+	view_free(v);
+}
+
+static void each_change_raises_the_serial(void **state)
+{
+	const struct mh_snapshot s = {.fields = RSS_AND_VSZ};
+	const struct view_facts facts = {.missed = 3};
+	struct mh_err reason;
+	struct view *v;
+
+	(void)state;
+	assert_int_equal(view_new(&v, 1, 1), 0);
+	assert_false(v->up);
+	assert_string_equal(v->reason.text, "no sample was taken yet");
+	update(v, &s, NULL, 0);
+	assert_int_equal(v->serial, 1);
+	assert_true(v->up);
+	mh_errf(&reason, 0, "gone");
+	view_fail(v, &reason, &facts);
+	assert_int_equal(v->serial, 2);
+	assert_false(v->up);
+	assert_string_equal(v->reason.text, "gone");
+	assert_int_equal(v->missed, 3);
+	view_free(v);
+}
+
+/* The page of a view, as a string in `out`. */
+static const char *page(struct mh_buf *out, const struct view *v, const struct self *self)
+{
+	mh_buf_clear(out);
+	exposition_write(out, v, self);
+	assert_int_equal(out->error, 0);
+	return mh_buf_str(out);
+}
+
+static void assert_has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("not found: %s\nin:\n%s", part, text);
+}
+
+static void assert_lacks(const char *text, const char *part)
+{
+	if (strstr(text, part))
+		fail_msg("should not be there: %s\nin:\n%s", part, text);
+}
+
+static void the_page_shows_what_was_measured_and_nothing_else(void **state)
+{
+	const struct mh_group g = group("ev\"il\\\n", 2, 3, 5);
+	const struct mh_process p = process(42, "ev\"il\\\n", 3, 5);
+	struct mh_meminfo meminfo = {0};
+	struct mh_snapshot s = {.at = {1500, 1000000000},
+				.fields = RSS_AND_VSZ,
+				.process = &p,
+				.n_slots = 1,
+				.n_live = 1,
+				.collect_us = 1500,
+				.meminfo = &meminfo};
+	struct mh_buf out = MH_BUF_INIT(1 << 20);
+	struct view *v;
+	const char *text;
+
+	(void)state;
+	mh_meminfo_add(&meminfo, "MemTotal", 8, true, 7);
+	mh_meminfo_add(&meminfo, "HugePages_Total", 15, false, 2);
+	mh_meminfo_add(&meminfo, "MemTotal", 8, true, 8); /* no kernel says it twice */
+	assert_int_equal(view_new(&v, 5, 5), 0);
+	update(v, &s, &g, 1);
+	text = page(&out, v, NULL);
+	assert_has(text,
+		   "# HELP memhist_group_resident_memory_bytes Resident set size: memory that "
+		   "is in RAM, shared pages included. Sum over the group's processes.\n"
+		   "# TYPE memhist_group_resident_memory_bytes gauge\n"
+		   "memhist_group_resident_memory_bytes{group=\"ev\\\"il\\\\\\n\"} 12288\n");
+	assert_has(text, "\nmemhist_group_virtual_memory_bytes{group=\"ev\\\"il\\\\\\n\"} 20480\n");
+	assert_has(text, "\nmemhist_group_processes{group=\"ev\\\"il\\\\\\n\"} 2\n");
+	assert_has(text,
+		   "\nmemhist_process_resident_memory_bytes{pid=\"42\",group=\"ev\\\"il\\\\\\n\","
+		   "comm=\"ev\\\"il\\\\\\n\"} 12288\n");
+	assert_has(text,
+		   "\nmemhist_process_start_time_seconds{pid=\"42\",group=\"ev\\\"il\\\\\\n\","
+		   "comm=\"ev\\\"il\\\\\\n\"} 3\n");
+	assert_has(text, "\nmemhist_meminfo_mem_total_bytes 7168\n");
+	assert_lacks(text, "memhist_meminfo_mem_total_bytes 8192");
+	assert_has(text, "\nmemhist_meminfo_huge_pages_total_pages 2\n");
+	assert_has(text, "\nmemhist_last_sample_timestamp_seconds 1.5\n");
+	assert_has(text, "\nmemhist_sampler_duration_seconds 0.0015\n");
+	assert_has(text, "\nmemhist_processes 1\n");
+	assert_has(text, "\nmemhist_up 1\n");
+	/* not measured: not there */
+	assert_lacks(text, "swap");
+	assert_lacks(text, "memhist_history_snapshots");
+	assert_lacks(text, "\nprocess_");
+
+	s.fields = MH_FIELDS(VSZ);
+	s.meminfo = NULL;
+	update(v, &s, &g, 1);
+	text = page(&out, v, NULL);
+	assert_lacks(text, "resident");
+	assert_lacks(text, "memhist_process_");
+	assert_lacks(text, "memhist_meminfo");
+	assert_has(text, "memhist_group_virtual_memory_bytes{");
+	mh_buf_done(&out);
+	view_free(v);
+}
+
+static void without_a_current_snapshot_only_the_exporter_is_shown(void **state)
+{
+	const struct self self = {.cpu_seconds = 0.25, .virtual_max_bytes = -1, .open_fds = 9};
+	struct view_facts facts = {.missed = 2};
+	struct mh_buf out = MH_BUF_INIT(1 << 20);
+	struct mh_err reason = {"why"};
+	struct view *v;
+	const char *text;
+
+	(void)state;
+	facts.source.sampler.ticks = 7;
+	facts.source.sampler.failed_ticks = 3;
+	facts.source.sampler.has_history = true;
+	facts.source.sampler.history.snapshots = 4;
+	facts.source.sampler.history.last_wall_ms = 1795206528502;
+	facts.source.sampler.scan.denied = 6;
+	assert_int_equal(view_new(&v, 5, 5), 0);
+	view_fail(v, &reason, &facts);
+	text = page(&out, v, &self);
+	assert_lacks(text, "memhist_group");
+	assert_lacks(text, "memhist_process");
+	assert_lacks(text, "memhist_last_sample");
+	assert_has(text, "\nmemhist_up 0\n");
+	assert_has(text, "\nmemhist_history_following 0\n");
+	assert_has(text, "\nmemhist_sampler_samples_total 4\n");
+	assert_has(text, "\nmemhist_sampler_failed_total 3\n");
+	assert_has(text, "\nmemhist_sampler_missed_total 2\n");
+	assert_has(text, "\nmemhist_sampler_errors_total{reason=\"denied\"} 6\n");
+	assert_has(text, "\nmemhist_history_snapshots_written_total 4\n");
+	assert_has(text, "\nmemhist_history_last_snapshot_timestamp_seconds 1795206528.502\n");
+	assert_has(text, "\nprocess_cpu_seconds_total 0.25\n");
+	assert_has(text, "\nprocess_open_fds 9\n");
+	assert_has(text, "\nprocess_virtual_memory_max_bytes -1\n");
+
+	facts.source = (struct source_status){.following = true, .interval_ms = 2500};
+	facts.source.reader.snapshots = 5;
+	view_fail(v, &reason, &facts);
+	text = page(&out, v, NULL);
+	assert_has(text, "\nmemhist_history_following 1\n");
+	assert_has(text, "\nmemhist_sampler_interval_seconds 2.5\n");
+	assert_has(text, "\nmemhist_history_snapshots_read_total 5\n");
+	assert_lacks(text, "memhist_sampler_samples_total");
+	mh_buf_done(&out);
+	view_free(v);
+}
+
+static void meminfo_keys_become_metric_names(void **state)
+{
+	static const struct {
+		const char *key;
+		bool is_kib;
+		const char *name;
+	} cases[] = {
+		{"MemAvailable", true, "memhist_meminfo_mem_available_bytes"},
+		{"Active(anon)", true, "memhist_meminfo_active_anon_bytes"},
+		{"SReclaimable", true, "memhist_meminfo_sreclaimable_bytes"},
+		{"SecPageTables", true, "memhist_meminfo_secpage_tables_bytes"},
+		{"Slab", true, "memhist_meminfo_slab_bytes"},
+		{"DirectMap2M", true, "memhist_meminfo_direct_map2m_bytes"},
+		{"HugePages_Total", false, "memhist_meminfo_huge_pages_total_pages"},
+		{"aAaAaAaAaAaAaAaAaAaAaAaAaAaAaAaAaAaAaAa", true,
+		 "memhist_meminfo_a_aa_aa_aa_aa_aa_aa_aa_aa_aa_aa_aa_aa_aa_aa_aa_aa_aa_aa_aa_"
+		 "bytes"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct mh_meminfo m = {0};
+		char name[MEMINFO_METRIC_MAX];
+
+		assert_int_equal(
+			mh_meminfo_add(&m, cases[i].key, strlen(cases[i].key), cases[i].is_kib, 1),
+			0);
+		exposition_meminfo_name(name, &m.line[0]);
+		assert_string_equal(name, cases[i].name);
+	}
+}
+
+static void numbers_lose_nothing(void **state)
+{
+	static const double values[] = {0,
+					1,
+					-1,
+					0.1,
+					1e9 / 3,
+					1795206528.502,
+					DBL_MAX,
+					-0.5,
+					1e15,
+					1e-300,
+					18446744073709551615.0,
+					9007199254740993.0};
+	struct mh_buf out = MH_BUF_INIT(1 << 16);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		mh_buf_clear(&out);
+		text_sample(&out, "m", NULL, 0, values[i]);
+		assert_memory_equal(out.data, "m ", 2);
+		assert_true(strtod(mh_buf_str(&out) + 2, NULL) == values[i]);
+	}
+	mh_buf_clear(&out);
+	text_sample(&out, "m", NULL, 0, 1795206528.502);
+	assert_string_equal(mh_buf_str(&out), "m 1795206528.502\n");
+	mh_buf_clear(&out);
+	text_sample(&out, "m", NULL, 0, 35184372088832);
+	assert_string_equal(mh_buf_str(&out), "m 35184372088832\n");
+	mh_buf_done(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_largest_processes_are_those_a_sort_puts_first),
+		cmocka_unit_test(processes_are_shown_with_their_group),
+		cmocka_unit_test(the_longest_name_of_the_worst_bytes_fits),
+		cmocka_unit_test(more_groups_than_places_are_left_out),
+		cmocka_unit_test(start_times_do_not_jitter_but_follow_a_set_clock),
+		cmocka_unit_test(each_change_raises_the_serial),
+		cmocka_unit_test(the_page_shows_what_was_measured_and_nothing_else),
+		cmocka_unit_test(without_a_current_snapshot_only_the_exporter_is_shown),
+		cmocka_unit_test(meminfo_keys_become_metric_names),
+		cmocka_unit_test(numbers_lose_nothing),
+	};
+
+	return cmocka_run_group_tests_name("exporter_view", tests, NULL, NULL);
+}
