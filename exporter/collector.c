@@ -1,0 +1,167 @@
+/*
+ * Pacing, groups, and a word in the log whenever the state changes; never one for each sample.
+ */
+#include "exporter/collector.h"
+
+#include "exporter/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+struct collector {
+	struct collector_config config;
+	struct mh_groups *groups;
+	pthread_t thread;
+	int timer_fd;
+	int stop_fd; /* readable: end */
+	uint64_t missed;
+	/* what the log said last */
+	enum { STATE_NEW, STATE_UP, STATE_DOWN } state;
+	bool history_failed;
+	bool groups_overflowed;
+};
+
+static void get_facts(const struct collector *c, struct view_facts *ret)
+{
+	source_status(c->config.source, &ret->source);
+	ret->missed = c->missed;
+	ret->n_groups = mh_groups_list(c->groups, &ret->group);
+	ret->groups_in_other = mh_groups_overflow(c->groups);
+}
+
+static void take(void *arg, const struct source_item *item)
+{
+	struct collector *c = arg;
+	struct view_facts facts;
+
+	if (mh_groups_update(c->groups, item->snapshot))
+		log_warn("out of memory for groups: some processes are counted in \"other\"");
+	get_facts(c, &facts);
+	view_update(c->config.view, item, &facts);
+}
+
+static void report_state(struct collector *c, int rc, const struct mh_err *err)
+{
+	if (rc && c->state != STATE_DOWN)
+		log_warn("no current sample: %s", err->text);
+	else if (!rc && c->state == STATE_DOWN)
+		log_info("samples are current again");
+	else if (!rc && c->state == STATE_NEW)
+		log_info("the first sample is there");
+	c->state = rc ? STATE_DOWN : STATE_UP;
+}
+
+static void report_history(struct collector *c, const struct source_status *status)
+{
+	bool failed = !status->following && status->sampler.history_error;
+
+	if (failed && !c->history_failed)
+		log_error("history not written: %s", status->sampler.history_message.text);
+	else if (!failed && c->history_failed)
+		log_info("the history is written again");
+	c->history_failed = failed;
+}
+
+static void report_groups(struct collector *c, uint32_t in_other)
+{
+	if (in_other && !c->groups_overflowed)
+		log_info("more than %u program names: the rest is summed in group \"other\", see "
+			 "--groups.max",
+			 c->config.max_groups);
+	c->groups_overflowed = in_other != 0;
+}
+
+static void sample(struct collector *c)
+{
+	struct view_facts facts;
+	struct mh_err err = {""};
+	int rc = source_poll(c->config.source, mh_now(), take, c, &err);
+
+	get_facts(c, &facts);
+	if (rc)
+		view_fail(c->config.view, &err, &facts);
+	report_state(c, rc, &err);
+	report_history(c, &facts.source);
+	report_groups(c, facts.groups_in_other);
+}
+
+static void *run(void *arg)
+{
+	struct collector *c = arg;
+	struct pollfd fds[] = {{.fd = c->timer_fd, .events = POLLIN},
+			       {.fd = c->stop_fd, .events = POLLIN}};
+	uint64_t ticks;
+
+	while (poll(fds, 2, -1) >= 0 || errno == EINTR) {
+		if (fds[1].revents)
+			break;
+		if (read(c->timer_fd, &ticks, sizeof(ticks)) != sizeof(ticks))
+			continue;
+		c->missed += ticks - 1;
+		sample(c);
+	}
+	return NULL;
+}
+
+static int start_timer(struct collector *c)
+{
+	struct timespec interval = {.tv_sec = c->config.interval_ms / 1000,
+				    .tv_nsec = c->config.interval_ms % 1000 * 1000000L};
+	/* the first tick at once: it_value 0 would mean never */
+	struct itimerspec spec = {.it_interval = interval, .it_value = {.tv_nsec = 1}};
+
+	c->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (c->timer_fd < 0 || timerfd_settime(c->timer_fd, 0, &spec, NULL))
+		return -errno;
+	c->stop_fd = eventfd(0, EFD_CLOEXEC);
+	return c->stop_fd < 0 ? -errno : 0;
+}
+
+static void free_collector(struct collector *c)
+{
+	mh_groups_free(c->groups);
+	if (c->timer_fd >= 0)
+		close(c->timer_fd);
+	if (c->stop_fd >= 0)
+		close(c->stop_fd);
+	free(c);
+}
+
+int collector_start(struct collector **ret, const struct collector_config *config,
+		    struct mh_err *err)
+{
+	struct mh_groups_config groups = {.max_groups = config->max_groups};
+	struct collector *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (!c)
+		return mh_err_sys(err, -ENOMEM, "cannot start the sampling thread");
+	c->config = *config;
+	c->timer_fd = c->stop_fd = -1;
+	rc = mh_groups_new(&c->groups, &groups);
+	if (!rc)
+		rc = start_timer(c);
+	if (!rc)
+		rc = -pthread_create(&c->thread, NULL, run, c);
+	if (rc) {
+		free_collector(c);
+		return mh_err_sys(err, rc, "cannot start the sampling thread");
+	}
+	*ret = c;
+	return 0;
+}
+
+void collector_stop(struct collector *c)
+{
+	uint64_t one = 1;
+
+	if (!c)
+		return;
+	/* cannot fail: the counter is at 0 and nobody reads it */
+	if (write(c->stop_fd, &one, sizeof(one)) == sizeof(one))
+		pthread_join(c->thread, NULL);
+	free_collector(c);
+}

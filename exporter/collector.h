@@ -1,0 +1,26 @@
+/*
+ * The sampling thread: polls the source once an interval, sums groups, and changes the view. It
+ * alone touches the source. Ticks are absolute times of CLOCK_BOOTTIME: they never drift, and
+ * a late one is not made up for.
+ */
+#ifndef MEMHIST_EXPORTER_COLLECTOR_H
+#define MEMHIST_EXPORTER_COLLECTOR_H
+
+#include "exporter/view.h"
+
+struct collector;
+
+struct collector_config {
+	struct source *source; /* these two are the caller's and outlive the collector */
+	struct view *view;
+	uint32_t interval_ms;
+	uint32_t max_groups;
+};
+
+/* Start the thread, which takes its first sample at once. Returns 0, or -errno and a sentence. */
+int collector_start(struct collector **ret, const struct collector_config *config,
+		    struct mh_err *err);
+/* Let it finish its sample and end. NULL is allowed. */
+void collector_stop(struct collector *c);
+
+#endif

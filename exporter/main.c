@@ -1,0 +1,181 @@
+/*
+ * memhist-exporter: flags in, threads up, wait for a signal, threads down.
+ *
+ *     main thread        signals, the clocks of connections
+ *     sampling thread    source -> groups -> view         (collector.c)
+ *     web thread         view -> page -> scrapers         (server.c)
+ *
+ * Exit status: 0 ended by SIGTERM or SIGINT, or --help or --version was answered; 2 wrong flags;
+ * 1 could not start.
+ */
+#include "exporter/collector.h"
+#include "exporter/flags.h"
+#include "exporter/listen.h"
+#include "exporter/log.h"
+#include "exporter/server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EXIT_OK = 0, EXIT_OTHER = 1, EXIT_USAGE = 2 };
+
+/* Descriptors: one per connection, and one per process that is sampled. */
+enum { WANTED_FILES = 8192 };
+
+struct exporter {
+	struct source *source;
+	struct view *view;
+	struct collector *collector;
+	struct server *server;
+};
+
+static int print_help(void)
+{
+	struct mh_buf out = MH_BUF_INIT(16 * 1024);
+	bool ok;
+
+	flags_help(&out);
+	ok = !out.error && fwrite(out.data, 1, out.len, stdout) == out.len && !fflush(stdout);
+	mh_buf_done(&out);
+	return ok ? EXIT_OK : EXIT_OTHER;
+}
+
+static int print_version(void)
+{
+	return printf("memhist-exporter " PACKAGE_VERSION "\n") > 0 && !fflush(stdout) ? EXIT_OK
+										       : EXIT_OTHER;
+}
+
+/*
+ * The signals that end the exporter (and SIGHUP, which does not) wait until wait_for_end() takes
+ * them: blocked here, so in all threads. Others must not kill it at a write: to a closed connection
+ * (SIGPIPE) or beyond a limit of file size (SIGXFSZ), which are errors of that write.
+ */
+static void prepare_signals(sigset_t *ret)
+{
+	sigemptyset(ret);
+	sigaddset(ret, SIGTERM);
+	sigaddset(ret, SIGINT);
+	sigaddset(ret, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, ret, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+}
+
+static void raise_file_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) || rl.rlim_cur >= WANTED_FILES)
+		return;
+	rl.rlim_cur = rl.rlim_max < WANTED_FILES ? rl.rlim_max : WANTED_FILES;
+	setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+static int start_parts(struct exporter *e, const struct settings *settings, int listen_fd,
+		       struct mh_err *err)
+{
+	struct source_config source = {.procfs = settings->procfs,
+				       .history_dir = settings->history_dir,
+				       .interval_ms = settings->interval_ms};
+	struct collector_config collector = {.interval_ms = settings->interval_ms,
+					     .max_groups = settings->groups_max};
+	struct server_config server = {.listen_fd = listen_fd,
+				       .telemetry_path = settings->telemetry_path};
+	int rc = source_new(&e->source, &source, err);
+
+	if (!rc && view_new(&e->view, settings->groups_max + 1, settings->process_top))
+		rc = mh_err_sys(err, -ENOMEM, "cannot start");
+	if (rc) {
+		close(listen_fd);
+		return rc;
+	}
+	server.view = collector.view = e->view;
+	collector.source = e->source;
+	rc = server_start(&e->server, &server, err);
+	return rc ? rc : collector_start(&e->collector, &collector, err);
+}
+
+static void stop_parts(struct exporter *e)
+{
+	server_stop(e->server);
+	collector_stop(e->collector);
+	view_free(e->view);
+	source_free(e->source);
+}
+
+/* Until SIGTERM or SIGINT; meanwhile, connections that take too long are closed. */
+static int wait_for_end(const sigset_t *signals, struct server *server)
+{
+	const struct timespec second = {.tv_sec = 1};
+
+	for (;;) {
+		int number = sigtimedwait(signals, NULL, &second);
+
+		if (number == SIGTERM || number == SIGINT)
+			return number;
+		if (number == SIGHUP)
+			log_info("SIGHUP: there is no configuration file to read again; going on");
+		server_expire(server);
+	}
+}
+
+static void report_start(const struct settings *settings, const struct exporter *e,
+			 const char *address)
+{
+	log_info("memhist-exporter " PACKAGE_VERSION);
+	if (source_following(e->source))
+		log_info("%s", source_following(e->source));
+	else if (settings->history_dir)
+		log_info("writing history to %s", settings->history_dir);
+	log_info("listening on %s, metrics at %s", address, settings->telemetry_path);
+}
+
+static int run(const struct settings *settings, const struct listen_address *address)
+{
+	struct exporter e = {NULL};
+	char name[LISTEN_NAME_MAX];
+	struct mh_err err;
+	sigset_t signals;
+	int listen_fd, rc;
+
+	log_set_level(settings->log_level);
+	prepare_signals(&signals);
+	raise_file_limit();
+	rc = listen_open(address, &listen_fd, name, &err);
+	if (!rc)
+		rc = start_parts(&e, settings, listen_fd, &err);
+	if (rc) {
+		log_error("%s", err.text);
+	} else {
+		report_start(settings, &e, name);
+		log_info("ending for %s",
+			 wait_for_end(&signals, e.server) == SIGINT ? "SIGINT" : "SIGTERM");
+	}
+	stop_parts(&e);
+	return rc ? EXIT_OTHER : EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct settings settings;
+	struct listen_address address;
+	enum flags_answer answer;
+	struct mh_err err, why;
+	int rc = flags_parse(&settings, &answer, argc, argv, &err);
+
+	if (!rc && answer == FLAGS_HELP)
+		return print_help();
+	if (!rc && answer == FLAGS_VERSION)
+		return print_version();
+	if (!rc && listen_parse(&address, settings.listen_address, &why))
+		rc = mh_errf(&err, -EINVAL, "--web.listen-address: %s", why.text);
+	if (rc) {
+		fprintf(stderr, "memhist-exporter: %s\n", err.text);
+		return EXIT_USAGE;
+	}
+	return run(&settings, &address);
+}

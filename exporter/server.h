@@ -1,0 +1,29 @@
+/*
+ * The web side: libmicrohttpd with epoll in one thread of its own, a fixed table of pages, GET and
+ * HEAD only. The metrics page is written when the first scraper asks after a sample, and the same
+ * bytes are given to all others until the next sample.
+ *
+ * Nothing of a request is ever shown, stored or labelled. A request with a body is refused and its
+ * connection closed.
+ */
+#ifndef MEMHIST_EXPORTER_SERVER_H
+#define MEMHIST_EXPORTER_SERVER_H
+
+#include "exporter/view.h"
+
+struct server;
+
+struct server_config {
+	int listen_fd;              /* taken over, also on failure */
+	const char *telemetry_path; /* outlives the server */
+	struct view *view;          /* outlives the server */
+};
+
+/* Returns 0, or -errno and a sentence. */
+int server_start(struct server **ret, const struct server_config *config, struct mh_err *err);
+/* Close the connections that take too long. To be called about once a second, from any thread. */
+void server_expire(struct server *s);
+/* NULL is allowed. */
+void server_stop(struct server *s);
+
+#endif
