@@ -5,7 +5,7 @@
 #
 #     tests/demo/run.sh BUILD [SECONDS [STEPS-DONE STEPS-TOTAL]]
 #
-# ./autogen.sh --run builds first and then calls it; a test calls it with few seconds.
+# BUILD is absolute or as seen from the source tree. ./autogen.sh --run builds first and then calls it; a test calls it with few seconds.
 set -eu
 cd "$(dirname "$0")/../.."
 . .ci/steps.sh
@@ -14,9 +14,9 @@ PATH=$PATH:/usr/sbin # where Debian keeps collectd, and users do not look
 build=$1 seconds=${2:-20}
 steps_begin "${4:-2}" "$build/autogen.log" "${3:-0}"
 mkdir -p "$build/run"
-run=$(cd "$build/run" && pwd)
-build=$(cd "$build" && pwd)
-history=$run/history
+here=$build/run              # as people type it
+run=$(cd "$build/run" && pwd) # as collectd, which changes its directory, wants it
+history=$here/history
 collectd_pid='' exporter_pid='' port=''
 
 # --- what is started is stopped -------------------------------------------------------------------
@@ -85,10 +85,10 @@ LoadPlugin csv
   DataDir "$run/csv"
 </Plugin>
 
-PluginDir "$build/.libs"
+PluginDir "$(cd "$build/.libs" && pwd)"
 LoadPlugin memhist
 <Plugin memhist>
-  HistoryDir "$history"
+  HistoryDir "$run/history"
 </Plugin>
 END
 }
@@ -98,7 +98,7 @@ start_collectd()
     collectd -f -C "$run/collectd.conf" >>"$steps_log" 2>&1 </dev/null &
     collectd_pid=$!
     within 10 "$collectd_pid" has_history ||
-        fail "collectd did not start recording. Try: collectd -f -C $run/collectd.conf"
+        fail "collectd did not start recording. Try: collectd -f -C $here/collectd.conf"
 }
 
 has_history()
@@ -149,7 +149,7 @@ record()
 
 make_candles()
 {
-    "$build/memhist-candles" --history "$history" --interval 5s --output "$run/candles.tsv"
+    "$build/memhist-candles" --history "$history" --interval 5s --output "$here/candles.tsv"
 }
 
 # --- showing --------------------------------------------------------------------------------------
@@ -169,12 +169,13 @@ cut_to_width()
     expand -t 21,33,45,57,69,81,93,105,117,129,141,153 | LC_ALL=C.UTF-8 sed -E "s/^(.{$((width - 1))}).+/\\1…/"
 }
 
-# What a scrape gives, a few lines of each kind.
+# What a scrape gives: of each kind of metric the three largest.
 some_metrics()
 {
     for metric in memhist_group_resident_memory_bytes memhist_process_resident_memory_bytes \
-        memhist_meminfo_; do
-        grep "^$metric" "$run/metrics.txt" | head -n 3
+        memhist_meminfo_mem_; do
+        awk -v metric="$metric" 'index($0, metric) == 1 { print $NF "\t" $0 }' "$run/metrics.txt" |
+            sort -rg | head -n 3 | cut -f 2-
     done
 }
 
@@ -192,33 +193,39 @@ done
 attempt_begin "record for $seconds s: collectd writes, memhist-exporter follows"
 record
 attempt_end 0
-shown "memhist status --history $history --top 5"
+shown "$build/memhist status --history $history --top 5"
 cut_to_width <"$run/status.txt"
 shown "curl http://127.0.0.1:$port/metrics    ($(wc -l <"$run/metrics.txt") lines, some of them)"
 some_metrics | cut_to_width
 echo
 
-step "candles of 5 s" "See the message above." make_candles
-shown "memhist-candles --history $history --interval 5s --output $run/candles.tsv"
-head -n 5 "$run/candles.tsv" | cut_to_width
-echo
-head -n 5 "$run/candles.tsv.pids" | cut_to_width
+step "candles of 5 s" "memhist-candles has said above what is wrong." make_candles
+shown "$build/memhist-candles --history $history --interval 5s --output $here/candles.tsv"
+head -n 6 "$run/candles.tsv" | cut_to_width
+shown "cat $here/candles.pids.tsv    ($(wc -l <"$run/candles.pids.tsv") lines, some of them)"
+head -n 6 "$run/candles.pids.tsv" | cut_to_width
 
 cat <<END
 
-The files stay in $run:
+The files stay in $here:
   history/            what the plugin recorded
   candles.tsv         open, high, low, close of every process per 5 seconds
+  candles.pids.tsv    which command each label stands for
   metrics.txt         one scrape of memhist-exporter
   csv/                what collectd's csv plugin got from memhist
+  collectd.conf       the configuration of this run
 
-Next:
-  make -C $build install       as root; then in collectd.conf:
+Next, as root: make -C $build install, and then
+  with collectd, at the end of collectd.conf:
+    PluginDir "/usr/local/lib/collectd"
     LoadPlugin memhist
     <Plugin memhist>
       HistoryDir "/var/lib/memhist"
     </Plugin>
-  memhist-exporter             without collectd; in prometheus.yml below scrape_configs:
+  or without, by itself:
+    memhist-exporter --history.dir=/var/lib/memhist
+  in prometheus.yml, below scrape_configs:
     - {job_name: memhist, static_configs: [{targets: ["localhost:19256"]}]}
-  memhist-candles --history /var/lib/memhist --hours 24 --interval 15m --output day.tsv
+  and any time later:
+    memhist-candles --history /var/lib/memhist --hours 24 --interval 15m --output day.tsv
 END
