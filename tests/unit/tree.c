@@ -24,7 +24,7 @@ void tree_make(struct tree *tree)
 
 	snprintf(tree->path, sizeof(tree->path), "%s/memhist-tree-XXXXXX",
 		 base && *base ? base : "/tmp");
-	must(mkdtemp(tree->path) != NULL, tree->path);
+	must(mkdtemp(tree->path) != NULL && !chmod(tree->path, 0755), tree->path);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -66,10 +66,10 @@ void tree_write(const struct tree *tree, const char *name, const char *bytes, si
 	tree_path(tree, name, path);
 	for (char *slash = path + strlen(tree->path) + 1; (slash = strchr(slash, '/')); slash++) {
 		*slash = '\0';
-		mkdir(path, 0700);
+		mkdir(path, 0755);
 		*slash = '/';
 	}
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	must(fd >= 0, path);
 	must(write(fd, bytes, len) == (ssize_t)len, path);
 	close(fd);
