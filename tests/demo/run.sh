@@ -17,7 +17,7 @@ mkdir -p "$build/run"
 here=$build/run              # as people type it
 run=$(cd "$build/run" && pwd) # as collectd, which changes its directory, wants it
 history=$here/history
-collectd_pid='' exporter_pid='' port=''
+collectd_pid='' exporter_pid='' sleep_pid='' port=''
 
 # --- what is started is stopped -------------------------------------------------------------------
 
@@ -25,17 +25,14 @@ collectd_pid='' exporter_pid='' port=''
 stop()
 {
     kill "$1" 2>/dev/null || true
-    wait "$1"
+    wait "$1" 2>/dev/null
 }
 
 stop_all()
 {
-    if [ -n "$exporter_pid" ]; then
-        stop "$exporter_pid" || true
-    fi
-    if [ -n "$collectd_pid" ]; then
-        stop "$collectd_pid" || true
-    fi
+    for started in $sleep_pid $exporter_pid $collectd_pid; do
+        stop "$started" || true
+    done
 }
 
 trap stop_all EXIT
@@ -135,8 +132,10 @@ record()
     write_collectd_conf
     start_collectd
     start_exporter
-    sleep "$seconds" &
-    wait $! # unlike a plain sleep, lets the trap for Ctrl-C work at once
+    sleep "$seconds" >/dev/null &
+    sleep_pid=$!
+    wait "$sleep_pid" # unlike a plain sleep, lets the trap for Ctrl-C work at once
+    sleep_pid=''
     "$build/memhist" status --history "$history" --top 5 >"$run/status.txt" 2>>"$steps_log" ||
         fail "memhist status could not read $history"
     curl -sf "http://127.0.0.1:$port/metrics" >"$run/metrics.txt" 2>>"$steps_log" ||
