@@ -118,7 +118,8 @@ static int frame_here(struct mh_walk *w, struct mh_frame *ret)
 	size_t need = MH_FRAME_HEAD;
 
 	for (;;) {
-		ssize_t have = fill(w, need);
+		size_t asked = need;
+		ssize_t have = fill(w, asked);
 		int rc;
 
 		if (have < 0)
@@ -128,7 +129,7 @@ static int frame_here(struct mh_walk *w, struct mh_frame *ret)
 		rc = mh_frame_read(here(w), (size_t)have, ret, &need);
 		if (rc > 0 && w->have_segment && ret->segment != w->segment)
 			return -EBADMSG;
-		if (rc || (size_t)have < need)
+		if (rc || (size_t)have < asked)
 			return rc;
 	}
 }
