@@ -123,6 +123,8 @@ static int read_pattern(struct mh_select *select, const char *name, const oconfi
 			       "%s takes a program name or a \"/regular expression/\" in quotes",
 			       name);
 	rc = mh_select_add(select, value->value.string, &reason);
+	if (rc == -ENOMEM)
+		return mh_err_sys(err, rc, "%s", name);
 	return rc ? mh_errf(err, rc, "%s: %s", name, reason.text) : 0;
 }
 
