@@ -127,9 +127,10 @@ static int poll_reader(struct source *s, struct mh_instant now, source_take_fn *
 		item.page_bytes = segment->page_bytes;
 		item.clk_tck = segment->clk_tck;
 		note_arrival(s, item.snapshot, now, segment->interval_ms);
+		mh_reader_stats(s->reader, &s->reader_stats);
 		take(arg, &item);
 	}
-	mh_reader_stats(s->reader, &s->reader_stats);
+	mh_reader_stats(s->reader, &s->reader_stats); /* damage alone counts too */
 	if (!rc)
 		return check_fresh(s, now, err);
 	/* whatever it was, the next poll begins anew at the newest snapshot */
