@@ -256,9 +256,9 @@ static int say_notes(const struct job *job)
 	if (!stats->damages)
 		return STATUS_OK;
 	tool_say(who,
-		 "%s is damaged in %" PRIu64 " places (%" PRIu64
+		 "%s is damaged in %" PRIu64 " place%s (%" PRIu64
 		 " bytes): the candles are of what is readable; memhist verify tells more",
-		 c->history, stats->damages, stats->damaged_bytes);
+		 c->history, stats->damages, stats->damages == 1 ? "" : "s", stats->damaged_bytes);
 	return STATUS_DAMAGED;
 }
 

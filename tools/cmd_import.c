@@ -130,10 +130,10 @@ static int run(int argc, char **argv)
 	if (rc)
 		return tool_fail(command_import.name, rc, &err);
 	printf("%s: %" PRIu64 " snapshots, %" PRIu64 " process-samples, %" PRIu64
-	       " bytes (%.2f per process-sample) in %" PRIu64 " segments\n",
+	       " bytes (%.2f per process-sample) in %" PRIu64 " segment%s\n",
 	       c.history, stats.snapshots, stats.process_samples, stats.bytes,
 	       (double)stats.bytes / (double)(stats.process_samples ? stats.process_samples : 1),
-	       stats.segments);
+	       stats.segments, stats.segments == 1 ? "" : "s");
 	return STATUS_OK;
 }
 

@@ -233,8 +233,8 @@ static void print_text(struct mh_buf *out, const struct status *st)
 	print_writer(out, st);
 	if (stats->damages)
 		human_fact(out, "damage",
-			   "%" PRIu64 " places, %" PRIu64 " bytes; memhist verify tells where",
-			   stats->damages, stats->damaged_bytes);
+			   "%" PRIu64 " place%s, %" PRIu64 " bytes; memhist verify tells where",
+			   stats->damages, stats->damages == 1 ? "" : "s", stats->damaged_bytes);
 	if (!st->top.n_rows)
 		return;
 	mh_buf_printf(out, "\n  %-10s %10s %10s  %-*s  command\n", "pid", "rss", "highest",

@@ -152,9 +152,9 @@ static void print_summary(const struct verification *v)
 		human_fact(&out, "foreign files", "%" PRIu64 ", left alone", s->foreign_files);
 	if (s->damages)
 		human_fact(&out, "damage",
-			   "%" PRIu64 " places, %" PRIu64 " bytes; %" PRIu64
+			   "%" PRIu64 " place%s, %" PRIu64 " bytes; %" PRIu64
 			   " frames behind them cannot be used",
-			   s->damages, s->damaged_bytes, s->orphans);
+			   s->damages, s->damages == 1 ? "" : "s", s->damaged_bytes, s->orphans);
 	else
 		human_fact(&out, "damage", "none");
 	fputs(mh_buf_str(&out), stdout);

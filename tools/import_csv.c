@@ -10,6 +10,8 @@
  *     history and no kernel ever had it.
  *   - Nobody is left out: kernel threads are processes without memory.
  *   - A process is (pid, starttime); one that is missing in an instant has ended.
+ *   - Where more than 2.5 intervals pass between instants, as the sampler counts, nobody was
+ *     recording: a gap.
  */
 #include "tools/import.h"
 
@@ -69,6 +71,8 @@ struct importer {
 	struct mh_writer *writer; /* from the first whole instant on */
 	bool is_begun;            /* an instant is being read */
 	mh_ms_t ts_ms;            /* which */
+	mh_ms_t interval_ms;      /* 0 until the writer is open */
+	struct mh_gap gap;        /* before it */
 	uint32_t instant;         /* its number, from 1 */
 	uint32_t *seen_in;        /* by slot: number of the instant that had it last */
 	uint32_t seen_cap;
@@ -204,7 +208,7 @@ static int find_process(struct importer *im, const struct csv_record *r, const u
 			       "%s, line %" PRIu64 ": pid %" PRIu32 " comes twice in one instant",
 			       input_name(im->in), r->line, id.pid);
 	if (p && p->id.start_ticks != id.start_ticks) {
-		rc = mh_table_remove(im->table, p);
+		mh_table_remove(im->table, p);
 		p = NULL;
 	}
 	if (!rc && !p)
@@ -274,6 +278,9 @@ static void begin_instant(struct importer *im, mh_ms_t ts_ms)
 	struct mh_boot_id boot_id;
 	bool is_first = !im->is_begun;
 
+	im->gap = (struct mh_gap){.kind = MH_GAP_NONE};
+	if (!is_first && (ts_ms - im->ts_ms) * 2 > im->interval_ms * 5)
+		im->gap = (struct mh_gap){MH_GAP_STOPPED, im->ts_ms};
 	im->is_begun = true;
 	im->ts_ms = ts_ms;
 	im->instant++;
@@ -287,7 +294,6 @@ static void begin_instant(struct importer *im, mh_ms_t ts_ms)
 /* `next_ms`: the instant after this one, or this one when it is the last. */
 static int open_writer(struct importer *im, mh_ms_t next_ms, struct mh_err *err)
 {
-	mh_ms_t interval_ms = im->job->interval_ms ? im->job->interval_ms : next_ms - im->ts_ms;
 	struct mh_writer_config config = {
 		.dir = im->job->dir,
 		.page_bytes = PAGE_BYTES,
@@ -295,20 +301,21 @@ static int open_writer(struct importer *im, mh_ms_t next_ms, struct mh_err *err)
 		.host = im->job->host,
 	};
 
-	if (!interval_ms)
-		interval_ms = DEFAULT_INTERVAL_MS;
-	config.interval_ms = (uint32_t)(interval_ms < INTERVAL_MAX_MS ? interval_ms
-								      : INTERVAL_MAX_MS);
+	im->interval_ms = im->job->interval_ms ? im->job->interval_ms : next_ms - im->ts_ms;
+	if (!im->interval_ms)
+		im->interval_ms = DEFAULT_INTERVAL_MS;
+	if (im->interval_ms > INTERVAL_MAX_MS)
+		im->interval_ms = INTERVAL_MAX_MS;
+	config.interval_ms = (uint32_t)im->interval_ms;
 	return mh_writer_open(&im->writer, &config, err);
 }
 
 static int end_instant(struct importer *im, mh_ms_t next_ms, struct mh_err *err)
 {
-	struct mh_round round = {.fields = im->fields};
-	int rc = mh_table_drop_unkept(im->table);
+	struct mh_round round = {.fields = im->fields, .gap = im->gap};
+	int rc = 0;
 
-	if (rc)
-		return mh_err_sys(err, rc, "cannot import %s", input_name(im->in));
+	mh_table_drop_unkept(im->table);
 	if (!im->writer)
 		rc = open_writer(im, next_ms, err);
 	return rc ? rc : mh_writer_append(im->writer, mh_table_end(im->table, &round), err);
