@@ -1,0 +1,211 @@
+"""The command lines: help, usage errors, manual pages that say the same; memhist status and dump."""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+
+import tools_lib as lib
+from tools_lib import memhist, refuses, row, run
+
+COMMANDS = ("status", "verify", "dump", "import")
+
+
+def helps():
+    """{what: text of its --help}"""
+    found = {"memhist " + name: memhist(name, "--help").text for name in COMMANDS}
+    found["memhist-candles"] = run("memhist-candles", "--help").text
+    return found
+
+
+def options_of(text):
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
+
+
+def help_is_printed_on_demand():
+    text = memhist("--help").text
+    assert len(text.splitlines()) <= 24 and "Examples:" in text
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} ", text, re.M), name
+        assert memhist("help", name).text == memhist(name, "-h").text
+    assert memhist("help").text == memhist("-h").text == text
+    for name, text in helps().items():
+        assert text.startswith(f"Usage: {name} ") and "Examples:" in text
+    for line in "\n".join([text, *helps().values()]).split("\n"):
+        assert len(line) <= 100, line
+
+
+def versions_are_printed():
+    version = memhist("--version").text
+    assert re.fullmatch(r"memhist \(memhist\) \d+\.\d+\.\d+\n", version)
+    assert memhist("-V").text == version
+    assert run("memhist-candles", "--version").text == version.replace("memhist ", "memhist-candles ", 1)
+
+
+def the_manual_pages_know_the_same_options():
+    texts = helps()
+    with open(os.path.join(lib.SOURCE, "docs/memhist-candles.1.pod"), encoding="utf-8") as file:
+        page = file.read()
+    assert options_of(page) == options_of(texts["memhist-candles"])
+    with open(os.path.join(lib.SOURCE, "docs/memhist.1.pod"), encoding="utf-8") as file:
+        page = file.read()
+    for name in COMMANDS:
+        section = re.search(rf"^=head2 memhist {name}\n(.*?)^=head2", page, re.M | re.S).group(1)
+        expected = options_of(texts["memhist " + name]) - {"--help", "--version"}
+        assert options_of(section) == expected, (name, options_of(section) ^ expected)
+
+
+def the_manual_pages_are_well_formed():
+    if not shutil.which("podchecker"):
+        raise lib.Skip("podchecker is not installed")
+    for name in "memhist.1.pod", "memhist-candles.1.pod":
+        path = os.path.join(lib.SOURCE, "docs", name)
+        done = subprocess.run(["podchecker", path], capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+
+
+def wrong_words_are_usage_errors_with_a_guess():
+    usage = lib.USAGE
+    refuses(memhist("statsu", status=usage), "statsu", "did you mean “status”")
+    refuses(memhist("xyzzy", status=usage), "xyzzy", "--help")
+    refuses(memhist("help", "verfy", status=usage), "did you mean “verify”")
+    refuses(memhist("status", "--histroy", "x", status=usage), "did you mean --history")
+    refuses(memhist("status", "--histroy=x", status=usage), "--histroy", "did you mean --history")
+    refuses(memhist("status", "--nonsense", status=usage), "--nonsense", "memhist status --help")
+    refuses(memhist("verify", "-x", status=usage), "-x")
+    refuses(memhist("verify", "stray", status=usage), "stray")
+    refuses(memhist("verify", "--", "--history", status=usage), "--history")
+    refuses(memhist("status", "--history", status=usage), "--history needs a value")
+    refuses(memhist("dump", "--range", "2026-01-01", status=usage), "two values: FROM TO")
+    refuses(memhist("dump", "--full=yes", status=usage), "no value")
+    refuses(memhist("status", "--top", "many", status=usage), "many")
+    refuses(memhist("status", "--top", "99999", status=usage), "1 … 1000")
+    refuses(run("memhist-candles", "--lang", "de", status=usage), "en, ja or zh")
+    refuses(run("memhist-candles", "--metric", "rrs", status=usage), "did you mean “rss”")
+    refuses(memhist("dump", "--since", "2026-13-01", status=usage), "2026-13-01")
+    refuses(memhist("sta\x1b[2Jtus", status=usage), "\\x1b")
+    nothing = memhist(status=usage)
+    assert not nothing.out and "Usage: memhist COMMAND" in nothing.err
+
+
+def options_may_be_written_in_all_ways():
+    lib.record([row(0, 1, 4), row(1, 2, 4)])
+    same = [
+        run("memhist-candles", *args).out
+        for args in [
+            ("--history", "history", "--interval", "1s", "--output", "-", "--since", "2026-06-01"),
+            ("--history=history", "--interval=1s", "-o", "-", "--since=2026-06-01"),
+            ("-i", "1s", "--since", "@1780272000", "--history", "elsewhere", "--history", "history"),
+        ]
+    ]
+    assert len(set(same)) == 1 and same[0]
+    assert run("memhist-candles", "--history", "history", "--since", "-2000w").rows
+
+
+def status_tells_what_there_is():
+    seconds = list(range(10)) + list(range(100, 110))
+    lib.record([row(s, p, 100 * p + s, f"p{p}", f"run {p}") for s in seconds for p in range(1, 9)],
+               "history", "--host", "box")
+    size = sum(os.path.getsize("history/" + n) for n in os.listdir("history") if n != "LOCK")
+    found = json.loads(memhist("status", "--history", "history", "--json", "--top", 2).text)
+    bytes_per = found.pop("bytes_per_process_sample")
+    assert abs(bytes_per - size / 160) < 0.001
+    writer = found.pop("writer")
+    assert re.match(r"memhist \d", writer)
+    assert found == {
+        "history": "history", "first": "2026-06-01T12:00:00.000Z", "last": "2026-06-01T12:01:49.000Z",
+        "first_ms": lib.BASE_MS, "last_ms": lib.BASE_MS + 109000, "interval_ms": 1000,
+        "snapshots": 20, "processes": 8, "process_samples": 160, "segments": 1, "bytes": size,
+        "host": "box", "being_written": False, "writer_pid": 0,
+        "gaps": {"stopped": 1, "suspended": 0, "late": 0, "write error": 0, "clock step": 0,
+                 "reboot": 0, "damage": 0},
+        "damages": 0, "damaged_bytes": 0,
+        "top": [
+            {"label": str(p), "pid": p, "command": f"run {p}", "last_rss_bytes": (100 * p + 109) * 1024,
+             "highest_rss_bytes": (100 * p + 109) * 1024} for p in (8, 7)
+        ],
+    }
+    text = memhist("status", "--history", "history").text
+    assert "2026-06-01 12:00:00 to 2026-06-01 12:01:49 (1 min 49 s)" in text
+    assert "20, one each 1 s" in text and "8, 160 process-samples" in text and "on box" in text
+    assert "1: 1 stopped" in text and f"{bytes_per:.2f} bytes per process-sample" in text
+
+
+def the_biggest_processes_have_sparklines():
+    rows = []
+    for s in range(62):
+        rows.append(row(s, 1, 1000 + 1000 * s, "grows", "grows\x1b[31m\n\u202e" + "x" * 99))
+        rows.append(row(s, 2, 5000, "flat", "flat"))
+        if s < 20:
+            rows.append(row(s, 3, 90000, "gone", "gone"))
+        rows.append(row(s, 4, 1, "small", "small"))
+    lib.record(rows)
+    lines = memhist("status", "--history", "history", "--top", 3).text.splitlines()[-4:]
+    assert lines[0].split() == ["pid", "rss", "highest", "over", "the", "span", "command"]
+    assert re.match(r"  3 +87\.9 MiB +87\.9 MiB  █+ +gone$", lines[1]), lines[1]
+    assert re.match(r"  1 +60\.5 MiB +60\.5 MiB  ▁+▂+▃+▄+▅+▆+▇+█+ +grows", lines[2]), lines[2]
+    assert re.match(r"  2 +4\.9 MiB +4\.9 MiB  █+ +flat$", lines[3]), lines[3]
+    assert "\\x1b[31m\\x0a\\u{202e}xxx" in lines[2] and lines[2].endswith("…")
+    assert len({line.find("M") for line in lines[1:]}) == 1
+
+
+def status_says_who_writes():
+    lib.record([row(0, 1, 4)])
+    with open("history/LOCK", "r+") as lock:
+        lock.write(f"{os.getpid()}\n")
+        lock.truncate()
+        lock.flush()
+        fcntl.fcntl(lock, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+        found = json.loads(memhist("status", "--history", "history", "--json").text)
+        assert found["being_written"] and found["writer_pid"] == os.getpid()
+        assert f"yes, by process {os.getpid()} (" in memhist("status", "--history", "history").text
+    found = json.loads(memhist("status", "--history", "history", "--json").text)
+    assert not found["being_written"]
+
+
+def dump_prints_what_happened():
+    name = "two\nlines \udcff"
+    lib.record([
+        row(0, 1, 4, start=5), row(0, 2, 8, "sh", "sh -c x", ppid=1, uid=7),
+        row(1, 1, 4, start=5), row(1, 2, 8, "make", name, ppid=1, uid=7),
+        row(2, 1, 6, start=5), row(2, 2, 8, "make", name, ppid=1, uid=7),
+        row(3, 1, 6, start=5),
+    ])
+    lines = [json.loads(line) for line in memhist("dump", "--history", "history").text.splitlines()]
+    assert [line["type"] for line in lines] == ["snapshot"] * 4
+    assert [line["seq"] for line in lines] == [0, 1, 2, 3]
+    assert [line["key"] for line in lines] == [True, False, False, False]
+    assert lines[0]["time"] == "2026-06-01T12:00:00.000Z" and lines[3]["wall_ms"] == lib.BASE_MS + 3000
+    assert lines[0]["offset"] == 0 and lines[1]["offset"] == lines[0]["bytes"]
+    names = {"ppid": 1, "uid": 7, "comm": "make", "cmdline": [name.replace("\udcff", "\ufffd")]}
+    assert [p["pid"] for p in lines[0]["born"]] == [1, 2]
+    assert lines[1]["renamed"] == [{"pid": 2, "start_ticks": 100, **names}]
+    assert lines[2]["changed"] == [{"pid": 1, "start_ticks": 5, "rss_bytes": 6144,
+                                    "vsz_bytes": 61440, "swap_bytes": 0}]
+    assert lines[3]["gone"] == [{"pid": 2, "start_ticks": 100}] and lines[3]["live"] == 1
+    full = memhist("dump", "--history", "history", "--full", "--since", "2026-06-01 12:00:02",
+                   "--until", "2026-06-01 12:00:03", "-o", "out").text
+    assert not full
+    with open("out", encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file]
+    assert len(lines) == 1 and "born" not in lines[0]
+    assert [p["rss_bytes"] for p in lines[0]["processes"]] == [6144, 8192]
+    refuses(memhist("dump", "--history", "history", "--since", "2027-01-01", status=lib.NO_DATA),
+            "2026-06-01 12:00:03")
+
+
+lib.run_tests([
+    help_is_printed_on_demand,
+    versions_are_printed,
+    the_manual_pages_know_the_same_options,
+    the_manual_pages_are_well_formed,
+    wrong_words_are_usage_errors_with_a_guess,
+    options_may_be_written_in_all_ways,
+    status_tells_what_there_is,
+    the_biggest_processes_have_sparklines,
+    status_says_who_writes,
+    dump_prints_what_happened,
+])

@@ -1,0 +1,219 @@
+"""Damaged, cut and foreign histories: what verify says, and that nobody ever shows a wrong value."""
+
+import os
+import random
+import re
+import shutil
+import struct
+
+import tools_lib as lib
+from tools_lib import candles, memhist, refuses, row
+
+STEP_S = 30
+N_SNAPSHOTS = 280  # two hours and a third: three segments
+
+
+def make():
+    rows = []
+    for i in range(N_SNAPSHOTS):
+        for pid in range(1, 8):
+            rows.append(row(i * STEP_S, pid, 1000 * pid + (i * pid) % 97, f"p{pid}", f"command {pid}"))
+    lib.record(rows)
+    return rows
+
+
+def segments():
+    return sorted("history/" + name for name in os.listdir("history") if name.endswith(".open"))
+
+
+def samples(status):
+    """{(time, label): values}, one candle per snapshot."""
+    found = candles("-i", f"{STEP_S}s", "--long", status=status)
+    return {(r[0], r[1]): r[4:] for r in found.rows[1:]}
+
+
+def verify(status):
+    return memhist("verify", "--history", "history", status=status).text
+
+
+def fact(text, name):
+    return re.search(rf"^  {name} +(.*)$", text, re.M).group(1)
+
+
+def a_sound_history_is_verified():
+    make()
+    text = verify(lib.OK)
+    assert len(segments()) == 3
+    assert fact(text, "segments").startswith("3, ")
+    assert fact(text, "snapshots") == f"{N_SNAPSHOTS} with {7 * N_SNAPSHOTS} process-samples"
+    assert fact(text, "damage") == fact(text, "gaps") == "none"
+    size = sum(map(os.path.getsize, segments()))
+    assert f"{size} bytes" in fact(text, "segments")
+    assert "torn" not in text and "foreign" not in text
+
+
+def a_cut_is_a_torn_tail_and_no_damage():
+    make()
+    truth = samples(lib.OK)
+    last = segments()[-1]
+    with open(last, "rb") as file:
+        whole = file.read()
+    ends = {0}
+    for line in memhist("dump", "--history", "history").text.splitlines():
+        if os.path.basename(last) in line:
+            ends.add(sum(map(int, re.search(r'"offset":(\d+),"bytes":(\d+)', line).groups())))
+    before = len(truth) - 7 * (len(ends) - 1)
+    for cut in list(range(len(whole) - 1, len(whole) - 150, -1)) + list(range(1, 60)):
+        with open(last, "r+b") as file:
+            file.truncate(0)
+            file.write(whole[:cut])
+        kept = max(end for end in ends if end <= cut)
+        text = verify(lib.OK)
+        assert ("torn tails" in text) == (kept != cut), (cut, text)
+        if kept != cut:
+            assert f"bytes {kept} to {cut - 1}" in text, text
+        found = samples(lib.OK)
+        assert len(found) == before + 7 * sum(0 < end <= cut for end in ends), cut
+        assert found.items() <= truth.items()
+
+
+def a_flipped_bit_is_found_and_nothing_false_is_shown():
+    make()
+    truth = samples(lib.OK)
+    chance = random.Random(1)
+    for path in segments():
+        with open(path, "rb") as file:
+            whole = file.read()
+        # not in the last frame: that could be taken for a torn tail
+        for at in [0, 5, 9, 33, 39] + [chance.randrange(len(whole) - 400) for _ in range(12)]:
+            bad = bytearray(whole)
+            bad[at] ^= 1 << chance.randrange(8)
+            with open(path, "wb") as file:
+                file.write(bad)
+            text = verify(lib.DAMAGED)
+            places = re.findall(r"^(\S+): bytes (\d+) to (\d+) \(", text, re.M)
+            assert len(places) == 1 and places[0][0] == os.path.basename(path), text
+            assert int(places[0][1]) <= at <= int(places[0][2]), (at, text)
+            assert fact(text, "damage").startswith("1 place, ")
+            # behind the last keyframe there is no snapshot left that could tell of the gap
+            assert "1 damage" in fact(text, "gaps") or path == segments()[-1], text
+            found = samples(lib.DAMAGED)
+            assert found and found.items() <= truth.items()
+        with open(path, "wb") as file:
+            file.write(whole)
+    assert samples(lib.OK) == truth
+
+
+def candles_of_a_damaged_history_are_written_with_a_word():
+    make()
+    with open(segments()[1], "r+b") as file:
+        file.seek(3000)
+        file.write(b"\xff" * 100)
+    found = candles("--output", "out.tsv", status=lib.DAMAGED)
+    refuses(found, "damaged in 1 place ", "memhist verify")
+    assert os.path.getsize("out.tsv") > 100 and os.path.exists("out.pids.tsv")
+    dumped = memhist("dump", "--history", "history", status=lib.DAMAGED).text
+    assert '{"type":"damage","file":"' in dumped and '"kind":"damage"' in dumped
+    assert "1 place," in memhist("status", "--history", "history", status=lib.DAMAGED).text
+
+
+def nothing_readable_is_damage_too():
+    make()
+    for path in segments():
+        size = os.path.getsize(path)
+        with open(path, "wb") as file:
+            file.write(b"\xa5" * size)
+    text = verify(lib.DAMAGED)
+    assert fact(text, "damage").startswith("3 places")
+    refuses(candles("--output", "out.tsv", status=lib.DAMAGED), "nothing readable")
+    refuses(candles("--long", status=lib.DAMAGED), "nothing readable")
+    assert os.listdir(".") == ["history"]
+
+
+def empty_and_foreign_directories_have_no_data():
+    os.mkdir("history")
+    for command in ("verify", "status", "dump"):
+        refuses(memhist(command, "--history", "history", status=lib.NO_DATA), "no memhist history")
+    refuses(candles(status=lib.NO_DATA), "no memhist history")
+    for name in ("notes.txt", "0000000001-garbage.open", "x.mh"):
+        with open("history/" + name, "w") as file:
+            file.write("MHF1 but not really")
+    refuses(candles(status=lib.NO_DATA), "no memhist history")
+    shutil.rmtree("history")
+    make()
+    with open("history/notes.txt", "w") as file:
+        file.write("mine")
+    assert fact(verify(lib.OK), "foreign files").startswith("1,")
+    assert os.path.exists("history/notes.txt")
+
+
+def empty_segments_are_no_damage():
+    make()
+    shutil.copy(segments()[2], "kept")
+    for path in segments():
+        with open(path, "wb"):
+            pass
+    assert memhist("verify", "--history", "history", status=lib.NO_DATA).err.count("\n") == 1
+    refuses(candles(status=lib.NO_DATA), "history")
+    shutil.copy("kept", segments()[2])
+    assert "segments" in verify(lib.OK)
+
+
+def things_that_are_no_directory_are_refused():
+    os.mkfifo("pipe")
+    with open("file", "w") as file:
+        file.write("x")
+    for name, word in [("pipe", ""), ("file", ""), ("/dev/null", ""), ("/dev/full", ""),
+                       ("missing", "No such file"), ("", "")]:
+        for command in ("verify", "status", "dump"):
+            refuses(memhist(command, "--history", name, status=lib.OTHER), name, word)
+        refuses(candles("--output", "out", history=name, status=lib.OTHER), name, word)
+    assert sorted(os.listdir(".")) == ["file", "pipe"]
+
+
+def a_pipe_with_a_segment_s_name_does_not_hang():
+    make()
+    first = segments()[0]
+    os.unlink(first)
+    os.mkfifo(first)
+    text = verify(lib.OK)
+    assert fact(text, "foreign files").startswith("1,")
+    assert fact(text, "segments").startswith("2,")
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def a_newer_format_is_not_guessed_at():
+    """A frame with the next version of the payload's meaning, and a right checksum."""
+    make()
+    with open(segments()[0], "r+b") as file:
+        head = bytearray(file.read(40))
+        (length,) = struct.unpack_from("<I", head, 4)
+        payload = file.read(length)
+        head[34] += 1
+        struct.pack_into("<I", head, 36, crc32c(head[:36] + payload))
+        file.seek(0)
+        file.write(head)
+    refuses(candles(status=lib.OTHER), "newer", os.path.basename(segments()[0]))
+    refuses(memhist("verify", "--history", "history", status=lib.OTHER), "newer")
+
+
+lib.run_tests([
+    a_sound_history_is_verified,
+    a_cut_is_a_torn_tail_and_no_damage,
+    a_flipped_bit_is_found_and_nothing_false_is_shown,
+    candles_of_a_damaged_history_are_written_with_a_word,
+    nothing_readable_is_damage_too,
+    empty_and_foreign_directories_have_no_data,
+    empty_segments_are_no_damage,
+    things_that_are_no_directory_are_refused,
+    a_pipe_with_a_segment_s_name_does_not_hang,
+    a_newer_format_is_not_guessed_at,
+])
