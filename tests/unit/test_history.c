@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -84,6 +85,82 @@ static void test_read_equals_written(void **state)
 		forget(&log);
 		remove_dir(dir);
 	}
+}
+
+/* Frames and a file much larger than what the reader holds in memory at a time. */
+static void test_large(void **state)
+{
+	const char *dir = temp_dir();
+	struct mh_writer_config config = config_for(dir);
+	struct mh_reader_stats stats;
+	struct written log = {0};
+	struct mh_writer *w;
+	struct world world;
+
+	(void)state;
+	world_init(&world, 13);
+	world.max_pid = 3000;
+	world.target = 2500;
+	w = open_writer(&config);
+	record(w, &world, &log, 400);
+	mh_writer_close(w);
+	read_back(dir, &log, &stats);
+	assert_int_equal(stats.segments, 1);
+	assert_true(stats.bytes > 600000); /* the window has 256 KiB */
+	assert_int_equal(stats.damages + stats.orphans + stats.torn_tails, 0);
+	world_done(&world);
+	forget(&log);
+	remove_dir(dir);
+}
+
+/* Another process writes, rotating often; whoever reads meanwhile sees whole snapshots only. */
+static void test_read_while_written(void **state)
+{
+	const char *dir = temp_dir();
+	struct mh_writer_config config = config_for(dir);
+	struct mh_err err = {""};
+	uint64_t most = 0;
+	bool ended = false;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	config.rotate_bytes = 20000;
+	pid = fork();
+	if (!pid) {
+		struct mh_writer *w = NULL;
+		struct world world;
+		int rc = mh_writer_open(&w, &config, &err);
+
+		world_init(&world, 21);
+		for (int i = 0; i < 3000 && !rc; i++)
+			rc = mh_writer_append(w, world_step(&world), &err);
+		_exit(rc || mh_writer_close(w) ? 1 : 0);
+	}
+	while (!ended) {
+		struct mh_reader_options options = {MH_MS_MIN, MH_MS_MAX, false, NULL, NULL};
+		const struct mh_snapshot *s;
+		struct mh_reader_stats stats;
+		struct mh_reader *r;
+		int rc;
+
+		ended = waitpid(pid, &status, WNOHANG) == pid;
+		rc = mh_reader_open(&r, dir, &options, &err);
+		if (rc == -ENODATA)
+			continue;
+		assert_int_equal(rc, 0);
+		while ((rc = mh_reader_next(r, &s, &err)) > 0)
+			assert_int_equal(s->gap.kind, MH_GAP_NONE);
+		assert_int_equal(rc, 0);
+		mh_reader_stats(r, &stats);
+		assert_int_equal(stats.damages + stats.orphans + stats.torn_tails, 0);
+		assert_true(stats.snapshots >= most);
+		most = stats.snapshots;
+		mh_reader_close(r);
+	}
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_int_equal(most, 3000);
+	remove_dir(dir);
 }
 
 static void test_range(void **state)
@@ -340,6 +417,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_read_equals_written),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_read_while_written),
 		cmocka_unit_test(test_range),
 		cmocka_unit_test(test_follow),
 		cmocka_unit_test(test_second_writer_is_refused),
