@@ -1,0 +1,179 @@
+"""The exporter's life: flags, starts that fail with one sentence, signals, histories that cannot be
+written, a /proc that goes away."""
+
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+
+from exporter_lib import EXPORTER, Exporter, run_tests, single, wait_for
+from tools_lib import memhist
+
+OTHER, USAGE = 1, 2
+
+
+def run(*flags):
+    """(exit status, stdout, stderr) of an exporter that ends by itself."""
+    done = subprocess.run([EXPORTER, *flags], capture_output=True, text=True, timeout=10,
+                          stdin=subprocess.DEVNULL, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def refuses(status, flags, *words):
+    """One line on stderr with these words, nothing on stdout, this exit status."""
+    got, out, err = run(*flags)
+    assert got == status, (got, err)
+    assert not out, out
+    assert err.count("\n") == 1 and err.endswith("\n"), err
+    for word in words:
+        assert word in err, f"{word!r} is not in {err!r}"
+
+
+def help_and_version_go_to_standard_output():
+    status, out, err = run("--help")
+    assert status == 0 and not err and out.startswith("Usage: memhist-exporter"), (status, err)
+    assert run("-h") == (0, out, "")
+    status, out, err = run("--version")
+    assert status == 0 and not err and out.startswith("memhist-exporter "), (status, out, err)
+
+
+def wrong_flags_are_named():
+    refuses(USAGE, ["--histroy.dir=x"], "--histroy.dir", "did you mean --history.dir?")
+    refuses(USAGE, ["--interval=1ms"], "--interval", "1ms", "100ms to 1d")
+    refuses(USAGE, ["--interval"], "--interval needs a value")
+    refuses(USAGE, ["--web.listen-address=nowhere"], "--web.listen-address", "nowhere")
+    refuses(USAGE, ["--process.top=many"], "--process.top", "many")
+    refuses(USAGE, ["metrics"], "metrics")
+    refuses(USAGE, ["--\x1b[31m"], "unknown flag --?[31m")
+
+
+def a_taken_port_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        refuses(OTHER, ["--web.listen-address", address, "--history.dir=history"], address,
+                "another program")
+    assert not os.path.exists("history")  # the port was looked at first
+
+
+def a_second_exporter_on_the_port_does_not_disturb_the_first():
+    with Exporter() as exporter:
+        refuses(OTHER, [f"--web.listen-address=127.0.0.1:{exporter.port}"], "another program")
+        assert exporter.get()[0] == 200
+
+
+def addresses_that_are_not_here_are_named():
+    refuses(OTHER, ["--web.listen-address=192.0.2.1:0"], "192.0.2.1")
+    refuses(OTHER, ["--web.listen-address=no-such-host.invalid:0"], "no-such-host.invalid")
+
+
+def what_is_no_procfs_is_named():
+    os.mkdir("empty")
+    for path in ("empty", "missing", "/dev/null"):
+        refuses(OTHER, ["--web.listen-address=127.0.0.1:0", f"--path.procfs={path}"], path)
+
+
+def histories_that_cannot_be_written_are_named():
+    with open("file", "wb"):
+        pass
+    for path in ("file", "missing/history", "/proc/history"):
+        refuses(OTHER, ["--web.listen-address=127.0.0.1:0", f"--history.dir={path}"], path)
+
+
+def ends_cleanly(number):
+    with Exporter("--interval=100ms", "--history.dir=history") as exporter:
+        page = exporter.next_sample()
+        assert exporter.end(number) == 0
+        assert "level=info msg=\"ending for " + number.name in exporter.read_log()
+    written = single(page, "memhist_history_snapshots_written_total")
+    assert written >= 1
+    assert memhist("dump", "--history", "history").text.count('"type":"snapshot"') >= written
+    memhist("verify", "--history", "history")
+    shutil.rmtree("history")
+
+
+def sigterm_and_sigint_end_it_with_the_history_whole():
+    ends_cleanly(signal.SIGTERM)
+    ends_cleanly(signal.SIGINT)
+
+
+def sighup_and_sigpipe_do_not_end_it():
+    with Exporter("--interval=100ms") as exporter:
+        exporter.process.send_signal(signal.SIGHUP)
+        exporter.process.send_signal(signal.SIGPIPE)
+        wait_for(lambda: "SIGHUP" in exporter.read_log(), what="a word on SIGHUP")
+        exporter.next_sample()
+        assert exporter.end() == 0
+
+
+def a_history_that_cannot_be_written_is_counted_and_resumed():
+    with Exporter("--interval=100ms", "--history.dir=history") as exporter:
+        exporter.next_sample()
+        pid = exporter.process.pid
+        hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
+        def value(name):
+            return single(exporter.metrics(), f"memhist_history_{name}_total")
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, hard))  # EFBIG for every write
+        errors = wait_for(lambda: value("write_errors"), what="a write error")
+        wait_for(lambda: value("write_errors") > errors + 2, what="more write errors")
+        assert exporter.get("/-/ready")[0] == 200  # what is shown live is not concerned
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+        written = value("snapshots_written")
+        wait_for(lambda: value("snapshots_written") > written + 2, what="writing again")
+        wait_for(lambda: "written again" in exporter.read_log(), what="a word on it")
+        assert exporter.end() == 0
+    text = memhist("dump", "--history", "history").text
+    assert '"kind":"write error"' in text, "the gap is not recorded"
+    memhist("verify", "--history", "history")
+
+
+def fake_proc():
+    """A folder that looks like a procfs with one process."""
+    stat = "7 (seven) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 555 8192000 250" + " 0" * 28 + "\n"
+    files = {"meminfo": "MemTotal: 1000 kB\nMemFree: 500 kB\n", "7/stat": stat,
+             "7/statm": "2000 250 0 0 0 0 0\n", "7/status": "Name:\tseven\nUid:\t1\t1\t1\t1\n",
+             "7/cmdline": "/bin/seven\0", "7/comm": "seven\n",
+             "sys/kernel/random/boot_id": "b087503f-5400-4da4-a2a8-bd55887c66cf\n"}
+    for name, text in files.items():
+        os.makedirs(os.path.dirname("proc/" + name), exist_ok=True)
+        with open("proc/" + name, "w", encoding="ascii") as f:
+            f.write(text)
+
+
+def another_procfs_is_read_and_may_go_away():
+    fake_proc()
+    with Exporter("--path.procfs=proc", "--interval=100ms") as exporter:
+        page = exporter.next_sample()
+        assert single(page, "memhist_processes") == 1
+        group = frozenset({("group", "seven")})
+        assert page[("memhist_group_resident_memory_bytes", group)] == 250 * 4096
+        assert single(page, "memhist_meminfo_mem_free_bytes") == 500 * 1024
+
+        shutil.rmtree("proc")
+        wait_for(lambda: exporter.get("/-/ready")[0] == 503, what="unreadiness")
+        reason = exporter.get("/-/ready")[2].decode()
+        assert reason.startswith("not ready: ") and reason.count("\n") == 1, reason
+        assert exporter.get("/-/healthy")[0] == 200
+        page = exporter.metrics()
+        assert single(page, "memhist_up") == 0
+        assert not [1 for name, _ in page if name.startswith("memhist_group_")], "old values shown"
+        failed = single(page, "memhist_sampler_failed_total")
+        wait_for(lambda: single(exporter.metrics(), "memhist_sampler_failed_total") > failed + 3)
+        assert exporter.read_log().count("level=warn") == 1, exporter.read_log()
+        assert exporter.end() == 0
+
+
+run_tests([
+    help_and_version_go_to_standard_output,
+    wrong_flags_are_named,
+    a_taken_port_is_named,
+    a_second_exporter_on_the_port_does_not_disturb_the_first,
+    addresses_that_are_not_here_are_named,
+    what_is_no_procfs_is_named,
+    histories_that_cannot_be_written_are_named,
+    sigterm_and_sigint_end_it_with_the_history_whole,
+    sighup_and_sigpipe_do_not_end_it,
+    a_history_that_cannot_be_written_is_counted_and_resumed,
+    another_procfs_is_read_and_may_go_away,
+])

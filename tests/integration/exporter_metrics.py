@@ -1,0 +1,229 @@
+"""The exporter's figures: equal to the kernel's, unique whatever processes call themselves."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+
+from exporter_lib import EXPORTER, Child, Exporter, parse_page, run_tests, series, single, wait_for
+from tools_lib import SOURCE, Skip
+
+
+def a_process_is_shown_as_the_kernel_counts_it():
+    with Child(b"memhist-known", mib=64) as child, Exporter("--interval=200ms") as exporter:
+        page = exporter.next_sample()
+        vsz, rss = child.statm()
+        labels = {"pid": str(child.pid), "group": "memhist-known", "comm": "memhist-known"}
+        for name, expected in (("resident", rss), ("virtual", vsz)):
+            key = (f"memhist_process_{name}_memory_bytes", frozenset(labels.items()))
+            assert page[key] == expected, (name, page[key], expected)
+            key = (f"memhist_group_{name}_memory_bytes", frozenset({("group", "memhist-known")}))
+            assert page[key] == expected, (name, page[key], expected)
+        assert page[("memhist_group_processes", frozenset({("group", "memhist-known")}))] == 1
+        assert not [name for name, _ in page if "swap_memory" in name]  # not measured, not shown
+
+        with open(f"/proc/{child.pid}/stat", "rb") as f:
+            ticks = int(f.read().rpartition(b")")[2].split()[19])
+        start = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) \
+            + ticks / os.sysconf("SC_CLK_TCK")
+        key = ("memhist_process_start_time_seconds", frozenset(labels.items()))
+        assert abs(page[key] - start) < 0.1, (page[key], start)
+
+
+def a_group_is_the_sum_of_its_processes():
+    with Child(b"memhist-sum", 8) as a, Child(b"memhist-sum", 16) as b, \
+            Exporter("--interval=200ms") as exporter:
+        page = exporter.next_sample()
+        group = frozenset({("group", "memhist-sum")})
+        assert page[("memhist_group_processes", group)] == 2
+        assert page[("memhist_group_resident_memory_bytes", group)] == a.statm()[1] + b.statm()[1]
+
+
+def a_process_that_ends_is_gone_from_the_next_page():
+    with Exporter("--interval=100ms") as exporter:
+        with Child(b"memhist-brief", 8):
+            wait_for(lambda: exporter.value("memhist_group_processes", group="memhist-brief"),
+                     what="the new process")
+        page = exporter.next_sample()
+        assert not [1 for _, labels in page if ("group", "memhist-brief") in labels]
+
+
+def the_largest_are_chosen():
+    with Child(b"memhist-large", 200), Exporter("--process.top=3", "--interval=200ms") as exporter:
+        shown = series(exporter.next_sample(), "memhist_process_resident_memory_bytes")
+        sizes = [value for _, value in shown]
+        assert len(shown) == 3 and sizes == sorted(sizes, reverse=True), shown
+        assert "memhist-large" in [labels["comm"] for labels, _ in shown]
+        assert {labels["pid"] for labels, _ in shown} == \
+            {labels["pid"] for labels, _ in series(exporter.metrics(),
+                                                   "memhist_process_start_time_seconds")}
+    with Exporter("--process.top=0") as exporter:
+        assert not [name for name, _ in exporter.metrics() if name.startswith("memhist_process_")]
+
+
+HOSTILE = [b"a) R 1 1 (", b"new\nline", b'q"uote', b"back\\slash", b"\x1b[31mred", b"tab\there",
+           b"\xff\xfe", b"ODS - \xe8\xa1", b"{},=", b"\xe2\x80\xaeoverride", b"memhist_up 0",
+           b" ", b"bad\xff", b"bad\xfe", b"#", b"((((((((((((((("]
+
+
+class Crowd:
+    """A child of each hostile name; use in a `with`."""
+
+    def __enter__(self):
+        self.children = [Child(name, 1) for name in HOSTILE]
+        return self.children
+
+    def __exit__(self, *_):
+        for child in self.children:
+            child.__exit__()
+
+
+def hostile_names_stay_labels():
+    with Crowd() as children, Exporter("--process.top=1000", "--interval=200ms") as exporter:
+        page = exporter.next_sample()  # the strict reader refuses a name that breaks out
+        shown = {labels["pid"]: labels["comm"] for labels, _ in
+                 series(page, "memhist_process_resident_memory_bytes")}
+        for child, name in zip(children, HOSTILE):
+            expected = re.sub("[\udc80-\udcff]", "\ufffd", name.decode("utf-8", "surrogateescape"))
+            assert shown[str(child.pid)] == expected, (name, shown[str(child.pid)])
+        # names that differ in invalid bytes alone are one group
+        assert page[("memhist_group_processes", frozenset({("group", "bad\ufffd")}))] == 2
+        assert single(page, "memhist_up") == 1
+        assert exporter.read_log().count("\n") < 10
+
+
+def an_empty_name_is_shown_as_unnamed():
+    import ctypes
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        ctypes.CDLL(None).prctl(15, ctypes.c_char_p(b""), 0, 0, 0)
+        os.write(write, b"x")
+        time.sleep(60)
+        os._exit(0)
+    try:
+        os.read(read, 1)
+        with Exporter("--process.top=1000", "--interval=200ms") as exporter:
+            page = exporter.next_sample()
+            assert [labels for labels, _ in series(page, "memhist_process_resident_memory_bytes")
+                    if labels["pid"] == str(pid)][0]["group"] == "(unnamed)"
+    finally:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+
+
+def programs_beyond_the_limit_are_summed_as_other():
+    with Child(b"memhist-giant", 100), Exporter("--groups.max=2", "--interval=200ms") as exporter:
+        page = exporter.next_sample()
+        groups = {labels["group"]: n for labels, n in series(page, "memhist_group_processes")}
+        assert len(groups) == 3 and "other" in groups, groups
+        assert sum(groups.values()) == single(page, "memhist_processes")
+        assert single(page, "memhist_groups_in_other") > 0
+        processes = series(page, "memhist_process_resident_memory_bytes")
+        assert {labels["group"] for labels, _ in processes} <= set(groups)
+        assert "--groups.max" in exporter.read_log()
+
+
+def meminfo_is_complete():
+    with Exporter() as exporter:
+        page = exporter.metrics()
+        with open("/proc/meminfo", encoding="ascii") as f:
+            lines = f.read().splitlines()
+        metrics = [name for name, _ in page if name.startswith("memhist_meminfo_")]
+        assert len(metrics) == len(lines), (len(metrics), len(lines))
+        total = int(lines[0].split()[1]) * 1024
+        assert single(page, "memhist_meminfo_mem_total_bytes") == total
+
+
+def the_exporter_tells_of_itself():
+    with Exporter("--interval=100ms") as exporter:
+        page = exporter.next_sample()
+        pid = exporter.process.pid
+        assert single(page, "process_open_fds") > 5
+        assert abs(len(os.listdir(f"/proc/{pid}/fd")) - single(page, "process_open_fds")) < 20
+        assert 0 < single(page, "process_resident_memory_bytes") < 1 << 30
+        assert single(page, "process_virtual_memory_bytes") > \
+            single(page, "process_resident_memory_bytes")
+        assert abs(single(page, "process_start_time_seconds") - time.time()) < 30
+        assert 0 < single(page, "process_cpu_seconds_total") < 20
+        assert single(page, "process_threads") == 3
+        assert single(page, "process_max_fds") >= 256
+        version = subprocess.run([EXPORTER, "--version"], capture_output=True, text=True,
+                                 check=True).stdout.split()[1]
+        assert page[("memhist_build_info", frozenset({("version", version)}))] == 1
+        samples = single(page, "memhist_sampler_samples_total")
+        assert single(exporter.next_sample(), "memhist_sampler_samples_total") > samples
+        assert single(page, "memhist_sampler_interval_seconds") == 0.1
+        assert single(page, "memhist_history_following") == 0
+        assert not [name for name, _ in page if name.startswith("memhist_history_snapshots")]
+
+
+def samples_keep_their_pace():
+    """Absolute pacing: over 2 s at 100 ms, as many samples as were due, late ones counted."""
+    with Exporter("--interval=100ms") as exporter:
+        first = exporter.next_sample()
+        time.sleep(2)
+        last = exporter.next_sample()
+        def due(page):
+            return single(page, "memhist_sampler_samples_total") \
+                + single(page, "memhist_sampler_missed_total")
+        def at(page):
+            return single(page, "memhist_last_sample_timestamp_seconds")
+        assert abs((at(last) - at(first)) / 0.1 - (due(last) - due(first))) <= 1.5
+
+
+def promtool_finds_nothing():
+    if not shutil.which("promtool"):
+        raise Skip("promtool is not installed")
+    with Exporter() as exporter:
+        result = subprocess.run(["promtool", "check", "metrics"], input=exporter.get()[2],
+                                capture_output=True, check=False)
+        assert result.returncode == 0 and not result.stderr, result.stderr.decode()
+
+
+def the_reader_of_prometheus_client_agrees():
+    try:
+        from prometheus_client.parser import text_string_to_metric_families
+    except ImportError as e:
+        raise Skip("python3-prometheus-client is not installed") from e
+    with Crowd(), Exporter("--interval=1h", "--process.top=1000") as exporter:
+        body = exporter.get()[2]
+        theirs = {(s.name, frozenset(s.labels.items())): s.value
+                  for family in text_string_to_metric_families(body.decode())
+                  for s in family.samples}
+        assert theirs == parse_page(body)
+
+
+def the_manual_names_every_metric_and_flag():
+    with open(os.path.join(SOURCE, "docs/memhist-exporter.1.pod"), encoding="utf-8") as f:
+        manual = f.read()
+    words = set(re.findall(r"[a-z_]{4,}", manual))
+    with Exporter("--history.dir=history") as writer, \
+            Exporter("--history.dir=history") as follower:
+        shown = {name for page in (writer.next_sample(), follower.metrics()) for name, _ in page}
+    documented = {w for w in words if w.startswith(("memhist_", "process_"))
+                  and not w.startswith("memhist_meminfo_")}
+    shown = {name for name in shown if not name.startswith("memhist_meminfo_")}
+    assert shown == documented, (shown - documented, documented - shown)
+    usage = subprocess.run([EXPORTER, "--help"], capture_output=True, text=True, check=True).stdout
+    flags = set(re.findall(r"^  (--[a-z.-]+)", usage, re.MULTILINE))
+    assert len(flags) == 10
+    assert flags == set(re.findall(r"^=item B<(--[a-z.-]+)>", manual, re.MULTILINE))
+
+
+run_tests([
+    a_process_is_shown_as_the_kernel_counts_it,
+    a_group_is_the_sum_of_its_processes,
+    a_process_that_ends_is_gone_from_the_next_page,
+    the_largest_are_chosen,
+    hostile_names_stay_labels,
+    an_empty_name_is_shown_as_unnamed,
+    programs_beyond_the_limit_are_summed_as_other,
+    meminfo_is_complete,
+    the_exporter_tells_of_itself,
+    samples_keep_their_pace,
+    promtool_finds_nothing,
+    the_reader_of_prometheus_client_agrees,
+    the_manual_names_every_metric_and_flag,
+])

@@ -1,0 +1,111 @@
+"""A real Prometheus scrapes the exporter."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from exporter_lib import Child, Exporter, run_tests, single, wait_for
+
+
+class Prometheus:
+    """A Prometheus that scrapes one target every second, in a folder of its own; use in a `with`."""
+
+    def __init__(self, target_port):
+        self.folder = tempfile.TemporaryDirectory(prefix="memhist-test-")
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        config = os.path.join(self.folder.name, "prometheus.yml")
+        with open(config, "w", encoding="ascii") as f:
+            json.dump({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+                       "scrape_configs": [{"job_name": "memhist", "static_configs": [
+                           {"targets": [f"127.0.0.1:{target_port}"]}]}]}, f)
+        with open(os.path.join(self.folder.name, "log"), "wb") as log:
+            self.process = subprocess.Popen(
+                ["prometheus", f"--config.file={config}",
+                 f"--storage.tsdb.path={self.folder.name}/tsdb",
+                 f"--web.listen-address=127.0.0.1:{self.port}"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.folder.cleanup()
+
+    def api(self, path, **query):
+        url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as response:
+                return json.load(response)["data"]
+        except urllib.error.HTTPError as e:
+            assert e.code == 503, e.read()  # it starts
+            return None
+        except OSError:
+            assert self.process.poll() is None, "prometheus ended"
+            return None  # not listening yet
+
+    def query(self, expression):
+        """[(labels, value)], empty also while Prometheus starts."""
+        data = self.api("query", query=expression)
+        return [(r["metric"], float(r["value"][1])) for r in data["result"]] if data else []
+
+    def value(self, expression):
+        result = self.query(expression)
+        return result[0][1] if result else None
+
+
+def test(exporter, prometheus):
+    def it_is_up():
+        wait_for(lambda: prometheus.value('up{job="memhist"}') == 1, 60, "the target up")
+        target = prometheus.api("targets")["activeTargets"][0]
+        assert target["health"] == "up" and target["lastError"] == "", target
+        assert prometheus.value("memhist_up") == 1
+
+    def it_stores_what_the_kernel_counts():
+        with Child(b"memhist-\xff\"x", 48) as child:
+            pid = f'{{pid="{child.pid}"}}'
+            name = 'memhist-\ufffd"x'
+            vsz, rss = child.statm()
+            resident = "memhist_process_resident_memory_bytes" + pid
+            labels, value = wait_for(lambda: prometheus.query(resident), what="the child")[0]
+            assert value == rss and labels["comm"] == labels["group"] == name, (labels, value, rss)
+            assert prometheus.value("memhist_process_virtual_memory_bytes" + pid) == vsz
+            group = f"memhist_group_resident_memory_bytes{{group={json.dumps(name)}}}"
+            assert prometheus.value(group) == rss
+        wait_for(lambda: not prometheus.query(resident), 10, "a stale marker at its end")
+        assert not prometheus.query(group)
+
+    def it_stores_every_metric_of_the_page():
+        page = exporter.metrics()
+        shown = {name for name, _ in page}
+        stored = set(prometheus.api("label/__name__/values"))
+        assert shown <= stored, shown - stored
+        assert prometheus.value("scrape_samples_scraped") > 60
+        assert prometheus.value("memhist_meminfo_mem_total_bytes") == \
+            single(page, "memhist_meminfo_mem_total_bytes")
+
+    def it_knows_their_types():
+        for name, kind in (("memhist_sampler_samples_total", "counter"),
+                           ("memhist_group_processes", "gauge")):
+            metadata = prometheus.api("metadata", metric=name)[name]
+            assert metadata[0]["type"] == kind and metadata[0]["help"], metadata
+
+    run_tests([it_is_up, it_stores_what_the_kernel_counts, it_stores_every_metric_of_the_page,
+               it_knows_their_types])
+
+
+if not shutil.which("prometheus"):
+    print("1..0 # SKIP prometheus is not installed")
+    sys.exit(0)
+with Exporter("--interval=200ms") as its_target, \
+        Prometheus(its_target.port) as its_prometheus:
+    test(its_target, its_prometheus)
