@@ -99,14 +99,14 @@ static void test_large(void **state)
 
 	(void)state;
 	world_init(&world, 13);
-	world.max_pid = 3000;
-	world.target = 2500;
+	world.max_pid = 1000;
+	world.target = 700;
 	w = open_writer(&config);
-	record(w, &world, &log, 400);
+	record(w, &world, &log, 300);
 	mh_writer_close(w);
 	read_back(dir, &log, &stats);
 	assert_int_equal(stats.segments, 1);
-	assert_true(stats.bytes > 600000); /* the window has 256 KiB */
+	assert_true(stats.bytes > 400000); /* the window has 256 KiB */
 	assert_int_equal(stats.damages + stats.orphans + stats.torn_tails, 0);
 	world_done(&world);
 	forget(&log);

@@ -122,7 +122,7 @@ const struct mh_snapshot *world_step(struct world *w)
 			break;
 		}
 	}
-	births = mh_table_live(w->table) < w->target ? 1 + world_random(w, 5) : 0;
+	births = mh_table_live(w->table) < w->target ? 1 + world_random(w, 5 + w->target / 4) : 0;
 	while (births--)
 		bear(w);
 	for (uint32_t i = 0; i < w->meminfo.n; i++)
