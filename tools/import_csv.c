@@ -23,7 +23,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { PAGE_BYTES = 1024, DEFAULT_INTERVAL_MS = 1000, INTERVAL_MAX_MS = 86400 * 1000 };
@@ -73,10 +72,7 @@ struct importer {
 	mh_ms_t ts_ms;            /* which */
 	mh_ms_t interval_ms;      /* 0 until the writer is open */
 	struct mh_gap gap;        /* before it */
-	uint32_t instant;         /* its number, from 1 */
-	uint32_t *seen_in;        /* by slot: number of the instant that had it last */
-	uint32_t seen_cap;
-	uint64_t n_cut; /* names longer than what is kept */
+	uint64_t n_cut;           /* names longer than what is kept */
 };
 
 /* --- the header -------------------------------------------------------------------------- */
@@ -173,25 +169,6 @@ static int bad_row(const struct importer *im, const struct csv_record *r, int rc
 			  input_name(im->in), r->line);
 }
 
-static int note_seen(struct importer *im, uint32_t slot)
-{
-	uint32_t cap = im->seen_cap ? im->seen_cap : 1024;
-	uint32_t *seen_in;
-
-	if (slot >= im->seen_cap) {
-		while (cap <= slot)
-			cap *= 2;
-		seen_in = reallocarray(im->seen_in, cap, sizeof(*seen_in));
-		if (!seen_in)
-			return -ENOMEM;
-		memset(seen_in + im->seen_cap, 0, (cap - im->seen_cap) * sizeof(*seen_in));
-		im->seen_in = seen_in;
-		im->seen_cap = cap;
-	}
-	im->seen_in[slot] = im->instant;
-	return 0;
-}
-
 /* The table's process for this row, a new one where the pid is free or was another's. */
 static int find_process(struct importer *im, const struct csv_record *r, const uint64_t *number,
 			struct mh_process **ret, struct mh_err *err)
@@ -203,7 +180,7 @@ static int find_process(struct importer *im, const struct csv_record *r, const u
 	struct mh_process *p = mh_table_find(im->table, id.pid);
 	int rc = 0;
 
-	if (p && im->seen_in[mh_table_slot(im->table, p)] == im->instant)
+	if (p && mh_table_is_kept(im->table, p))
 		return mh_errf(err, -EINVAL,
 			       "%s, line %" PRIu64 ": pid %" PRIu32 " comes twice in one instant",
 			       input_name(im->in), r->line, id.pid);
@@ -211,10 +188,8 @@ static int find_process(struct importer *im, const struct csv_record *r, const u
 		mh_table_remove(im->table, p);
 		p = NULL;
 	}
-	if (!rc && !p)
+	if (!p)
 		rc = mh_table_add(im->table, &id, &p);
-	if (!rc)
-		rc = note_seen(im, mh_table_slot(im->table, p));
 	if (rc)
 		return bad_row(im, r, rc, err);
 	*ret = p;
@@ -283,7 +258,6 @@ static void begin_instant(struct importer *im, mh_ms_t ts_ms)
 		im->gap = (struct mh_gap){MH_GAP_STOPPED, im->ts_ms};
 	im->is_begun = true;
 	im->ts_ms = ts_ms;
-	im->instant++;
 	mh_table_begin(im->table, at);
 	if (is_first) {
 		make_boot_id(im, &boot_id);
@@ -400,6 +374,5 @@ int import_csv(struct import_job *job, struct mh_err *err)
 	mh_table_free(im.table);
 	csv_free(im.csv);
 	input_close(im.in);
-	free(im.seen_in);
 	return rc;
 }
