@@ -136,7 +136,7 @@ static void report_start(const struct settings *settings, const struct exporter 
 
 static int run(const struct settings *settings, const struct listen_address *address)
 {
-	struct exporter e = {NULL};
+	struct exporter e = {0};
 	char name[LISTEN_NAME_MAX];
 	struct mh_err err;
 	sigset_t signals;

@@ -262,6 +262,9 @@ static size_t keep_escapes(void *cls, struct MHD_Connection *connection, char *t
 }
 
 static void on_library_message(void *cls, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+
+static void on_library_message(void *cls, const char *fmt, va_list ap)
 {
 	char text[512];
 

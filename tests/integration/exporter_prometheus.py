@@ -11,7 +11,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from exporter_lib import Child, Exporter, run_tests, single, wait_for
+from exporter_lib import EXPORTER, Child, Exporter, run_tests, single, wait_for
 
 
 class Prometheus:
@@ -103,8 +103,8 @@ def test(exporter, prometheus):
                it_knows_their_types])
 
 
-if not shutil.which("prometheus"):
-    print("1..0 # SKIP prometheus is not installed")
+if not shutil.which("prometheus") or not os.path.exists(EXPORTER):
+    print("1..0 # SKIP prometheus is not installed, or memhist-exporter was not built")
     sys.exit(0)
 with Exporter("--interval=200ms") as its_target, \
         Prometheus(its_target.port) as its_prometheus:
