@@ -1,0 +1,88 @@
+"""libmemhist/model/fields.def against what the programs print and the manual pages say."""
+
+import collections
+import json
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../integration"))
+import exporter_lib
+from tools_lib import SOURCE, USAGE, Skip, candles, memhist, record, refuses, row, run, run_tests
+
+
+def read(path):
+    with open(os.path.join(SOURCE, path), encoding="utf-8") as file:
+        return file.read()
+
+
+STRING = r'"([^"]*)"'
+ENTRY = rf"^MH_FIELD\(\w+, {STRING}, (\d+), {STRING}, {STRING}, {STRING},\s+{STRING}\)"
+Field = collections.namedtuple("Field", "name column origin metric collectd_type help")
+FIELDS = [Field(*entry) for entry in
+          re.findall(ENTRY, read("libmemhist/model/fields.def"), re.M)]
+NAMES = [field.name for field in FIELDS]
+
+
+def the_table_has_no_doubles():
+    assert len(FIELDS) == read("libmemhist/model/fields.def").count("\nMH_FIELD(")
+    for values in NAMES, [f.column for f in FIELDS], [f.metric for f in FIELDS]:
+        assert len(set(values)) == len(values), values
+    assert "0" not in [f.column for f in FIELDS]
+
+
+def every_field_has_candles():
+    record([row(0, 7, 100, vsz=200, swap=300)])
+    values = {"rss": "100", "vsz": "200", "swap": "300"}
+    for name in NAMES:
+        assert candles("--metric", name).rows[1][1:] == [values[name]] * 4, name
+    refuses(candles("--metric", "nothing", status=USAGE), *NAMES)
+
+
+def every_field_is_dumped():
+    record([row(0, 7, 100, vsz=200, swap=300)])
+    process = json.loads(memhist("dump", "--history", "history").text.split("\n")[0])["born"][0]
+    shown = {key: value for key, value in process.items() if key.endswith("_bytes")}
+    assert shown == {"rss_bytes": 102400, "vsz_bytes": 204800, "swap_bytes": 307200}
+    assert set(shown) == {name + "_bytes" for name in NAMES}
+
+
+def help_and_manual_of_candles_offer_every_field():
+    helped = re.search(r"--metric NAME +(.*)", run("memhist-candles", "--help").text).group(1)
+    item = re.search(r"^=item B<--metric>.*?\n\n(.*?)\n\n", read("docs/memhist-candles.1.pod"),
+                     re.M | re.S).group(1)
+    for name in NAMES:
+        assert re.search(rf"\b{name}\b", helped), name
+        assert f"C<{name}>" in item, name
+
+
+def metrics_of_fields_come_from_the_table():
+    if not os.path.exists(exporter_lib.EXPORTER):
+        raise Skip("memhist-exporter was not built")
+    manual = read("docs/memhist-exporter.1.pod")
+    with exporter_lib.Exporter() as exporter:
+        page = exporter.get()[2].decode()
+    for of in "process", "group":
+        shown = set(re.findall(rf"^memhist_{of}_(\w+_memory_bytes)\{{", page, re.M))
+        assert shown >= {"resident_memory_bytes", "virtual_memory_bytes"}
+        assert shown <= {field.metric for field in FIELDS}
+        for field in FIELDS:
+            if field.metric in shown:
+                name = f"memhist_{of}_{field.metric}"
+                assert re.search(rf"^# HELP {name} {re.escape(field.help)}", page, re.M), name
+                assert name in manual, name
+
+
+def the_manual_of_the_plugin_knows_its_types():
+    shown = set(re.findall(r"memhist-PROGRAM/(\w+)", read("docs/collectd-memhist.5.pod")))
+    assert shown == {f.collectd_type for f in FIELDS if f.collectd_type} | {"ps_count"}
+
+
+run_tests([
+    the_table_has_no_doubles,
+    every_field_has_candles,
+    every_field_is_dumped,
+    help_and_manual_of_candles_offer_every_field,
+    metrics_of_fields_come_from_the_table,
+    the_manual_of_the_plugin_knows_its_types,
+])
