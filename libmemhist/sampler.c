@@ -187,9 +187,7 @@ int mh_sampler_tick(struct mh_sampler *s, struct mh_instant now, const struct mh
 		s->failed_ticks++;
 		return rc;
 	}
-	/* who could not be dropped for want of memory stays a round longer */
-	if (mh_table_drop_unkept(s->table))
-		round.partial = true;
+	mh_table_drop_unkept(s->table);
 	round.meminfo = read_meminfo(s);
 	round.gap = gap_before(s, now, slept_ns);
 	round.collect_us = (uint32_t)((monotonic_ns() - began_ns) / 1000);

@@ -59,16 +59,22 @@ static int grow(struct mh_index *index)
 	return 0;
 }
 
+int mh_index_reserve(struct mh_index *index, uint32_t n)
+{
+	if (n > ITEMS_MAX)
+		return -EOVERFLOW;
+	while ((uint64_t)n * 3 > (uint64_t)index->cap * 2)
+		if (grow(index))
+			return -ENOMEM;
+	return 0;
+}
+
 int mh_index_add(struct mh_index *index, uint32_t hash, uint32_t item)
 {
-	if (index->n >= ITEMS_MAX)
-		return -EOVERFLOW;
-	if ((uint64_t)(index->n + 1) * 3 > (uint64_t)index->cap * 2) {
-		int rc = grow(index);
+	int rc = mh_index_reserve(index, index->n + 1);
 
-		if (rc)
-			return rc;
-	}
+	if (rc)
+		return rc;
 	insert(index->entry, index->cap, (struct mh_index_entry){hash, item + 1});
 	index->n++;
 	return 0;

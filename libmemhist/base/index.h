@@ -34,6 +34,9 @@ void mh_index_done(struct mh_index *index);
  */
 uint32_t mh_index_next(const struct mh_index *index, uint32_t hash, uint32_t *at);
 
+/* Make room, so that adding cannot fail while there are at most `n` items. Returns as _add. */
+int mh_index_reserve(struct mh_index *index, uint32_t n);
+
 /* Add an item under a hash. Returns 0, -ENOMEM, or -EOVERFLOW past 2^30 items. */
 int mh_index_add(struct mh_index *index, uint32_t hash, uint32_t item);
 

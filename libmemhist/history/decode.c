@@ -160,13 +160,10 @@ static int take_gone(struct mh_decoder *d, const Memhist__V1__Snapshot *m)
 
 	for (size_t i = 0; i < m->n_gone_gap; i++) {
 		struct mh_process *p;
-		int rc;
 
 		if (!next_slot(&slot, i, m->gone_gap[i]) || !(p = at_slot(d, slot)))
 			return -EBADMSG;
-		rc = mh_table_remove(d->table, p);
-		if (rc)
-			return rc;
+		mh_table_remove(d->table, p);
 		d->place[slot] = 0;
 	}
 	return 0;
@@ -189,9 +186,7 @@ static int take_one_born(struct mh_decoder *d, bool key, uint32_t slot,
 	if (p && (!key || mh_table_is_kept(d->table, p)))
 		return -EBADMSG; /* one pid, two processes */
 	if (p && !mh_identity_same(&p->id, id)) {
-		rc = mh_table_remove(d->table, p);
-		if (rc)
-			return rc;
+		mh_table_remove(d->table, p);
 		p = NULL;
 	}
 	if (!p) {
@@ -402,7 +397,7 @@ static int apply(struct mh_decoder *d, const Memhist__V1__Snapshot *m, bool key,
 	if (!rc && m->born)
 		rc = take_born(d, m->born, key);
 	if (!rc && key)
-		rc = mh_table_drop_unkept(d->table);
+		mh_table_drop_unkept(d->table);
 	if (!rc && m->renamed)
 		rc = take_renamed(d, m->renamed);
 	if (!rc)

@@ -11,10 +11,15 @@
  *   T1  process[s].id.pid == 0 exactly when bit s of free_map is set (s < n_slots).
  *   T2  Each live pid has exactly one entry in the index, at or after its home by linear probing
  *       with no hole between.
- *   T3  The lists hold each slot at most once; `changed` and `renamed` hold no slot of `born`.
- *       Their capacity is that of the slots, so noting a change cannot fail.
+ *   T3  The lists hold each slot at most once; `changed` and `renamed` hold no slot of `born`;
+ *       marks say where. Their capacity is that of the slots, so noting a change cannot fail.
+ *   T4  `gone` holds processes that the last snapshot showed, so each pid at most once, and at most
+ *       as many as there are slots: ending a process cannot fail either. `gone_index` finds by pid
+ *       those of the current boot.
  */
 #include "libmemhist/model/table.h"
+
+#include "libmemhist/base/index.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,9 +29,10 @@ enum { FIRST_SLOTS = 64 };
 
 struct marks {
 	uint32_t kept;
-	uint32_t born;
-	uint32_t renamed;
-	uint32_t changed;
+	/* rounds in which it happened, and where the lists of that round have the slot */
+	uint32_t born, born_at;
+	uint32_t renamed, renamed_at;
+	uint32_t changed, changed_at;
 };
 
 struct mh_table {
@@ -42,8 +48,8 @@ struct mh_table {
 	uint32_t *index; /* pid -> slot + 1, 0 = free; 2 * cap entries */
 
 	uint32_t *born, *renamed, *changed; /* cap entries each */
-	struct mh_gone *gone;
-	uint32_t gone_cap;
+	struct mh_gone *gone;               /* cap entries */
+	struct mh_index gone_index;         /* pid -> position in gone */
 
 	uint32_t round;   /* number of the current round; 0 = none yet */
 	uint32_t listing; /* number of the current listing, for marks.kept */
@@ -63,8 +69,22 @@ int mh_table_new(struct mh_table **ret, uint32_t max_processes)
 	return 0;
 }
 
+static uint32_t hash_of(uint32_t pid)
+{
+	/* Fibonacci hashing: neighbouring pids spread over the whole index */
+	return (uint32_t)((pid * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
+/* Nobody born from here on can be the twin of one that is gone. */
+static void forget_twins(struct mh_table *t)
+{
+	for (uint32_t i = 0; i < t->snapshot.n_gone; i++)
+		mh_index_remove(&t->gone_index, hash_of(t->gone[i].process.id.pid), i);
+}
+
 static void forget_gone(struct mh_table *t)
 {
+	forget_twins(t);
 	for (uint32_t i = 0; i < t->snapshot.n_gone; i++)
 		free(t->gone[i].process.cmdline);
 	t->snapshot.n_gone = 0;
@@ -85,6 +105,7 @@ void mh_table_free(struct mh_table *t)
 	free(t->renamed);
 	free(t->changed);
 	free(t->gone);
+	mh_index_done(&t->gone_index);
 	free(t);
 }
 
@@ -102,8 +123,7 @@ void mh_table_begin(struct mh_table *t, struct mh_instant at)
 
 static uint32_t home_of(const struct mh_table *t, uint32_t pid)
 {
-	/* Fibonacci hashing: neighbouring pids spread over the whole index */
-	return (uint32_t)((pid * UINT64_C(0x9e3779b97f4a7c15)) >> 40) & (2 * t->cap - 1);
+	return hash_of(pid) & (2 * t->cap - 1);
 }
 
 /* Position in the index of the entry for `pid`, or of the free entry where it belongs. */
@@ -160,7 +180,9 @@ static int grow(struct mh_table *t)
 	    !resize((void **)&t->free_map, cap / 64, sizeof(*t->free_map)) ||
 	    !resize((void **)&t->born, cap, sizeof(*t->born)) ||
 	    !resize((void **)&t->renamed, cap, sizeof(*t->renamed)) ||
-	    !resize((void **)&t->changed, cap, sizeof(*t->changed)))
+	    !resize((void **)&t->changed, cap, sizeof(*t->changed)) ||
+	    !resize((void **)&t->gone, cap, sizeof(*t->gone)) ||
+	    mh_index_reserve(&t->gone_index, cap))
 		return -ENOMEM;
 	index = calloc((size_t)2 * cap, sizeof(*index));
 	if (!index)
@@ -214,15 +236,15 @@ uint32_t mh_table_slot(const struct mh_table *t, const struct mh_process *p)
 /* 1 + the twin number of a process of this pid and start time that ended in this round, else 0. */
 static uint32_t next_twin(const struct mh_table *t, const struct mh_identity *id)
 {
-	uint32_t twin = 0;
+	uint32_t at = 0, i;
 
-	for (uint32_t i = 0; i < t->snapshot.n_gone; i++) {
+	while ((i = mh_index_next(&t->gone_index, hash_of(id->pid), &at)) != MH_INDEX_END) {
 		const struct mh_identity *was = &t->gone[i].process.id;
 
-		if (was->pid == id->pid && was->start_ticks == id->start_ticks && was->twin >= twin)
-			twin = was->twin + 1;
+		if (was->pid == id->pid)
+			return was->start_ticks == id->start_ticks ? was->twin + 1 : 0;
 	}
-	return twin;
+	return 0;
 }
 
 int mh_table_add(struct mh_table *t, const struct mh_identity *id, struct mh_process **ret)
@@ -253,55 +275,63 @@ int mh_table_add(struct mh_table *t, const struct mh_identity *id, struct mh_pro
 	if (slot >= t->n_slots)
 		t->n_slots = slot + 1;
 	t->n_live++;
-	t->marks[slot] = (struct marks){.kept = t->listing, .born = t->round};
+	t->marks[slot] = (struct marks){
+		.kept = t->listing,
+		.born = t->round,
+		.born_at = t->snapshot.n_born,
+	};
 	t->born[t->snapshot.n_born++] = slot;
 	*ret = p;
 	return 0;
 }
 
-static void unlist(uint32_t *list, uint32_t *n, uint32_t slot)
+/* Take the slot at `at` out of a list: the last one moves there. Returns which slot that is. */
+static uint32_t unlist(uint32_t *list, uint32_t *n, uint32_t at)
 {
-	for (uint32_t i = 0; i < *n; i++)
-		if (list[i] == slot) {
-			memmove(&list[i], &list[i + 1], (*n - i - 1) * sizeof(*list));
-			(*n)--;
-			return;
-		}
+	return list[at] = list[--*n];
 }
 
-int mh_table_remove(struct mh_table *t, struct mh_process *p)
+static void unlist_all(struct mh_table *t, const struct marks *marks)
+{
+	struct mh_snapshot *s = &t->snapshot;
+
+	if (marks->born == t->round)
+		t->marks[unlist(t->born, &s->n_born, marks->born_at)].born_at = marks->born_at;
+	if (marks->renamed == t->round)
+		t->marks[unlist(t->renamed, &s->n_renamed, marks->renamed_at)].renamed_at =
+			marks->renamed_at;
+	if (marks->changed == t->round)
+		t->marks[unlist(t->changed, &s->n_changed, marks->changed_at)].changed_at =
+			marks->changed_at;
+}
+
+static void note_gone(struct mh_table *t, const struct mh_process *p)
+{
+	uint32_t i = t->snapshot.n_gone++;
+
+	t->gone[i] = (struct mh_gone){.slot = mh_table_slot(t, p), .process = *p};
+	mh_index_add(&t->gone_index, hash_of(p->id.pid), i);
+}
+
+void mh_table_remove(struct mh_table *t, struct mh_process *p)
 {
 	uint32_t slot = mh_table_slot(t, p);
-	struct marks *marks = &t->marks[slot];
+	const struct marks marks = t->marks[slot];
 
-	if (t->snapshot.n_gone == t->gone_cap) {
-		uint32_t cap = t->gone_cap ? t->gone_cap * 2 : FIRST_SLOTS;
-
-		if (!resize((void **)&t->gone, cap, sizeof(*t->gone)))
-			return -ENOMEM;
-		t->gone_cap = cap;
-	}
 	index_remove(t, p->id.pid);
-	if (marks->renamed == t->round)
-		unlist(t->renamed, &t->snapshot.n_renamed, slot);
-	if (marks->changed == t->round)
-		unlist(t->changed, &t->snapshot.n_changed, slot);
-	if (marks->born == t->round) {
-		/* came and went within the round: no snapshot ever showed it */
-		unlist(t->born, &t->snapshot.n_born, slot);
+	unlist_all(t, &marks);
+	/* who came and went within the round was in no snapshot */
+	if (marks.born == t->round)
 		free(p->cmdline);
-	} else {
-		t->gone[t->snapshot.n_gone++] = (struct mh_gone){.slot = slot, .process = *p};
-	}
+	else
+		note_gone(t, p);
 	*p = (struct mh_process){0};
-	*marks = (struct marks){0};
 	t->free_map[slot / 64] |= UINT64_C(1) << slot % 64;
 	if (slot / 64 < t->free_hint)
 		t->free_hint = slot / 64;
 	while (t->n_slots && !t->process[t->n_slots - 1].id.pid)
 		t->n_slots--;
 	t->n_live--;
-	return 0;
 }
 
 static void note_changed(struct mh_table *t, uint32_t slot)
@@ -311,7 +341,19 @@ static void note_changed(struct mh_table *t, uint32_t slot)
 	if (marks->changed == t->round || marks->born == t->round)
 		return;
 	marks->changed = t->round;
+	marks->changed_at = t->snapshot.n_changed;
 	t->changed[t->snapshot.n_changed++] = slot;
+}
+
+static void note_renamed(struct mh_table *t, uint32_t slot)
+{
+	struct marks *marks = &t->marks[slot];
+
+	if (marks->renamed == t->round || marks->born == t->round)
+		return;
+	marks->renamed = t->round;
+	marks->renamed_at = t->snapshot.n_renamed;
+	t->renamed[t->snapshot.n_renamed++] = slot;
 }
 
 void mh_table_set(struct mh_table *t, struct mh_process *p, const uint64_t value[MH_FIELD_COUNT])
@@ -337,7 +379,8 @@ static bool same_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
 
 int mh_table_rename(struct mh_table *t, struct mh_process *p, const struct mh_names *names)
 {
-	size_t comm_len = names->comm_len < MH_COMM_MAX ? names->comm_len : MH_COMM_MAX;
+	size_t comm_len = strnlen(names->comm,
+				  names->comm_len < MH_COMM_MAX ? names->comm_len : MH_COMM_MAX);
 	size_t cmdline_len = names->cmdline_len < MH_CMDLINE_MAX ? names->cmdline_len
 								 : MH_CMDLINE_MAX;
 	bool same_cmdline = same_bytes(p->cmdline, p->cmdline_len, names->cmdline, cmdline_len);
@@ -363,10 +406,7 @@ int mh_table_rename(struct mh_table *t, struct mh_process *p, const struct mh_na
 	memcpy(p->comm, names->comm, comm_len);
 	p->comm[comm_len] = '\0';
 	p->comm_len = (uint32_t)comm_len;
-	if (t->marks[slot].renamed != t->round && t->marks[slot].born != t->round) {
-		t->marks[slot].renamed = t->round;
-		t->renamed[t->snapshot.n_renamed++] = slot;
-	}
+	note_renamed(t, slot);
 	return 1;
 }
 
@@ -380,18 +420,12 @@ bool mh_table_is_kept(const struct mh_table *t, const struct mh_process *p)
 	return t->marks[mh_table_slot(t, p)].kept == t->listing;
 }
 
-int mh_table_drop_unkept(struct mh_table *t)
+void mh_table_drop_unkept(struct mh_table *t)
 {
 	/* from the top, since removing the last slots shortens the table */
-	for (uint32_t s = t->n_slots; s-- > 0;) {
-		if (t->process[s].id.pid && t->marks[s].kept != t->listing) {
-			int rc = mh_table_remove(t, &t->process[s]);
-
-			if (rc)
-				return rc;
-		}
-	}
-	return 0;
+	for (uint32_t s = t->n_slots; s-- > 0;)
+		if (t->process[s].id.pid && t->marks[s].kept != t->listing)
+			mh_table_remove(t, &t->process[s]);
 }
 
 void mh_table_set_boot(struct mh_table *t, const struct mh_boot_id *boot_id)
@@ -399,6 +433,8 @@ void mh_table_set_boot(struct mh_table *t, const struct mh_boot_id *boot_id)
 	if (!memcmp(&t->snapshot.boot_id, boot_id, sizeof(*boot_id)))
 		return;
 	mh_table_drop_unkept(t);
+	/* the same pid and start time in another boot is no coincidence: init has them each time */
+	forget_twins(t);
 	t->snapshot.boot_id = *boot_id;
 }
 

@@ -33,7 +33,7 @@ struct mh_names {
 	uint32_t ppid;
 	uint32_t uid;
 	const char *comm;
-	size_t comm_len; /* cut at MH_COMM_MAX */
+	size_t comm_len; /* cut at MH_COMM_MAX and at a NUL */
 	const char *cmdline;
 	size_t cmdline_len; /* cut at MH_CMDLINE_MAX */
 };
@@ -54,7 +54,8 @@ void mh_table_begin(struct mh_table *t, struct mh_instant at);
 
 /*
  * Say which boot the following processes belong to. When it is another than before, everybody not
- * kept in this round has ended. Call it first thing after _begin.
+ * kept in this round has ended, and nobody born after has a twin among them. Call it first thing
+ * after _begin.
  */
 void mh_table_set_boot(struct mh_table *t, const struct mh_boot_id *boot_id);
 
@@ -74,8 +75,8 @@ uint32_t mh_table_slot(const struct mh_table *t, const struct mh_process *p);
  */
 int mh_table_add(struct mh_table *t, const struct mh_identity *id, struct mh_process **ret);
 
-/* The process has ended: it moves to the snapshot's `gone`. Returns -ENOMEM (nothing changed). */
-int mh_table_remove(struct mh_table *t, struct mh_process *p);
+/* The process has ended: it moves to the snapshot's `gone`, if a snapshot ever showed it. */
+void mh_table_remove(struct mh_table *t, struct mh_process *p);
 
 /* Values in pages, all fields; those that differ make the process `changed`. */
 void mh_table_set(struct mh_table *t, struct mh_process *p, const uint64_t value[MH_FIELD_COUNT]);
@@ -88,8 +89,8 @@ int mh_table_rename(struct mh_table *t, struct mh_process *p, const struct mh_na
 /* Seen in this round. */
 void mh_table_keep(struct mh_table *t, struct mh_process *p);
 bool mh_table_is_kept(const struct mh_table *t, const struct mh_process *p);
-/* End everybody not kept in this round. Returns -ENOMEM (some stay until the next round). */
-int mh_table_drop_unkept(struct mh_table *t);
+/* End everybody not kept in this round. */
+void mh_table_drop_unkept(struct mh_table *t);
 
 /* Facts of the round that the table cannot know by itself. */
 struct mh_round {

@@ -180,13 +180,13 @@ static struct state *known(const struct mh_scan *scan, const struct mh_process *
 	return &scan->state[slot];
 }
 
-static int end_process(struct mh_scan *scan, struct mh_process *p)
+static void end_process(struct mh_scan *scan, struct mh_process *p)
 {
 	struct state *st = known(scan, p);
 
 	if (st)
 		forget(scan, st);
-	return mh_table_remove(scan->table, p);
+	mh_table_remove(scan->table, p);
 }
 
 /* Take hold of the process with this pid: of the one known before (see identity, I1, I2) or not. */
@@ -350,9 +350,7 @@ static int identify(struct mh_scan *scan, struct mh_process *p, struct mh_listin
 		return 0;
 	}
 	if (p && !hold->same && is_another(scan, p, known(scan, p), &stat)) {
-		rc = end_process(scan, p);
-		if (rc)
-			return rc;
+		end_process(scan, p);
 		p = NULL;
 	}
 	rc = read_names(scan, p, known(scan, p), &stat, &names);
@@ -388,9 +386,7 @@ static int visit(struct mh_scan *scan, struct mh_listing_entry *entry)
 	entry->left_out = false;
 	if (rc == -ESRCH && st && st->fd >= 0) {
 		/* I1: the one we knew has ended; whoever has the pid now is another */
-		rc = end_process(scan, p);
-		if (rc)
-			return rc;
+		end_process(scan, p);
 		p = NULL;
 		st = NULL;
 		rc = take_hold(scan, entry->pid, NULL, &hold);

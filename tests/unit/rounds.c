@@ -38,8 +38,7 @@ void rounds_process(struct rounds *r, uint32_t pid, uint64_t start_ticks, const 
 	struct mh_process *p = mh_table_find(r->table, pid);
 
 	if (p && p->id.start_ticks != start_ticks) {
-		if (mh_table_remove(r->table, p))
-			abort();
+		mh_table_remove(r->table, p);
 		p = NULL;
 	}
 	if (!p && mh_table_add(r->table, &id, &p))
@@ -55,7 +54,6 @@ const struct mh_snapshot *rounds_end(struct rounds *r)
 {
 	struct mh_round round = {.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ)};
 
-	if (mh_table_drop_unkept(r->table))
-		abort();
+	mh_table_drop_unkept(r->table);
 	return mh_table_end(r->table, &round);
 }

@@ -7,8 +7,8 @@
  *
  * Any failure of the table ends the program.
  */
-#ifndef TESTS_UNIT_ROUNDS_H
-#define TESTS_UNIT_ROUNDS_H
+#ifndef MEMHIST_TESTS_UNIT_ROUNDS_H
+#define MEMHIST_TESTS_UNIT_ROUNDS_H
 
 #include "libmemhist/model/table.h"
 
