@@ -1,0 +1,77 @@
+"""The tools on a history that is being written by an exporter."""
+
+import json
+import os
+import re
+
+import exporter_lib
+import tools_lib as lib
+from tools_lib import candles, memhist
+
+
+class Recording:
+    """An exporter that records this machine every 100 ms into ./history."""
+
+    def __enter__(self):
+        if not os.path.exists(exporter_lib.EXPORTER):
+            raise lib.Skip("memhist-exporter was not built")
+        self.exporter = exporter_lib.Exporter("--interval=100ms", "--history.dir=history")
+        self.exporter.__enter__()
+        return self.exporter
+
+    def __exit__(self, *args):
+        self.exporter.__exit__(*args)
+
+
+def nothing_is_damaged_while_it_is_written():
+    with Recording() as exporter:
+        exporter.next_sample()
+        seen = 0
+        for _ in range(15):
+            text = memhist("verify", "--history", "history").text
+            assert re.search(r"^  damage +none$", text, re.M), text
+            assert "torn" not in text, text
+            n = int(re.search(r"^  snapshots +(\d+) ", text, re.M).group(1))
+            assert n >= seen
+            seen = n
+            candles("-i", "1s", "--output", "out.tsv")
+            candles("-i", "1s", "--long", "--output", "long.tsv")
+            memhist("dump", "--history", "history", "--output", "dump.json")
+        exporter.next_sample()
+        assert memhist("status", "--history", "history").text.count("\n") > 5
+        assert int(re.search(r"snapshots +(\d+)", memhist("verify", "--history", "history").text)[1]) > seen
+
+
+def status_names_the_writer():
+    with Recording() as exporter:
+        exporter.next_sample()
+        found = json.loads(memhist("status", "--history", "history", "--json").text)
+        assert found["being_written"] and found["writer_pid"] == exporter.process.pid
+        assert found["host"] == os.uname().nodename
+        text = memhist("status", "--history", "history", "--top", 5).text
+        assert f"yes, by process {exporter.process.pid} (memhist-export" in text
+        assert exporter.end() == 0
+    assert not json.loads(memhist("status", "--history", "history", "--json").text)["being_written"]
+
+
+def a_real_process_has_its_candle():
+    """It waits until after the last sample, so the close is what the kernel says of it."""
+    name = f"candle {os.getpid()}"  # of nobody else on this machine
+    with Recording() as exporter, exporter_lib.Child(name.encode(), mib=40) as child:
+        exporter.next_sample()
+        vsz, rss = child.statm()
+        exporter.end()
+    for metric, expected in ("rss", rss), ("vsz", vsz):
+        rows = candles("--long", "--match", name, "--metric", metric, "--unit", "bytes",
+                       "--pid-map", "pids").rows[1:]
+        assert {(r[1], r[3]) for r in rows} == {(str(child.pid), name)}
+        assert int(rows[-1][7]) == expected >= 40 << 20
+    with open("pids", encoding="utf-8") as file:
+        assert file.read().startswith(f"PID\tCOMMAND\n{child.pid}\t")
+
+
+lib.run_tests([
+    nothing_is_damaged_while_it_is_written,
+    status_names_the_writer,
+    a_real_process_has_its_candle,
+])
