@@ -2,8 +2,8 @@
  * Recording a made-up machine (world.h) into a history and keeping what was reported as written, to
  * be compared with what is read back. Failures fail the running cmocka test.
  */
-#ifndef TESTS_UNIT_RECORDING_H
-#define TESTS_UNIT_RECORDING_H
+#ifndef MEMHIST_TESTS_UNIT_RECORDING_H
+#define MEMHIST_TESTS_UNIT_RECORDING_H
 
 #include "libmemhist/history/reader.h"
 #include "libmemhist/history/writer.h"

@@ -2,8 +2,8 @@
  * A made-up machine for tests: processes are born, change, get new names, die and leave their pids
  * to others, by a seeded random generator, so that every run meets the same life.
  */
-#ifndef TESTS_UNIT_WORLD_H
-#define TESTS_UNIT_WORLD_H
+#ifndef MEMHIST_TESTS_UNIT_WORLD_H
+#define MEMHIST_TESTS_UNIT_WORLD_H
 
 #include "libmemhist/base/buf.h"
 #include "libmemhist/model/table.h"
