@@ -2,6 +2,8 @@
  * except in mh_now(). */
 #include "libmemhist/base/timespec.h"
 
+#include "libmemhist/base/civil.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +13,8 @@
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR, WEEK = 7 * DAY };
 
 static const mh_ms_t LONGEST = (mh_ms_t)36525 * DAY; /* 100 years */
+/* Some 200 million years: no sum of a time and a duration overflows. */
+static const mh_ms_t FARTHEST = INT64_MAX / 3 * 2;
 
 /* Longest unit first, so that formatting can walk the table; "ms" before "m" for the parser. */
 static const struct {
@@ -61,28 +65,29 @@ static size_t unit_at(const char *p)
 	return u;
 }
 
+/* Add n units to *total_ms; -EINVAL past LONGEST. */
+static int add_units(mh_ms_t n, mh_ms_t unit_ms, mh_ms_t *total_ms)
+{
+	if (n > (LONGEST - *total_ms) / unit_ms)
+		return -EINVAL;
+	*total_ms += n * unit_ms;
+	return 0;
+}
+
 /* One or more "<digits><unit>" at *p, advancing it. */
-static int read_parts(const char **p, mh_ms_t bare_unit_ms, mh_ms_t *ret_ms)
+static int read_parts(const char **p, mh_ms_t *ret_ms)
 {
 	mh_ms_t total = 0, n;
-	bool bare = false;
 
 	do {
 		size_t u;
 
-		if (bare || read_number(p, &n))
+		if (read_number(p, &n))
 			return -EINVAL;
 		u = unit_at(*p);
-		bare = u == N_UNITS;
-		if (bare && !bare_unit_ms)
+		if (u == N_UNITS || add_units(n, units[u].ms, &total))
 			return -EINVAL;
-		if (n > LONGEST / (bare ? bare_unit_ms : units[u].ms))
-			return -EINVAL;
-		total += n * (bare ? bare_unit_ms : units[u].ms);
-		if (total > LONGEST)
-			return -EINVAL;
-		if (!bare)
-			*p += strlen(units[u].suffix);
+		*p += strlen(units[u].suffix);
 	} while (isdigit((unsigned char)**p));
 	*ret_ms = total;
 	return 0;
@@ -90,9 +95,18 @@ static int read_parts(const char **p, mh_ms_t bare_unit_ms, mh_ms_t *ret_ms)
 
 int mh_duration_parse(const char *text, mh_ms_t bare_unit_ms, mh_ms_t *ret_ms)
 {
-	mh_ms_t ms;
+	const char *p = text;
+	mh_ms_t n, ms = 0;
 
-	if (read_parts(&text, bare_unit_ms, &ms) || *text || ms < 1)
+	if (read_number(&p, &n))
+		return -EINVAL;
+	if (!*p && bare_unit_ms) {
+		if (add_units(n, bare_unit_ms, &ms))
+			return -EINVAL;
+	} else if (read_parts(&text, &ms) || *text) {
+		return -EINVAL;
+	}
+	if (ms < 1)
 		return -EINVAL;
 	*ret_ms = ms;
 	return 0;
@@ -159,9 +173,9 @@ static int read_zone(const char **p, int *ret_offset_s)
 
 static int parse_calendar(const char *p, bool utc, mh_ms_t *ret_ms)
 {
-	struct tm tm = {.tm_isdst = -1}, back;
+	struct tm tm = {0}, back;
 	int year, month, offset_s = 0, zone;
-	time_t t;
+	mh_ms_t civil_ms;
 
 	if (!read_field(&p, 4, &year) || !read_char(&p, '-') || !read_field(&p, 2, &month) ||
 	    !read_char(&p, '-') || !read_field(&p, 2, &tm.tm_mday))
@@ -175,19 +189,19 @@ static int parse_calendar(const char *p, bool utc, mh_ms_t *ret_ms)
 			return -EINVAL;
 	}
 	zone = read_zone(&p, &offset_s);
-	if (zone < 0 || *p || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
+	if (zone < 0 || *p || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59)
 		return -EINVAL;
 	tm.tm_year = year - 1900;
 	tm.tm_mon = month - 1;
 	back = tm;
-	utc = utc || zone;
-	if (utc)
-		back.tm_isdst = 0;
-	t = utc ? timegm(&back) : mktime(&back);
+	civil_ms = (mh_ms_t)timegm(&back) * 1000;
 	/* the C library normalises February 30 to March 2: refuse what came back changed */
-	if (back.tm_mday != tm.tm_mday || back.tm_mon != tm.tm_mon || back.tm_year != tm.tm_year)
+	if (back.tm_mday != tm.tm_mday || back.tm_mon != tm.tm_mon)
 		return -EINVAL;
-	*ret_ms = ((mh_ms_t)t - offset_s) * 1000;
+	if (zone)
+		*ret_ms = civil_ms - (mh_ms_t)offset_s * 1000;
+	else
+		*ret_ms = mh_civil_instant(civil_ms, utc);
 	return 0;
 }
 
@@ -207,40 +221,16 @@ int mh_time_parse(const char *text, mh_ms_t now_ms, bool utc, mh_ms_t *ret_ms)
 		return 0;
 	}
 	if (read_char(&p, '-')) {
-		if (read_parts(&p, 0, &ms) || *p)
+		if (read_parts(&p, &ms) || *p)
 			return -EINVAL;
 		*ret_ms = now_ms - ms;
 		return 0;
 	}
-	if (!read_parts(&p, 0, &ms) && !strcmp(p, " ago")) {
+	if (!read_parts(&p, &ms) && !strcmp(p, " ago")) {
 		*ret_ms = now_ms - ms;
 		return 0;
 	}
 	return parse_calendar(text, utc, ret_ms);
-}
-
-/* Seconds since the epoch, rounded down, so that times before 1970 do not round towards it. */
-static time_t floor_seconds(mh_ms_t wall_ms)
-{
-	return (time_t)(wall_ms / 1000 - (wall_ms % 1000 < 0));
-}
-
-static void broken_down(time_t t, bool utc, struct tm *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	if (utc)
-		gmtime_r(&t, ret);
-	else
-		localtime_r(&t, ret);
-}
-
-void mh_time_format(struct mh_buf *b, mh_ms_t wall_ms, bool utc)
-{
-	struct tm tm;
-
-	broken_down(floor_seconds(wall_ms), utc, &tm);
-	mh_buf_printf(b, "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1,
-		      tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 static mh_ms_t floor_to(mh_ms_t value, mh_ms_t step)
@@ -250,54 +240,75 @@ static mh_ms_t floor_to(mh_ms_t value, mh_ms_t step)
 	return value - (rest < 0 ? rest + step : rest);
 }
 
-/* Midnight that begins the local (or UTC) day `days` after the one that holds wall_ms, in units
- * of `step` days since 1970-01-01. */
-static mh_ms_t day_start(mh_ms_t wall_ms, mh_ms_t step, int after, bool utc)
+static mh_ms_t within_reach(mh_ms_t wall_ms)
 {
-	struct tm tm, day = {.tm_mday = 1, .tm_isdst = -1};
-	mh_ms_t number;
-
-	broken_down(floor_seconds(wall_ms), utc, &tm);
-	tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
-	number = floor_to(floor_to((mh_ms_t)timegm(&tm), 86400) / 86400, step) + after * step;
-	/* mktime() takes any day of the month and finds the date: day N of January 1970 */
-	day.tm_year = 70;
-	day.tm_mday = (int)number + 1;
-	if (utc)
-		day.tm_isdst = 0;
-	return (mh_ms_t)(utc ? timegm(&day) : mktime(&day)) * 1000;
+	return wall_ms > FARTHEST ? FARTHEST : wall_ms < -FARTHEST ? -FARTHEST : wall_ms;
 }
 
-static mh_ms_t zone_offset_ms(mh_ms_t wall_ms, bool utc)
+void mh_time_format(struct mh_buf *b, mh_ms_t wall_ms, bool utc)
 {
-	struct tm tm;
+	mh_ms_t civil_ms = mh_civil(within_reach(wall_ms), utc);
+	time_t t = (time_t)(floor_to(civil_ms, SECOND) / SECOND);
+	struct tm tm = {0};
 
-	broken_down(floor_seconds(wall_ms), utc, &tm);
-	return (mh_ms_t)tm.tm_gmtoff * 1000;
+	gmtime_r(&t, &tm);
+	mh_buf_printf(b, "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1,
+		      tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+/*
+ * Windows up to an hour: the clock runs evenly inside each. Where it is put forward or back a
+ * window ends and another begins, so that an hour shown twice has its windows twice.
+ */
+static void short_window(mh_ms_t wall_ms, mh_ms_t interval_ms, bool utc, mh_ms_t *ret_start,
+			 mh_ms_t *ret_end)
+{
+	mh_ms_t since_midnight = mh_civil(wall_ms, utc);
+	mh_ms_t start, end, change;
+
+	since_midnight -= floor_to(since_midnight, DAY);
+	start = wall_ms - since_midnight % interval_ms;
+	end = start + interval_ms;
+	if (end > wall_ms - since_midnight + DAY)
+		end = wall_ms - since_midnight + DAY;
+	change = mh_civil_change(start, wall_ms, utc);
+	if (change != INT64_MAX)
+		start = change;
+	change = mh_civil_change(wall_ms, end, utc);
+	*ret_start = start;
+	*ret_end = change < end ? change : end;
+}
+
+/*
+ * Longer windows: both edges are times of the day, so a window in which the clock is put forward or
+ * back is shorter or longer than the others.
+ */
+static void long_window(mh_ms_t wall_ms, mh_ms_t interval_ms, bool utc, mh_ms_t *ret_start,
+			mh_ms_t *ret_end)
+{
+	mh_ms_t reading = mh_civil(wall_ms, utc), start, end;
+
+	for (;;) {
+		mh_ms_t midnight = interval_ms < DAY ? floor_to(reading, DAY) : 0;
+
+		start = midnight + floor_to(reading - midnight, interval_ms);
+		end = start + interval_ms;
+		if (interval_ms < DAY && end > midnight + DAY)
+			end = midnight + DAY;
+		*ret_end = mh_civil_instant(end, utc);
+		if (wall_ms < *ret_end)
+			break;
+		/* put back across an edge: what is shown again belongs behind the edge */
+		reading = end;
+	}
+	*ret_start = mh_civil_instant(start, utc);
 }
 
 void mh_window(mh_ms_t wall_ms, mh_ms_t interval_ms, bool utc, mh_ms_t *ret_start, mh_ms_t *ret_end)
 {
-	mh_ms_t offset_ms, day, next;
-
-	if (interval_ms % DAY == 0) {
-		*ret_start = day_start(wall_ms, interval_ms / DAY, 0, utc);
-		*ret_end = day_start(wall_ms, interval_ms / DAY, 1, utc);
-		return;
-	}
-	offset_ms = zone_offset_ms(wall_ms, utc);
-	*ret_start = floor_to(wall_ms + offset_ms, interval_ms) - offset_ms;
-	*ret_end = *ret_start + interval_ms;
+	wall_ms = within_reach(wall_ms);
 	if (interval_ms <= HOUR)
-		return;
-	/* Summer time may begin or end inside a window of hours: its edges keep their wall time.
-	 * Windows that do not divide the day are cut at midnight. */
-	*ret_start += offset_ms - zone_offset_ms(*ret_start, utc);
-	*ret_end += offset_ms - zone_offset_ms(*ret_end, utc);
-	day = day_start(wall_ms, 1, 0, utc);
-	next = day_start(wall_ms, 1, 1, utc);
-	if (*ret_start < day)
-		*ret_start = day;
-	if (*ret_end > next)
-		*ret_end = next;
+		short_window(wall_ms, interval_ms, utc, ret_start, ret_end);
+	else
+		long_window(wall_ms, interval_ms, utc, ret_start, ret_end);
 }

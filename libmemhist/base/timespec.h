@@ -28,8 +28,8 @@ struct mh_instant mh_now(void);
 
 /*
  * A duration: digits and one of ms s m h d w ("90s", "15m", "1d"), parts may follow one another
- * ("1h30m"). A bare number counts in `bare_unit_ms`. Returns 0 and milliseconds (1 ms … 100
- * years), or -EINVAL.
+ * ("1h30m"). A number alone counts in `bare_unit_ms` (0: it is refused). Returns 0 and milliseconds
+ * (1 ms … 100 years), or -EINVAL.
  */
 int mh_duration_parse(const char *text, mh_ms_t bare_unit_ms, mh_ms_t *ret_ms);
 
@@ -39,18 +39,26 @@ void mh_duration_format(struct mh_buf *b, mh_ms_t ms);
 /*
  * A point in time: "YYYY-MM-DD[ HH:MM[:SS]]" ('T' may stand for the blank, 'Z' or "+09:00" may
  * follow), "@SECONDS", "now", "10m ago", "-10m". Without a zone it is local time, or UTC when
- * `utc`. Impossible dates (February 30) are refused, never normalised. Returns 0 or -EINVAL.
+ * `utc`. Impossible dates (February 30, second 60) are refused, never normalised. Where the clock
+ * is put back, of two equal times the first is meant; where it is put forward, a time that it skips
+ * means the moment of the change. Returns 0 or -EINVAL.
  */
 int mh_time_parse(const char *text, mh_ms_t now_ms, bool utc, mh_ms_t *ret_ms);
 
-/* "YYYY-MM-DD HH:MM:SS", 19 characters, local time or UTC. */
+/* "YYYY-MM-DD HH:MM:SS", local time or UTC: 19 characters in the years 0 to 9999. */
 void mh_time_format(struct mh_buf *b, mh_ms_t wall_ms, bool utc);
 
 /*
- * The clock-aligned window of `interval_ms` that holds `wall_ms`: [*ret_start, *ret_end).
- * Windows align to the wall clock that people see: an hour begins at :00 local time also where the
- * zone is 30 minutes off, a day at local midnight also when it has 23 or 25 hours. Days and their
- * multiples count from 1970-01-01 local.
+ * The clock-aligned window of `interval_ms` (1 and up) that holds `wall_ms`: [*ret_start,
+ * *ret_end). Windows align to the clock that people see, also where its zone is 30 minutes off:
+ * they count from local midnight, the last one of a day ends with it; windows of a day and more
+ * count from 1970-01-01 local. Together they tile time: one ends where the next begins.
+ *
+ * Where the clock is put forward or back, windows up to an hour stay as long as they are and begin
+ * anew, so that an hour shown twice has its windows twice. Longer ones keep their times of the day
+ * and are shorter or longer: a day may have 23 or 25 hours.
+ *
+ * Beyond some 200 million years from now windows no longer follow.
  */
 void mh_window(mh_ms_t wall_ms, mh_ms_t interval_ms, bool utc, mh_ms_t *ret_start,
 	       mh_ms_t *ret_end);
