@@ -2,6 +2,7 @@
 #include "tools/commands.h"
 #include "tools/json.h"
 #include "tools/outfile.h"
+#include "tools/pass.h"
 #include "tools/range.h"
 #include "tools/tool.h"
 
@@ -155,7 +156,7 @@ static void write_values(struct mh_buf *b, const struct mh_snapshot *s, const st
 		if (!(s->fields & (mh_fields_t)1 << field))
 			continue;
 		snprintf(key, sizeof(key), "%s_bytes", mh_fields[field].name);
-		json_number(b, key, p->value[field] * page_bytes);
+		json_number(b, key, pass_bytes(p->value[field], page_bytes));
 	}
 }
 

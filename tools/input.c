@@ -1,6 +1,8 @@
 /* Reading with or without decompression. Memory is bounded by the zstd window allowed. */
 #include "tools/input.h"
 
+#include "tools/tool.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -43,18 +45,27 @@ static int open_file(struct input *in, struct mh_err *err)
 	return 0;
 }
 
-/* Fill `raw` when it is used up: bytes there now, 0 at the end, or -errno. */
-static long refill(struct input *in, struct mh_err *err)
+/* As read(2) into `raw` from `have` on; -EINTR only when a signal asks us to end. */
+static long read_raw(struct input *in, size_t have, struct mh_err *err)
 {
 	ssize_t n;
 
+	do
+		n = read(in->fd, in->raw + have, sizeof(in->raw) - have);
+	while (n < 0 && errno == EINTR && !tool_interrupted());
+	return n < 0 ? mh_err_sys(err, -errno, "cannot read %s", in->name) : n;
+}
+
+/* Fill `raw` when it is used up: bytes there now, 0 at the end, or -errno. */
+static long refill(struct input *in, struct mh_err *err)
+{
+	long n;
+
 	if (in->pending.pos < in->pending.size)
 		return (long)(in->pending.size - in->pending.pos);
-	do
-		n = read(in->fd, in->raw, sizeof(in->raw));
-	while (n < 0 && errno == EINTR);
+	n = read_raw(in, 0, err);
 	if (n < 0)
-		return mh_err_sys(err, -errno, "cannot read %s", in->name);
+		return n;
 	in->pending = (ZSTD_inBuffer){.src = in->raw, .size = (size_t)n};
 	in->done += (uint64_t)n;
 	return n;
@@ -67,12 +78,10 @@ static int detect(struct input *in, struct mh_err *err)
 	size_t have = 0;
 
 	while (have < MAGIC_BYTES) {
-		ssize_t n = read(in->fd, in->raw + have, sizeof(in->raw) - have);
+		long n = read_raw(in, have, err);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
-			return mh_err_sys(err, -errno, "cannot read %s", in->name);
+			return (int)n;
 		if (!n)
 			break;
 		have += (size_t)n;

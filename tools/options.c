@@ -13,6 +13,13 @@
 
 enum { COLUMNS = 80, HELP_COLUMN = 26, OPTIONS_MAX = 64 };
 
+/* The command line and how far it has been read. */
+struct words {
+	int argc;
+	char **argv;
+	int at;
+};
+
 /* Ids of what every table is followed by. */
 enum { OPT_HELP = -2, OPT_VERSION = -3 };
 
@@ -134,9 +141,9 @@ static int unknown(const struct command *cmd, const char *arg)
 	return options_usage_error(cmd, "unknown option %s", word);
 }
 
-/* Collect the values of `o`: `inlined` when it came as --name=VALUE, the rest from argv. */
+/* Collect the values of `o`: `inlined` when it came as --name=VALUE, the rest from `w`. */
 static int read_values(const struct command *cmd, const struct option *o, const char *inlined,
-		       char **argv, int argc, int *at, const char *value[OPTION_VALUES_MAX])
+		       struct words *w, const char *value[OPTION_VALUES_MAX])
 {
 	int need = n_values(o), n = 0;
 
@@ -144,8 +151,8 @@ static int read_values(const struct command *cmd, const struct option *o, const 
 		return options_usage_error(cmd, "--%s takes no value", o->name);
 	if (inlined)
 		value[n++] = inlined;
-	while (n < need && *at + 1 < argc)
-		value[n++] = argv[++*at];
+	while (n < need && w->at + 1 < w->argc)
+		value[n++] = w->argv[++w->at];
 	if (n < need)
 		return options_usage_error(cmd, "--%s needs %s: %s", o->name,
 					   need == 1 ? "a value" : "two values", o->value);
@@ -180,43 +187,44 @@ static int take_word(const struct command *cmd, const char *word, void *config)
 	return OPTIONS_GO_ON;
 }
 
+static int take_option(const struct command *cmd, struct words *w, void *config)
+{
+	const char *arg = w->argv[w->at], *value[OPTION_VALUES_MAX] = {NULL};
+	const char *inlined = NULL;
+	const struct option *o;
+	int status;
+
+	if (arg[1] == '-') {
+		size_t len = strcspn(arg + 2, "=");
+
+		o = find(cmd, arg + 2, len, 0);
+		inlined = arg[2 + len] ? arg + 2 + len + 1 : NULL;
+	} else {
+		o = arg[2] ? NULL : find(cmd, NULL, 0, arg[1]);
+	}
+	if (!o)
+		return unknown(cmd, arg);
+	status = read_values(cmd, o, inlined, w, value);
+	return status == OPTIONS_GO_ON ? hand_over(cmd, o, value, config) : status;
+}
+
 int options_parse(const struct command *cmd, int argc, char **argv, void *config)
 {
+	struct words w = {.argc = argc, .argv = argv};
 	bool words_only = false;
+	int status = OPTIONS_GO_ON;
 
-	for (int at = 1; at < argc; at++) {
-		const char *arg = argv[at], *value[OPTION_VALUES_MAX] = {NULL};
-		const char *inlined = NULL;
-		const struct option *o;
-		int status;
+	for (w.at = 1; w.at < argc && status == OPTIONS_GO_ON; w.at++) {
+		const char *arg = argv[w.at];
 
-		if (words_only || arg[0] != '-' || !arg[1]) {
+		if (words_only || arg[0] != '-' || !arg[1])
 			status = take_word(cmd, arg, config);
-			if (status != OPTIONS_GO_ON)
-				return status;
-			continue;
-		}
-		if (!strcmp(arg, "--")) {
+		else if (!strcmp(arg, "--"))
 			words_only = true;
-			continue;
-		}
-		if (arg[1] == '-') {
-			size_t len = strcspn(arg + 2, "=");
-
-			o = find(cmd, arg + 2, len, 0);
-			inlined = arg[2 + len] ? arg + 2 + len + 1 : NULL;
-		} else {
-			o = arg[2] ? NULL : find(cmd, NULL, 0, arg[1]);
-		}
-		if (!o)
-			return unknown(cmd, arg);
-		status = read_values(cmd, o, inlined, argv, argc, &at, value);
-		if (status == OPTIONS_GO_ON)
-			status = hand_over(cmd, o, value, config);
-		if (status != OPTIONS_GO_ON)
-			return status;
+		else
+			status = take_option(cmd, &w, config);
 	}
-	return OPTIONS_GO_ON;
+	return status;
 }
 
 /* --- values ------------------------------------------------------------------------------ */

@@ -7,6 +7,8 @@
  */
 #include "tools/outfile.h"
 
+#include "tools/tool.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -168,6 +170,9 @@ static int write_out(struct outfile *o, struct mh_err *err)
 	while (done < o->buf.len) {
 		ssize_t n = write(o->fd, o->buf.data + done, o->buf.len - done);
 
+		/* a write to a pipe that a signal cut short is no error, but the next would wait */
+		if (tool_interrupted())
+			return -EINTR;
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)

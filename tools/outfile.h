@@ -33,7 +33,7 @@ struct outfile {
 /* Returns 0, or -errno and a sentence; then there is nothing to be done with it. */
 int outfile_open(struct outfile *o, const char *name, struct mh_err *err);
 
-/* Write the buffer out when it has filled. -EPIPE: nobody reads any more. */
+/* Write the buffer out when it has filled. -EPIPE: nobody reads any more; -EINTR: a signal came. */
 int outfile_pump(struct outfile *o, struct mh_err *err);
 
 /* Everything is with the kernel and, for a regular file, on the disk; not yet under its name. */

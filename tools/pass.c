@@ -19,11 +19,10 @@ struct run {
 	struct mh_candles *candles; /* NULL while the field is not measured */
 };
 
-static uint64_t bytes_of(uint64_t pages, uint32_t page_bytes)
+uint64_t pass_bytes(uint64_t pages, uint32_t page_bytes)
 {
 	uint64_t bytes;
 
-	/* no real process comes near; a crafted file can */
 	return __builtin_mul_overflow(pages, page_bytes, &bytes) ? UINT64_MAX : bytes;
 }
 
@@ -33,10 +32,10 @@ static int on_candle(void *arg, uint32_t slot, const struct mh_candle *candle)
 	struct pass *p = run->pass;
 	struct mh_candle in_bytes = *candle;
 
-	in_bytes.open = bytes_of(candle->open, p->page_bytes);
-	in_bytes.high = bytes_of(candle->high, p->page_bytes);
-	in_bytes.low = bytes_of(candle->low, p->page_bytes);
-	in_bytes.close = bytes_of(candle->close, p->page_bytes);
+	in_bytes.open = pass_bytes(candle->open, p->page_bytes);
+	in_bytes.high = pass_bytes(candle->high, p->page_bytes);
+	in_bytes.low = pass_bytes(candle->low, p->page_bytes);
+	in_bytes.close = pass_bytes(candle->close, p->page_bytes);
 	return p->candle(p->arg, mh_labels_of_slot(p->labels, slot), &in_bytes);
 }
 

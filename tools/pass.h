@@ -51,6 +51,9 @@ struct pass {
 int pass_run(struct pass *p, struct mh_err *err);
 void pass_done(struct pass *p);
 
+/* Pages to bytes; the greatest number where a crafted file would overflow it. */
+uint64_t pass_bytes(uint64_t pages, uint32_t page_bytes);
+
 /* "none", or "3: 2 stopped, 1 late". */
 void pass_describe_gaps(struct mh_buf *out, const uint64_t n_gaps[GAP_KINDS]);
 

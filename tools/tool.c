@@ -69,7 +69,7 @@ static void catch_signal(int signal_number)
 void tool_catch_signals(void)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction action = {.sa_handler = catch_signal};
+	struct sigaction action = {.sa_handler = catch_signal, .sa_flags = SA_RESETHAND};
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		struct sigaction was;

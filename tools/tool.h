@@ -36,7 +36,7 @@ int tool_fail(const char *who, int rc, const struct mh_err *err);
 
 /*
  * From now on SIGINT, SIGTERM and SIGHUP only raise a flag: long loops ask tool_interrupted(),
- * return -EINTR and clean up on the way out.
+ * return -EINTR and clean up on the way out. The same signal a second time ends us at once.
  */
 void tool_catch_signals(void);
 int tool_interrupted(void);

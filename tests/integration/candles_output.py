@@ -1,9 +1,12 @@
 """What memhist-candles does with ranges and files: all of it, or nothing and a sentence."""
 
+import fcntl
 import os
 import signal
 import stat
 import subprocess
+import sys
+import termios
 import time
 
 import tools_lib as lib
@@ -199,11 +202,43 @@ def a_closed_standard_output_is_an_error():
     assert "standard output" in found.err
 
 
+def a_signal_ends_a_write_that_waits():
+    """Into a pipe that is full because nobody reads it."""
+    lib.record([row(s, pid, 4) for s in range(20) for pid in range(1, 500)])
+    with open("out.pids", "w") as file:
+        file.write("before\n")
+    process = subprocess.Popen(
+        [os.path.join(lib.BUILD, "memhist-candles"), "--history", "history", "-i", "1s", "--long",
+         "--pid-map", "out.pids"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    waiting = b"\0" * 4
+    end = time.monotonic() + 20
+    while int.from_bytes(waiting, sys.byteorder) < 60000:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+        waiting = fcntl.ioctl(process.stdout, termios.FIONREAD, waiting)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == -signal.SIGINT
+    assert process.stderr.read() == b"" and read("out.pids") == b"before\n"
+    process.stdout.close()
+    process.stderr.close()
+    assert sorted(os.listdir(".")) == ["history", "out.pids"]
+
+
 def progress_needs_a_terminal():
     hour()
     found = candles("--verbose", "--output", "x.tsv")
     assert "\r" not in found.err and "60 snapshots" in found.err and "x.tsv" in found.err
     assert not candles("--output", "x.tsv").err
+    ours, theirs = os.openpty()
+    command = [os.path.join(lib.BUILD, "memhist-candles"), "--history", "history", "-o", "x.tsv"]
+    subprocess.run(command, stderr=theirs, check=True)
+    subprocess.run(command + ["--verbose"], stderr=theirs, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "choosing processes" in shown and "writing candles" in shown
+    assert shown.count("60 snapshots") == 1
 
 
 lib.run_tests([
@@ -220,5 +255,6 @@ lib.run_tests([
     links_and_modes_are_kept,
     a_reader_that_goes_away_is_no_error,
     a_closed_standard_output_is_an_error,
+    a_signal_ends_a_write_that_waits,
     progress_needs_a_terminal,
 ])
