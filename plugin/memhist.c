@@ -7,8 +7,9 @@
  *       when it breaks and once when it works again.
  *   P2  Values do not depend on the history. When it cannot be opened or written (another writer,
  *       no such directory, a full disk), values go on and the history is tried again.
- *   P3  Nothing waits for long. collectd joins its read threads at shutdown, so a read that hangs
- *       is a daemon that does not stop. `lock` is waited for at most LOCK_WAIT_MS.
+ *   P3  Reads and the shutdown do not wait for a disk: collectd joins its read threads, so a read
+ *       that hangs is a daemon that does not stop. They wait for `lock` at most LOCK_WAIT_MS; a
+ *       flush may wait for the disk and hold the lock meanwhile.
  *   P4  The state is static and belongs to init and shutdown. collectd frees a callback's user_data
  *       before the last flush and the shutdown, so there is none.
  *   P5  Parsing the configuration does nothing else ("collectd -t" ends after it), and in a daemon
@@ -27,6 +28,7 @@
 #include "plugin.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 enum {
@@ -68,6 +70,8 @@ static struct {
 	.stuck = {LOG_WARNING, "; samples are left out until it does", "samples are taken again",
 		  false},
 };
+
+static atomic_flag flushing = ATOMIC_FLAG_INIT;
 
 static void tell(struct trouble *t, int rc, const char *sentence)
 {
@@ -270,7 +274,10 @@ static int on_read(user_data_t *none)
 	return 0;
 }
 
-/* Bring the history to the disk. The identifier of a value names nothing in it. */
+/*
+ * Bring the history to the disk. The identifier of a value names nothing in it. While one flush is
+ * under way, and perhaps waits for a disk that does not answer, another would only join the queue.
+ */
 static int on_flush(cdtime_t timeout, const char *identifier, user_data_t *none)
 {
 	struct mh_err err;
@@ -278,13 +285,15 @@ static int on_flush(cdtime_t timeout, const char *identifier, user_data_t *none)
 
 	(void)timeout;
 	(void)none;
-	if (identifier || !lock_soon())
+	if (identifier || atomic_flag_test_and_set(&flushing))
 		return 0;
+	pthread_mutex_lock(&plugin.lock);
 	if (plugin.has_history) {
 		rc = mh_sampler_sync(plugin.sampler, &err);
 		tell(&plugin.flush, rc, err.text);
 	}
 	unlock();
+	atomic_flag_clear(&flushing);
 	return 0;
 }
 
@@ -318,6 +327,8 @@ static void stop(void)
 	plugin.sampler = NULL;
 	plugin.groups = NULL;
 	plugin.has_history = plugin.said_other = false;
+	plugin.history.broken = plugin.sampling.broken = plugin.values.broken = false;
+	plugin.flush.broken = plugin.stuck.broken = false;
 }
 
 static int on_init(void)
@@ -359,7 +370,7 @@ static int on_config(oconfig_item_t *block)
 	int rc = config_read(&plugin.config, block, &err);
 
 	if (rc)
-		ERROR("memhist plugin: %s.", err.text);
+		ERROR("memhist plugin: %s", err.text);
 	return rc;
 }
 
