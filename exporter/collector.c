@@ -27,6 +27,7 @@ struct collector {
 static void get_facts(const struct collector *c, struct view_facts *ret)
 {
 	source_status(c->config.source, &ret->source);
+	ret->now_ns = mh_now().boot_ns;
 	ret->missed = c->missed;
 	ret->n_groups = mh_groups_list(c->groups, &ret->group);
 	ret->groups_in_other = mh_groups_overflow(c->groups);
@@ -156,12 +157,9 @@ int collector_start(struct collector **ret, const struct collector_config *confi
 
 void collector_stop(struct collector *c)
 {
-	uint64_t one = 1;
-
 	if (!c)
 		return;
-	/* cannot fail: the counter is at 0 and nobody reads it */
-	if (write(c->stop_fd, &one, sizeof(one)) == sizeof(one))
-		pthread_join(c->thread, NULL);
+	eventfd_write(c->stop_fd, 1);
+	pthread_join(c->thread, NULL);
 	free_collector(c);
 }

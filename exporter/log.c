@@ -57,6 +57,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 {
 	struct mh_buf line = MH_BUF_INIT(LINE_MAX_BYTES);
 	char message[MESSAGE_MAX];
+	ssize_t written = 0;
 	va_list ap;
 
 	if (level < threshold)
@@ -65,8 +66,8 @@ void log_write(enum log_level level, const char *fmt, ...)
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
 	log_format(&line, mh_now().wall_ms, level, message, strlen(message));
-	/* a log that cannot be written has nobody to be told to */
-	if (!line.error && write(STDERR_FILENO, line.data, line.len) < 0)
-		(void)0;
+	if (!line.error)
+		written = write(STDERR_FILENO, line.data, line.len);
+	(void)written; /* of a log that cannot be written nobody can be told */
 	mh_buf_done(&line);
 }

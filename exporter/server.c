@@ -16,7 +16,7 @@
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -80,18 +80,27 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned i
 	return queued;
 }
 
+static struct view *lock_view(struct server *s)
+{
+	struct view *v = s->config.view;
+
+	view_lock(v);
+	if (view_expire(v, mh_now().boot_ns))
+		log_error("%s", v->reason.text);
+	return v;
+}
+
 /* Make `page` anew when the view has changed. Returns 0 or -errno. */
 static int renew_page(struct server *s)
 {
 	struct MHD_Response *page;
 	const struct self *self = self_read(&s->self) ? NULL : &s->self;
-	uint64_t serial;
+	struct view *v = lock_view(s);
+	uint64_t serial = v->serial;
 
 	mh_buf_clear(&s->text);
-	view_lock(s->config.view);
-	serial = s->config.view->serial;
-	exposition_write(&s->text, s->config.view, self);
-	view_unlock(s->config.view);
+	exposition_write(&s->text, v, self);
+	view_unlock(v);
 	if (s->text.error)
 		return s->text.error;
 	page = make_response(TEXT_CONTENT_TYPE, s->text.data, s->text.len);
@@ -104,13 +113,12 @@ static int renew_page(struct server *s)
 	return 0;
 }
 
-static bool is_page_current(const struct server *s)
+static bool is_page_current(struct server *s)
 {
-	bool current;
+	struct view *v = lock_view(s);
+	bool current = s->page && s->page_serial == v->serial;
 
-	view_lock(s->config.view);
-	current = s->page && s->page_serial == s->config.view->serial;
-	view_unlock(s->config.view);
+	view_unlock(v);
 	return current;
 }
 
@@ -153,12 +161,11 @@ static enum MHD_Result answer_healthy(struct server *s, struct MHD_Connection *c
 static enum MHD_Result answer_ready(struct server *s, struct MHD_Connection *connection)
 {
 	char text[sizeof(struct mh_err) + 32];
-	bool up;
+	struct view *v = lock_view(s);
+	bool up = v->up;
 
-	view_lock(s->config.view);
-	up = s->config.view->up;
-	snprintf(text, sizeof(text), "not ready: %s\n", s->config.view->reason.text);
-	view_unlock(s->config.view);
+	snprintf(text, sizeof(text), "not ready: %s\n", v->reason.text);
+	view_unlock(v);
 	return up ? answer_text(connection, MHD_HTTP_OK, "memhist-exporter is ready\n")
 		  : answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, text);
 }
@@ -189,14 +196,25 @@ static struct deadline *clock_of(struct MHD_Connection *connection)
 	return info ? info->socket_context : NULL;
 }
 
+/* A header that announces a body. There may be several, so that each is looked at. */
+static enum MHD_Result check_body_header(void *cls, enum MHD_ValueKind kind, const char *name,
+					 const char *value)
+{
+	bool *has_body = cls;
+
+	(void)kind;
+	if (!strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) ||
+	    (!strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) && (!value || strcmp(value, "0"))))
+		*has_body = true;
+	return MHD_YES;
+}
+
 static bool has_body(struct MHD_Connection *connection)
 {
-	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-							 MHD_HTTP_HEADER_CONTENT_LENGTH);
+	bool found = false;
 
-	return (length && strcmp(length, "0") != 0) ||
-	       MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-					   MHD_HTTP_HEADER_TRANSFER_ENCODING);
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, check_body_header, &found);
+	return found;
 }
 
 /* Called twice for each request: when its head is there, and when its body would be. */

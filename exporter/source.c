@@ -96,16 +96,23 @@ static void note_arrival(struct source *s, const struct mh_snapshot *snapshot,
 	s->interval_ms = interval_ms ? interval_ms : s->config.interval_ms;
 }
 
+/* News are due when they are written, but are seen when they are looked for. */
+static uint64_t stale_after_ms(const struct source *s)
+{
+	uint64_t due_ms = s->interval_ms > s->config.interval_ms ? s->interval_ms
+								 : s->config.interval_ms;
+
+	return STALE_INTERVALS * due_ms;
+}
+
 static int check_fresh(const struct source *s, struct mh_instant now, struct mh_err *err)
 {
-	uint64_t interval_ms = s->interval_ms > s->config.interval_ms ? s->interval_ms
-								      : s->config.interval_ms;
 	uint64_t age_ms = s->arrived_age_ms + (now.boot_ns - s->arrived_ns) / 1000000;
 
 	if (!s->arrived)
 		return mh_errf(err, -ENODATA, "no snapshot in %s yet: its writer has just begun",
 			       s->config.history_dir);
-	if (age_ms > STALE_INTERVALS * interval_ms)
+	if (age_ms > stale_after_ms(s))
 		return mh_errf(err, -ESTALE,
 			       "no new snapshot in %s for more than %d intervals: its writer may "
 			       "have ended",
@@ -148,7 +155,9 @@ int source_poll(struct source *s, struct mh_instant now, source_take_fn *take, v
 
 void source_status(const struct source *s, struct source_status *ret)
 {
-	*ret = (struct source_status){.following = s->following, .interval_ms = s->interval_ms};
+	*ret = (struct source_status){.following = s->following,
+				      .interval_ms = s->interval_ms,
+				      .stale_after_ms = stale_after_ms(s)};
 	if (s->following)
 		ret->reader = s->reader_stats;
 	else

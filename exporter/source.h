@@ -48,7 +48,8 @@ int source_poll(struct source *s, struct mh_instant now, source_take_fn *take, v
 
 struct source_status {
 	bool following;
-	uint32_t interval_ms; /* from snapshot to snapshot; a followed history's own */
+	uint32_t interval_ms;    /* from snapshot to snapshot; a followed history's own */
+	uint64_t stale_after_ms; /* without news for so long, what is shown is not current */
 	union {
 		struct mh_sampler_status sampler; /* not following */
 		struct mh_reader_stats reader;    /* following */

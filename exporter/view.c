@@ -8,6 +8,9 @@
 /* A change of (wall - boot) clock below this is jitter of reading them; above, a clock was set. */
 enum { CLOCK_JITTER_MS = 50 };
 
+/* A sample of a loaded machine may come so late. */
+enum { GRACE_MS = 5000 };
+
 int view_new(struct view **ret, size_t max_groups, size_t max_processes)
 {
 	struct view *v = calloc(1, sizeof(*v));
@@ -178,6 +181,7 @@ void view_update(struct view *v, const struct source_item *item, const struct vi
 	v->up = true;
 	v->source = facts->source;
 	v->missed = facts->missed;
+	v->updated_ns = facts->now_ns;
 	v->at = s->at;
 	v->fields = s->fields;
 	v->partial = s->partial;
@@ -201,4 +205,18 @@ void view_fail(struct view *v, const struct mh_err *reason, const struct view_fa
 	v->source = facts->source;
 	v->missed = facts->missed;
 	view_unlock(v);
+}
+
+bool view_expire(struct view *v, mh_boot_ns_t now_ns)
+{
+	uint64_t limit_ns = (v->source.stale_after_ms + GRACE_MS) * 1000000;
+
+	/* not a difference: an update may have come after the caller read its clock */
+	if (!v->up || now_ns <= v->updated_ns + limit_ns)
+		return false;
+	v->serial++;
+	v->up = false;
+	mh_errf(&v->reason, 0, "no sample for more than %llu s: sampling hangs",
+		(unsigned long long)(limit_ns / 1000000000));
+	return true;
 }

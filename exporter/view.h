@@ -41,7 +41,8 @@ struct view {
 	bool up;              /* the figures below `up` in this list are current */
 	struct mh_err reason; /* why not, when not */
 	struct source_status source;
-	uint64_t missed; /* own samples that were due and not taken */
+	uint64_t missed;         /* own samples that were due and not taken */
+	mh_boot_ns_t updated_ns; /* when the last snapshot came */
 
 	struct mh_instant at;
 	mh_fields_t fields;
@@ -73,6 +74,7 @@ void view_unlock(struct view *v);
 
 /* What a change is made of, besides the snapshot itself. */
 struct view_facts {
+	mh_boot_ns_t now_ns;
 	struct source_status source;
 	uint64_t missed;
 	const struct mh_group *group;
@@ -84,5 +86,12 @@ struct view_facts {
 void view_update(struct view *v, const struct source_item *item, const struct view_facts *facts);
 /* There is no current snapshot, and why. */
 void view_fail(struct view *v, const struct mh_err *reason, const struct view_facts *facts);
+
+/*
+ * With the lock held, before looking: what was not updated for long is not current, although nobody
+ * said so; the sampling thread hangs (on a disk that does not answer, for one). Returns whether
+ * this was found out just now.
+ */
+bool view_expire(struct view *v, mh_boot_ns_t now_ns);
 
 #endif

@@ -43,6 +43,8 @@ TABLE = [
     ("a chunked body", GET.format("/metrics", "Transfer-Encoding: chunked\r\n") + "0\r\n\r\n", 400),
     ("both kinds of body", GET.format("/metrics", "Transfer-Encoding: chunked\r\n"
                                       "Content-Length: 5\r\n") + "0\r\n\r\n", 400),
+    ("two lengths", GET.format("/metrics", "Content-Length: 0\r\nContent-Length: 5\r\n") + "abcde",
+     400),
     ("no Host", "GET /metrics HTTP/1.1\r\n\r\n", 400),
     ("HTTP/1.0", "GET /metrics HTTP/1.0\r\n\r\n", 200),
     ("HTTP/9.9", GET.format("/metrics", "").replace("1.1", "9.9"), 505),

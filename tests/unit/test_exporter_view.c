@@ -192,6 +192,32 @@ static void each_change_raises_the_serial(void **state)
 	view_free(v);
 }
 
+static void what_was_not_updated_for_long_is_not_current(void **state)
+{
+	const uint64_t second = 1000000000;
+	const struct mh_snapshot s = {.fields = RSS_AND_VSZ};
+	const struct source_item item = {&s, 4096, 100};
+	const struct view_facts facts = {.now_ns = 100 * second,
+					 .source = {.stale_after_ms = 3000}};
+	struct view *v;
+
+	(void)state;
+	assert_int_equal(view_new(&v, 1, 1), 0);
+	assert_false(view_expire(v, 500 * second)); /* never was current */
+	view_update(v, &item, &facts);
+	assert_false(view_expire(v, 99 * second)); /* a clock read before the update */
+	assert_false(view_expire(v, 108 * second));
+	assert_true(v->up);
+	assert_true(view_expire(v, 108 * second + 1));
+	assert_false(v->up);
+	assert_int_equal(v->serial, 2);
+	assert_string_equal(v->reason.text, "no sample for more than 8 s: sampling hangs");
+	assert_false(view_expire(v, 109 * second)); /* known already */
+	view_update(v, &item, &facts);
+	assert_true(v->up);
+	view_free(v);
+}
+
 /* The page of a view, as a string in `out`. */
 static const char *page(struct mh_buf *out, const struct view *v, const struct self *self)
 {
@@ -392,6 +418,7 @@ int main(void)
 		cmocka_unit_test(more_groups_than_places_are_left_out),
 		cmocka_unit_test(start_times_do_not_jitter_but_follow_a_set_clock),
 		cmocka_unit_test(each_change_raises_the_serial),
+		cmocka_unit_test(what_was_not_updated_for_long_is_not_current),
 		cmocka_unit_test(the_page_shows_what_was_measured_and_nothing_else),
 		cmocka_unit_test(without_a_current_snapshot_only_the_exporter_is_shown),
 		cmocka_unit_test(meminfo_keys_become_metric_names),
