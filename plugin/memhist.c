@@ -33,6 +33,7 @@
 
 enum {
 	LOCK_WAIT_MS = 500,
+	LOCK_ASK_MS = 5,
 	HISTORY_RETRY_S = 60,
 };
 
@@ -89,13 +90,15 @@ static void tell(struct trouble *t, int rc, const char *sentence)
  */
 static bool lock_soon(void)
 {
-	struct timespec until;
+	/* asked again and again: the mutex' own time limit goes by a clock that people set */
+	const struct timespec pause = {.tv_nsec = LOCK_ASK_MS * 1000000L};
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LOCK_WAIT_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
-	return !pthread_mutex_clocklock(&plugin.lock, CLOCK_MONOTONIC, &until);
+	for (int waited_ms = 0; pthread_mutex_trylock(&plugin.lock); waited_ms += LOCK_ASK_MS) {
+		if (waited_ms >= LOCK_WAIT_MS)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
 }
 
 static void unlock(void)
