@@ -232,27 +232,34 @@ static int publish(struct job *job)
 	return rc;
 }
 
+static void say_what_was_done(const struct job *job)
+{
+	const struct pass *p = &job->pass;
+
+	tool_say(who,
+		 "%" PRIu64 " rows of %" PRIu32 " labels from %" PRIu64 " snapshots with %" PRIu64
+		 " process-samples, written to %s",
+		 job->n_rows,
+		 job->is_selected ? job->selection.n_shown : mh_labels_count(p->labels),
+		 p->n_snapshots, p->stats.process_samples, job->table.name);
+	if (job->map_name)
+		tool_say(who, "the PID map is in %s", job->map_name);
+}
+
 /* What the user should know of a table that is written; returns the exit status. */
 static int say_notes(const struct job *job)
 {
 	const struct candles_config *c = job->config;
 	const struct mh_reader_stats *stats = &job->pass.stats;
 
-	if (job->is_selected && job->selection.n_left_out)
+	if (job->selection.n_left_out)
 		tool_say(who,
 			 "%" PRIu32 " labels are shown, those with the highest highs; %" PRIu32
 			 " are left out (--top N shows more%s)",
 			 job->selection.n_shown, job->selection.n_left_out,
 			 c->tidy ? "" : ", --all every one");
 	if (c->verbose)
-		tool_say(who,
-			 "%" PRIu64 " rows of %" PRIu32 " labels from %" PRIu64
-			 " snapshots with %" PRIu64 " process-samples; %s%s%s%s",
-			 job->n_rows,
-			 job->is_selected ? job->selection.n_shown
-					  : mh_labels_count(job->pass.labels),
-			 job->pass.n_snapshots, stats->process_samples, "table in ", c->output,
-			 job->map_name ? ", PID map in " : "", job->map_name ? job->map_name : "");
+		say_what_was_done(job);
 	if (!stats->damages)
 		return STATUS_OK;
 	tool_say(who,

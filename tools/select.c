@@ -14,13 +14,16 @@ enum { COMMAND_MAX = 8192 };
 
 static const mh_ms_t ENDLESS_MS = (mh_ms_t)36500 * 86400000;
 
+/* What the survey finds out about a series. */
+struct facts {
+	uint64_t high;
+	bool matches;
+};
+
 struct survey {
 	struct pass *pass;
 	const struct mh_match *match;
-	struct facts {
-		uint64_t high;
-		bool matches;
-	} * facts; /* by series */
+	struct facts *facts; /* by series */
 	uint32_t cap;
 	struct mh_buf command;
 };
