@@ -18,7 +18,8 @@ Usage: ./autogen.sh                    make the configure script, nothing else
 
 --run builds in build/, --check in build-check/. Both install the missing packages of .ci/packages,
 which needs root or a sudo that asks no password; where neither is at hand they print the line to
-type and exit with status 3. Nothing else needs root.
+type and exit with status 3. Nothing else needs root. (Debian starts a prometheus that is installed
+for the tests as a service: systemctl disable --now prometheus, if you do not want it.)
 END
 }
 
@@ -76,7 +77,7 @@ step_packages()
         step "packages: all there" "" true
         return
     fi
-    by_hand="apt-get install --no-install-recommends ${missing% }"
+    by_hand="apt-get update && apt-get install --no-install-recommends ${missing% }"
     if [ "$(root_command)" = false ]; then
         printf 'Debian packages are missing. Please run as root:\n\n  %s\n\n' "$by_hand" >&2
         exit 3
