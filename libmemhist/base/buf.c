@@ -36,6 +36,10 @@ char *mh_buf_reserve(struct mh_buf *b, size_t more)
 	/* one byte more than asked, for mh_buf_str() */
 	if (want < b->cap)
 		return b->data + b->len;
+	if (want >= SIZE_MAX / 2) {
+		b->error = -ENOMEM;
+		return NULL;
+	}
 	cap = b->cap ? b->cap : SMALLEST;
 	while (cap <= want)
 		cap *= 2;

@@ -12,4 +12,7 @@
  * mh_crc32c(mh_crc32c(0, a, n), b, m) is the CRC of a followed by b. */
 uint32_t mh_crc32c(uint32_t crc, const void *bytes, size_t len);
 
+/* The same without the processor's instruction, so that a test can compare them. */
+uint32_t mh_crc32c_portable(uint32_t crc, const void *bytes, size_t len);
+
 #endif

@@ -1,15 +1,28 @@
 /* Sentences about failures: formatted once, cut rather than overrun, safe to show. */
 #include "libmemhist/base/err.h"
 
+#include "libmemhist/base/escape.h"
+
 #include <stdio.h>
 #include <string.h>
 
-/* Control bytes must not reach a terminal or a log line through a file name in a sentence. */
+/*
+ * Control characters must not reach a terminal or a log line through a file name in a sentence, nor
+ * bytes that are no UTF-8, such as half a character where the sentence was cut.
+ */
 static void disarm(char *text)
 {
-	for (unsigned char *p = (unsigned char *)text; *p; p++)
-		if (*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	size_t len = strlen(text), n;
+
+	for (size_t i = 0; i < len; i += n) {
+		const unsigned char *p = (unsigned char *)text + i;
+
+		n = mh_utf8_length(text + i, len - i);
+		if (n && *p >= 0x20 && *p != 0x7f && !(*p == 0xc2 && p[1] < 0xa0))
+			continue;
+		text[i] = '?';
+		n = 1;
+	}
 }
 
 int mh_errf(struct mh_err *err, int rc, const char *fmt, ...)
