@@ -97,6 +97,11 @@ static int open_beside(struct outfile *o, mode_t mode)
 
 	if (!copy)
 		return -ENOMEM;
+	/* without /proc it could never be given a name */
+	if (access("/proc/self/fd", X_OK)) {
+		free(copy);
+		return open_named(o, mode);
+	}
 	o->fd = open(dirname(copy), O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
 	free(copy);
 	if (o->fd >= 0)

@@ -91,7 +91,8 @@ int tool_end(const char *who, int status)
 		signal(caught, SIG_DFL);
 		raise(caught);
 	}
-	if (fflush(stdout) && errno != EPIPE) {
+	/* an error may have come earlier, or come only now */
+	if ((ferror(stdout) || fflush(stdout)) && errno != EPIPE) {
 		struct mh_err err;
 
 		mh_err_sys(&err, -errno, "cannot write standard output");

@@ -7,7 +7,6 @@
 struct collector {
 	struct top top;
 	const struct selection *selection;
-	bool has_base;
 };
 
 static int bar_of(const struct collector *c, mh_ms_t start_ms)
@@ -26,9 +25,6 @@ static int on_candle(void *arg, uint32_t series, const struct mh_candle *candle)
 
 	if (series >= c->selection->n_series || c->selection->place[series] == NOT_SHOWN)
 		return 0;
-	if (!c->has_base)
-		c->top.base_ms = candle->start_ms;
-	c->has_base = true;
 	row = &c->top.row[c->selection->place[series]];
 	bar = bar_of(c, candle->start_ms);
 	candle_merge(&row->whole, candle);
@@ -47,13 +43,14 @@ static int by_high(const void *a, const void *b)
 	return x->series < y->series ? -1 : x->series > y->series;
 }
 
-/* One bar less than there is room for, since the first window may begin before the span. */
-static mh_ms_t bar_width(const struct pass *survey)
+/* Where bars begin and how wide they are. One less than there is room for covers the span, since
+ * the first window may begin before it. */
+static void lay_out_bars(struct top *top, const struct pass *survey, bool utc)
 {
-	mh_ms_t span_ms = survey->last.wall_ms - survey->first.wall_ms;
-	mh_ms_t width_ms = (span_ms / (TOP_BARS - 1) / 1000 + 1) * 1000;
+	mh_ms_t span_ms = survey->last.wall_ms - survey->first.wall_ms, end_ms;
 
-	return span_ms < 0 ? 1000 : width_ms;
+	top->bar_ms = span_ms < 0 ? 1000 : (span_ms / (TOP_BARS - 1) / 1000 + 1) * 1000;
+	mh_window(survey->first.wall_ms, top->bar_ms, utc, &top->base_ms, &end_ms);
 }
 
 int top_collect(struct top *ret, const struct selection *selection, struct pass *pass,
@@ -62,7 +59,7 @@ int top_collect(struct top *ret, const struct selection *selection, struct pass 
 	struct collector c = {.selection = selection};
 	int rc;
 
-	c.top.bar_ms = bar_width(survey);
+	lay_out_bars(&c.top, survey, pass->utc);
 	c.top.n_rows = selection->n_shown;
 	c.top.row = calloc((size_t)c.top.n_rows + 1, sizeof(*c.top.row));
 	if (!c.top.row)

@@ -152,6 +152,22 @@ def the_biggest_processes_have_sparklines():
     assert len({line.find("M") for line in lines[1:]}) == 1
 
 
+def sparklines_begin_with_the_span():
+    lib.record([row(s, 1, 4) for s in range(20)] +
+               [row(s, p, [4, 9000][p - 1]) for s in range(20, 62) for p in (1, 2)])
+    line = memhist("status", "--history", "history", "--top", 1).text.splitlines()[-1]
+    assert re.match(r"  2 +8\.8 MiB +8\.8 MiB  ( {9,12})█{20,22} +a$", line), line
+
+
+def a_full_disk_is_noticed():
+    lib.record([row(0, 1, 4)])
+    for command in "status", "verify", "dump", "--help":
+        with open("/dev/full", "w") as full:
+            args = [command] + ["--history", "history"] * (command != "--help")
+            found = memhist(*args, status=lib.OTHER, stdout=full)
+            assert "standard output: No space left" in found.err
+
+
 def status_says_who_writes():
     lib.record([row(0, 1, 4)])
     with open("history/LOCK", "r+") as lock:
@@ -206,6 +222,8 @@ lib.run_tests([
     options_may_be_written_in_all_ways,
     status_tells_what_there_is,
     the_biggest_processes_have_sparklines,
+    sparklines_begin_with_the_span,
+    a_full_disk_is_noticed,
     status_says_who_writes,
     dump_prints_what_happened,
 ])
