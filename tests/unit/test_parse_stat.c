@@ -216,12 +216,10 @@ static void broken_stat_is_refused(void **state)
 		"7 (x) S 4294967296 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
 		"7 (x) S 0 0 0 0 0 4294967296 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
 		"7 (x) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 4294967296 0 0 0 0 0 0 0 0\n",
-		/* 27 fields; something after the last; a comm longer than any kernel's */
+		/* 27 fields; something after the last */
 		"7 (x) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
 		"7 (x) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 \n",
-		"7 (x) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 more\n",
-		"7 (0123456789012345678901234567890123456789012345678901234567890123x) "
-		"S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"};
+		"7 (x) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 more\n"};
 	struct mh_stat stat;
 
 	(void)state;
@@ -245,6 +243,18 @@ static void broken_stat_is_refused(void **state)
 	assert_int_equal(parse_stat("7 (x) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1 1 1 0 0 0 0\n",
 				    58, &stat),
 			 0);
+}
+
+static void comm_has_a_limit(void **state)
+{
+	struct mh_stat stat;
+	char comm[65], text[512];
+
+	(void)state;
+	memset(comm, 'a', sizeof(comm));
+	assert_int_equal(parse_stat(text, stat_with_comm(text, sizeof(text), comm, 64), &stat), 0);
+	assert_int_equal(parse_stat(text, stat_with_comm(text, sizeof(text), comm, 65), &stat),
+			 -EBADMSG);
 }
 
 static void later_kernels_may_append_to_stat(void **state)
@@ -321,6 +331,7 @@ int main(void)
 		cmocka_unit_test(workers_of_the_kernel_keep_one_name),
 		cmocka_unit_test(no_cut_stat_is_taken),
 		cmocka_unit_test(broken_stat_is_refused),
+		cmocka_unit_test(comm_has_a_limit),
 		cmocka_unit_test(later_kernels_may_append_to_stat),
 		cmocka_unit_test(statm_gives_its_first_two),
 		cmocka_unit_test(broken_statm_is_refused),
