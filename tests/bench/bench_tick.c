@@ -1,0 +1,219 @@
+/*
+ * What one tick of the sampler costs, history included, beside one run of ps on the same processes.
+ *
+ *     bench_tick [PROCESSES [ROUNDS]]        2000 and 31 when not given
+ *
+ * Ticks and runs of ps alternate, so that both meet the same machine. Cost is CPU time, user and
+ * system, of the process that works, divided by the processes it has to look at: for ps those that
+ * /proc lists, for memhist those without kernel threads, which it leaves out.
+ */
+#include "libmemhist/sampler.h"
+
+#include "tests/bench/crowd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PROCESSES = 2000, ROUNDS = 31, ROUNDS_MAX = 1001, WARM_UP = 5, INTERVAL_MS = 1000 };
+
+static const char ps_command[] = "ps -eo pid,ppid,user,rss,vsz,cmd";
+static const double tick_target_us = 6.0, ps_target_ratio = 5.0;
+
+extern char **environ;
+
+/* Microseconds per process, one per round. */
+struct figures {
+	double value[ROUNDS_MAX];
+	int n;
+};
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double quantile(struct figures *f, double q)
+{
+	qsort(f->value, (size_t)f->n, sizeof(double), ascending);
+	return f->value[(int)(q * (f->n - 1) + 0.5)];
+}
+
+static double own_cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static uint32_t count_listed(void)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	uint32_t n = 0;
+
+	while (dir && (entry = readdir(dir)))
+		n += entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* CPU time of one run of ps in microseconds, negative when it cannot be run. */
+static double run_ps(void)
+{
+	static char name[] = "ps", option[] = "-eo", columns[] = "pid,ppid,user,rss,vsz,cmd";
+	char *argv[] = {name, option, columns, NULL};
+	posix_spawn_file_actions_t actions;
+	struct rusage usage;
+	int status, rc;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	rc = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (rc || wait4(pid, &status, 0, &usage) != pid || status)
+		return -1;
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+static int measure(struct mh_sampler *sampler, int rounds, struct figures *tick, struct figures *ps)
+{
+	const struct mh_snapshot *snapshot;
+	struct mh_err err;
+
+	for (int round = -WARM_UP; round < rounds; round++) {
+		double before = own_cpu_us(), tick_us, ps_us;
+
+		if (mh_sampler_tick(sampler, mh_now(), &snapshot, &err)) {
+			fprintf(stderr, "bench_tick: %s\n", err.text);
+			return 1;
+		}
+		tick_us = own_cpu_us() - before;
+		ps_us = run_ps();
+		if (ps_us < 0) {
+			fprintf(stderr, "bench_tick: cannot run %s\n", ps_command);
+			return 1;
+		}
+		if (round < 0)
+			continue;
+		tick->value[tick->n++] = tick_us / snapshot->n_live;
+		ps->value[ps->n++] = ps_us / count_listed();
+	}
+	return 0;
+}
+
+static void print_row(const char *name, struct figures *f)
+{
+	printf("  %-42s %7.2f   %7.2f … %.2f\n", name, quantile(f, 0.5), quantile(f, 0),
+	       quantile(f, 1));
+}
+
+static int report(const struct mh_sampler *sampler, struct figures *tick, struct figures *ps)
+{
+	double tick_us = quantile(tick, 0.5), ratio = quantile(ps, 0.5) / tick_us;
+	struct mh_sampler_status status;
+
+	mh_sampler_status(sampler, &status);
+	if (status.history_error) {
+		fprintf(stderr, "bench_tick: %s\n", status.history_message.text);
+		return 1;
+	}
+	printf("  %-42s  median        min … max\n", "CPU µs per process");
+	print_row("memhist, one tick with history", tick);
+	print_row(ps_command, ps);
+	printf("  memhist / ps: 1/%.1f; %u statm descriptors kept; %.2f bytes of history per "
+	       "process and tick\n",
+	       ratio, status.scan.open_files,
+	       (double)status.history.bytes / (double)status.history.process_samples);
+	if (status.scan.processes / status.scan.scans > 2 * PROCESSES)
+		return 0; /* the bars are for the default crowd */
+	printf("  wanted: at most %.0f µs and 1/%.0f of ps: %s\n", tick_target_us, ps_target_ratio,
+	       tick_us <= tick_target_us && ratio >= ps_target_ratio ? "met" : "MISSED");
+	return 0;
+}
+
+static int remove_history(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+	return rmdir(path);
+}
+
+static int bench(uint32_t processes, int rounds, const char *history)
+{
+	const struct mh_sampler_config config = {.history_dir = history,
+						 .interval_ms = INTERVAL_MS};
+	static struct figures tick, ps;
+	struct mh_sampler *sampler;
+	struct crowd crowd;
+	struct mh_err err;
+	int rc = crowd_start(&crowd, processes);
+
+	if (rc) {
+		fprintf(stderr, "bench_tick: %" PRIu32 " of %" PRIu32 " processes started\n",
+			crowd.n, processes);
+		rc = 1;
+	} else if (mh_sampler_new(&sampler, &config, &err)) {
+		fprintf(stderr, "bench_tick: %s\n", err.text);
+		rc = 1;
+	} else {
+		printf("bench_tick: %" PRIu32 " processes started, %" PRIu32 " listed, %d rounds\n",
+		       processes, count_listed(), rounds);
+		rc = measure(sampler, rounds, &tick, &ps);
+		if (!rc)
+			rc = report(sampler, &tick, &ps);
+		mh_sampler_free(sampler);
+	}
+	crowd_end(&crowd);
+	return rc;
+}
+
+static bool number(const char *text, unsigned long max, unsigned long *ret)
+{
+	char *end;
+
+	*ret = strtoul(text, &end, 10);
+	return *text >= '0' && *text <= '9' && !*end && *ret && *ret <= max;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long processes = PROCESSES, rounds = ROUNDS;
+	char history[] = "/tmp/memhist-bench-XXXXXX";
+	int rc;
+
+	if (argc > 3 || (argc > 1 && !number(argv[1], 1000000, &processes)) ||
+	    (argc > 2 && !number(argv[2], ROUNDS_MAX, &rounds))) {
+		fprintf(stderr, "usage: bench_tick [PROCESSES [ROUNDS]]\n");
+		return 2;
+	}
+	if (!mkdtemp(history)) {
+		perror("bench_tick: a folder for the history");
+		return 1;
+	}
+	rc = bench((uint32_t)processes, (int)rounds, history);
+	remove_history(history);
+	return rc;
+}
