@@ -138,12 +138,12 @@ static int reserve_item(struct mh_strset *set)
 
 int mh_strset_add(struct mh_strset *set, const char *bytes, size_t len, uint32_t *ret_index)
 {
-	uint32_t hash = mh_hash_bytes(bytes, len);
-	uint32_t *bucket;
+	uint32_t *bucket, hash;
 	struct mh_str *str;
 
 	if (len > UINT32_MAX / 2 || reserve_item(set))
 		return -ENOMEM;
+	hash = mh_hash_bytes(bytes, len);
 	bucket = find_bucket(set, bytes, len, hash);
 	if (*bucket) {
 		*ret_index = *bucket - 1;
