@@ -7,13 +7,14 @@
  *       when it breaks and once when it works again.
  *   P2  Values do not depend on the history. When it cannot be opened or written (another writer,
  *       no such directory, a full disk), values go on and the history is tried again.
- *   P3  Reads and the shutdown do not wait for a disk: collectd joins its read threads, so a read
- *       that hangs is a daemon that does not stop. They wait for `lock` at most LOCK_WAIT_MS; a
- *       flush may wait for the disk and hold the lock meanwhile.
+ *   P3  A read waits for no flush: collectd joins its read threads at shutdown, so a read that
+ *       hangs is a daemon that does not stop. Reads and the shutdown wait for `lock` at most
+ *       LOCK_WAIT_MS; a flush may wait for its disk and hold the lock meanwhile. (Where no flush
+ *       hangs already, the shutdown itself waits for the disk: that is its last service.)
  *   P4  The state is static and belongs to init and shutdown. collectd frees a callback's user_data
  *       before the last flush and the shutdown, so there is none.
- *   P5  Parsing the configuration does nothing else ("collectd -t" ends after it), and in a daemon
- * it happens in a process that is about to fork: no thread, file or lock before init.
+ *   P5  Parsing the configuration does nothing else: a mere check of the configuration ends after
+ *       it, and a daemon is about to fork. No thread, file or lock before init.
  *
  * Reads come from a different thread each time, but never two at once; flushes come from others at
  * any time.
@@ -36,6 +37,8 @@ enum {
 	LOCK_ASK_MS = 5,
 	HISTORY_RETRY_S = 60,
 };
+
+static const mh_boot_ns_t NS_PER_S = 1000000000;
 
 /* Something that can break and recover. */
 struct trouble {
@@ -137,8 +140,7 @@ static bool wants_history(void)
 	return plugin.config.history_dir[0];
 }
 
-/* Sample with a new sampler from now on, with a history or without; the old one stays on failure.
- */
+/* From now on, sample with a new sampler, with a history or without. On failure the old stays. */
 static int use_sampler(bool with_history, struct mh_err *err)
 {
 	struct mh_sampler_config config = {
@@ -161,19 +163,19 @@ static int use_sampler(bool with_history, struct mh_err *err)
 static int start_sampler(struct mh_err *err)
 {
 	struct mh_err reason;
-	int rc = 0;
+	int history, rc;
 
-	if (wants_history()) {
-		rc = use_sampler(true, &reason);
-		if (!rc)
-			return 0;
-		plugin.retry_ns = mh_now().boot_ns + HISTORY_RETRY_S * 1000000000ull;
-	}
+	if (!wants_history())
+		return use_sampler(false, err);
+	history = use_sampler(true, &reason);
+	if (!history)
+		return 0;
+	plugin.retry_ns = mh_now().boot_ns + HISTORY_RETRY_S * NS_PER_S;
 	/* if this fails too, it was not the history */
-	if (use_sampler(false, err))
-		return -1;
-	tell(&plugin.history, rc, reason.text);
-	return 0;
+	rc = use_sampler(false, err);
+	if (!rc)
+		tell(&plugin.history, history, reason.text);
+	return rc;
 }
 
 static void retry_history(mh_boot_ns_t now)
@@ -182,7 +184,7 @@ static void retry_history(mh_boot_ns_t now)
 
 	if (!wants_history() || plugin.has_history || now < plugin.retry_ns)
 		return;
-	plugin.retry_ns = now + HISTORY_RETRY_S * 1000000000ull;
+	plugin.retry_ns = now + HISTORY_RETRY_S * NS_PER_S;
 	/* a failure has been told, and is told no second time */
 	use_sampler(true, &err);
 }
