@@ -108,7 +108,7 @@ def main():
     print(f"scrape            {statistics.median(first) * 1e3:.2f} ms when the page is written "
           f"({statistics.median(written) * 1e3:.2f} ms of it writing), "
           f"{statistics.median(again) * 1e3:.2f} ms when it is there already")
-    print(f"CPU, all of it    {cpu / (ticks - ticks_begin) * 1e3:.1f} ms a sample, scrapes included")
+    print(f"CPU, all of it    {cpu / (ticks - ticks_begin) * 1e3:.1f} ms a sample, with scrapes")
     met = max(rss) <= RSS_TARGET and end - begin <= GROWTH_TARGET
     print(f"targets           {'met' if met else 'MISSED'}: at most {RSS_TARGET // MIB} MiB, "
           f"growth at most {GROWTH_TARGET // 1024} KiB")

@@ -15,7 +15,7 @@ from exporter_lib import EXPORTER, Child, Exporter, run_tests, single, wait_for
 
 
 class Prometheus:
-    """A Prometheus that scrapes one target every second, in a folder of its own; use in a `with`."""
+    """A Prometheus in a folder of its own that scrapes one target every second; for a `with`."""
 
     def __init__(self, target_port):
         self.folder = tempfile.TemporaryDirectory(prefix="memhist-test-")
