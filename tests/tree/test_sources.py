@@ -91,12 +91,25 @@ def format_rules():
                     yield f"{path}:{number}: rule {rule} is not in docs/FORMAT.md"
 
 
+def named_files():
+    """Files that the documents name, in back quotes or links, and that are not there."""
+    name = re.compile(r"`([\w.-]+/[\w./-]+\.\w+)`|\]\(([\w./-]+)\)")
+    for path in ["README.md", *tree.sources(".md")]:
+        folder = (tree.ROOT / path).parent
+        for quoted, linked in name.findall(tree.text(path)):
+            if quoted.startswith("build") or "NAME" in quoted:  # made, or to be made
+                continue
+            if not (tree.ROOT / quoted if quoted else folder / linked).exists():
+                yield f"{path}: {quoted or linked}"
+
+
 tap = tree.Tap()
 tap.rule("every source file and script is in a Makemodule.am", unlisted())
 tap.rule("header guards say the path", list(guards()))
 tap.rule(f"no file is longer than {MAX_LINES} lines", list(too_long()))
 tap.rule("nothing is marked as unfinished", list(unfinished()))
 tap.rule("no path of somebody's machine", list(machine_paths()))
+tap.rule("files that the documents name exist", list(named_files()))
 tap.rule("no white space at line ends", list(whitespace()))
 tap.rule("rules of the format that code cites exist", list(format_rules()))
 if shutil.which("clang-format"):
