@@ -68,8 +68,15 @@ int mh_pidfile_stat(const struct mh_root *root, uint32_t pid, char text[MH_STAT_
 		    struct mh_stat *ret)
 {
 	int n = mh_pidfile_read(root, pid, "stat", text, MH_STAT_TEXT_MAX);
+	struct mh_stat stat;
+	int rc = n < 0 ? n : mh_parse_stat(text, (size_t)n, &stat);
 
-	return n < 0 ? n : mh_parse_stat(text, (size_t)n, ret);
+	if (rc)
+		return rc;
+	if (stat.pid != pid)
+		return -EBADMSG;
+	*ret = stat;
+	return 0;
 }
 
 int mh_pidfile_uid(const struct mh_root *root, uint32_t pid, uint32_t *ret)

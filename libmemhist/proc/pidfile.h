@@ -20,7 +20,7 @@ int mh_pidfile_read(const struct mh_root *root, uint32_t pid, const char *name, 
 /* Read statm from its beginning through a descriptor of it. */
 int mh_pidfile_statm(int fd, struct mh_statm *ret);
 
-/* Read stat; ret->comm points into `text`. */
+/* Read stat, which must be of `pid`; ret->comm points into `text`. */
 int mh_pidfile_stat(const struct mh_root *root, uint32_t pid, char text[MH_STAT_TEXT_MAX],
 		    struct mh_stat *ret);
 

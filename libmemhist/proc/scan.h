@@ -15,8 +15,11 @@
 struct mh_scan_config {
 	const struct mh_root *root; /* outlives the scanner */
 	bool kernel_threads;        /* take in kernel threads too */
-	uint32_t max_open_files;    /* statm descriptors kept open; 0 = 1024. Bounded further by
-				     * half of RLIMIT_NOFILE */
+	/*
+	 * statm descriptors kept open, where it is a procfs; 0 = 1024. Never more than half of
+	 * RLIMIT_NOFILE, and half as many after each pass that ran out of descriptors.
+	 */
+	uint32_t max_open_files;
 };
 
 /* What scans have met since the scanner was made. */

@@ -21,11 +21,9 @@
  * So statm of a known process counts when read through a kept descriptor (I1) or when its inode
  * number is the known one (I2); else stat is read and the start times are compared (I3). Equal
  * start times are the same process, unless it was last seen within the very tick in which it
- * started: only then a successor can have started in the same tick, and a doubt makes it another
- * process.
- *
- * None of this can be relied on in a directory that is no procfs (a recorded tree): there nothing
- * is kept open and stat is read for everybody in each pass.
+ * started: only then can a successor have the same, and a doubt makes it another process.
+ * Nothing of this holds in a directory that is no procfs (a recorded tree): there nothing is kept
+ * open and stat is read for everybody in each pass.
  *
  * Invariants between passes: state[slot].pid is 0 or the pid of a process that the last pass met;
  * fd >= 0 in those states only, pins.n of them in all. The steady state allocates nothing.
@@ -76,6 +74,7 @@ struct mh_scan {
 	struct mh_table *table; /* of this pass */
 	uint32_t pass;
 	uint64_t pass_tick; /* clock ticks after boot when this pass began */
+	bool want_fds;      /* this pass ran out of descriptors */
 	struct mh_listing listing;
 	struct state *state; /* by slot */
 	uint32_t n_states;
@@ -117,8 +116,6 @@ int mh_scan_procfs_new(struct mh_scan **ret, const struct mh_scan_config *config
 
 static void forget(struct mh_scan *scan, struct state *st)
 {
-	if (!st->pid)
-		return;
 	mh_pins_drop(&scan->pins, &st->fd);
 	st->pid = 0;
 }
@@ -128,7 +125,8 @@ void mh_scan_free(struct mh_scan *scan)
 	if (!scan)
 		return;
 	for (uint32_t i = 0; i < scan->n_states; i++)
-		forget(scan, &scan->state[i]);
+		if (scan->state[i].pid)
+			forget(scan, &scan->state[i]);
 	free(scan->state);
 	mh_listing_done(&scan->listing);
 	free(scan);
@@ -220,12 +218,12 @@ static int take_hold(struct mh_scan *scan, uint32_t pid, const struct state *st,
 /* Keep the descriptor for the passes to come when there is room; close it otherwise. */
 static void release_hold(struct mh_scan *scan, struct state *st, const struct hold *hold)
 {
-	if (!hold->kept && st)
+	if (hold->kept)
+		return;
+	if (st)
 		st->fd = mh_pins_keep(&scan->pins, hold->fd);
-	else if (!hold->kept)
+	else
 		close(hold->fd);
-	else if (st && scan->pins.n > scan->pins.max)
-		mh_pins_drop(&scan->pins, &st->fd);
 }
 
 /* Whether this pass is the turn of a pid for what is done every `every` passes. */
@@ -429,8 +427,7 @@ static bool note_failure(struct mh_scan *scan, const struct mh_listing_entry *en
 		break;
 	case -EMFILE:
 	case -ENFILE:
-		/* we may be the ones who use them up: keep less, for good */
-		mh_pins_halve(&scan->pins);
+		scan->want_fds = true;
 		scan->stats.failed++;
 		break;
 	default:
@@ -444,6 +441,24 @@ static bool note_failure(struct mh_scan *scan, const struct mh_listing_entry *en
 		st->pass = scan->pass;
 	}
 	return true;
+}
+
+/* Forget those who were not met in this pass: they have ended. */
+static void sweep(struct mh_scan *scan)
+{
+	/* we may be the one who uses the descriptors up: keep less, for good */
+	if (scan->want_fds)
+		mh_pins_halve(&scan->pins);
+	for (uint32_t slot = 0; slot < scan->n_states; slot++) {
+		struct state *st = &scan->state[slot];
+
+		if (!st->pid)
+			continue;
+		if (st->pass != scan->pass)
+			forget(scan, st);
+		else if (scan->pins.n > scan->pins.max)
+			mh_pins_drop(&scan->pins, &st->fd);
+	}
 }
 
 static uint64_t tick_now(const struct mh_scan *scan)
@@ -464,6 +479,7 @@ int mh_scan_pass(struct mh_scan *scan, struct mh_table *table, bool *ret_partial
 	scan->table = table;
 	scan->pass++;
 	scan->pass_tick = tick_now(scan);
+	scan->want_fds = false;
 	rc = mh_listing_read(&scan->listing, scan->root->fd);
 	if (rc)
 		return mh_err_sys(err, rc, "%s: processes cannot be listed", scan->root->path);
@@ -476,10 +492,7 @@ int mh_scan_pass(struct mh_scan *scan, struct mh_table *table, bool *ret_partial
 		if (rc && note_failure(scan, entry, rc))
 			partial = true;
 	}
-	/* those that were not met have ended */
-	for (uint32_t slot = 0; slot < scan->n_states; slot++)
-		if (scan->state[slot].pass != scan->pass)
-			forget(scan, &scan->state[slot]);
+	sweep(scan);
 	scan->stats.scans++;
 	*ret_partial = partial;
 	return 0;

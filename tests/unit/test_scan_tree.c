@@ -162,6 +162,21 @@ static void the_unreadable_keep_their_last_values(void **state)
 	}
 }
 
+static void a_stat_of_somebody_else_is_malformed(void **state)
+{
+	struct fixture f;
+	char from[512], to[512];
+
+	(void)state;
+	set_up(&f);
+	assert_int_equal(rename(tree_path(&f.tree, "10", from), tree_path(&f.tree, "11", to)), 0);
+	pass(&f);
+	assert_null(scene_find(&f.scene, 11));
+	assert_null(scene_find(&f.scene, 10));
+	assert_int_equal(scene_stats(&f.scene).malformed, 1);
+	tear_down(&f);
+}
+
 static void denials_are_counted(void **state)
 {
 	struct fixture f;
@@ -296,6 +311,7 @@ int main(void)
 		cmocka_unit_test(a_later_start_is_another_process),
 		cmocka_unit_test(replaced_files_are_the_same_process),
 		cmocka_unit_test(the_unreadable_keep_their_last_values),
+		cmocka_unit_test(a_stat_of_somebody_else_is_malformed),
 		cmocka_unit_test(denials_are_counted),
 		cmocka_unit_test(a_denied_successor_ends_the_one_before),
 		cmocka_unit_test(those_who_vanish_have_ended),
