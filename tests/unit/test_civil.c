@@ -84,6 +84,8 @@ static void changes_are_found_to_the_millisecond(void **state)
 	assert_int_equal(mh_civil_change(change, change + 1, false), INT64_MAX);
 	assert_int_equal(mh_civil_change(change - 86400000, change - 1, false), INT64_MAX);
 	assert_int_equal(mh_civil_change(change - 86400000, change + 86400000, true), INT64_MAX);
+	change = at("1949-10-02 01:00"); /* long before 1970 */
+	assert_int_equal(mh_civil_change(change - 86400000, change + 86400000, false), change);
 }
 
 int main(void)
