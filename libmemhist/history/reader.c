@@ -107,12 +107,17 @@ static bool has_newer_segment(struct mh_reader *r)
 	return r->list.file[r->list.n - 1].seq > r->last_seq;
 }
 
-/* Whether a writer may be in the middle of a frame at the end of this segment. */
-static bool is_being_written(struct mh_reader *r)
+/*
+ * Whether the writer has left the open segment for good. Asked before the last look at its end:
+ * what it wrote before it left is there by then.
+ */
+static bool is_left(struct mh_reader *r)
 {
 	int32_t pid;
 
-	return mh_dir_is_locked(r->dir_fd, &pid) && !has_newer_segment(r);
+	if (has_newer_segment(r))
+		return true;
+	return !r->options.follow && !mh_dir_is_locked(r->dir_fd, &pid);
 }
 
 static void close_segment(struct mh_reader *r)
@@ -120,7 +125,7 @@ static void close_segment(struct mh_reader *r)
 	bool torn;
 	uint64_t tail = mh_walk_tail(r->walk, &torn);
 
-	if (tail && !(torn && is_being_written(r)))
+	if (tail)
 		report(r, r->step.offset + r->step.size, tail, torn,
 		       torn ? "cut short by a crash" : "no valid frame");
 	mh_walk_close(r->walk);
@@ -214,7 +219,7 @@ static int take_frame(struct mh_reader *r, struct mh_err *err)
 /* Advance to the next snapshot, wanted or not: 1, 0 at the end, or -errno. */
 static int advance(struct mh_reader *r, struct mh_err *err)
 {
-	bool is_ended = false; /* the writer was seen to have left this segment */
+	bool is_ended = false; /* the writer was seen to have left, and this is the last look */
 
 	for (;;) {
 		int rc = have_segment(r, err);
@@ -232,9 +237,7 @@ static int advance(struct mh_reader *r, struct mh_err *err)
 			close_segment(r);
 			is_ended = false;
 		} else {
-			/* looked at once more after this, since the last frame may have come in
-			 * between */
-			is_ended = !r->options.follow || has_newer_segment(r);
+			is_ended = is_left(r);
 			if (!is_ended)
 				return 0;
 		}
