@@ -45,19 +45,20 @@ def a_follower_leaves_the_history_alone():
 
 
 def without_news_it_is_not_ready_until_the_writer_is_back():
-    with Exporter("--interval=200ms", "--history.dir=history") as writer:
+    with Exporter("--interval=1s", "--history.dir=history") as writer:
         with Exporter("--interval=100ms", "--history.dir=history") as follower:
             writer.kill()
             wait_for(lambda: follower.get("/-/ready")[0] == 503, what="unreadiness")
             assert b"no new snapshot in history" in follower.get("/-/ready")[2]
             page = follower.metrics()
             assert single(page, "memhist_up") == 0 and not figures(page)
-            with Exporter("--interval=200ms", "--history.dir=history") as successor:
+            with Exporter("--interval=1s", "--history.dir=history") as successor:
                 wait_for(lambda: follower.get("/-/ready")[0] == 200, what="readiness")
                 assert figures(follower.metrics())
                 assert single(successor.metrics(), "memhist_history_following") == 0
             log = follower.read_log()
-            assert log.count("no current sample") == 1 and "current again" in log, log
+            assert "no current sample" in log and "current again" in log, log
+            assert log.count("\n") < 10, log  # said when it changes, not at every look
 
 
 def it_is_not_ready_before_the_first_snapshot():

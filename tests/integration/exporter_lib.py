@@ -42,7 +42,8 @@ class Exporter:
     def __init__(self, *flags, ready=True):
         self.log = tempfile.NamedTemporaryFile(prefix="memhist-test-", suffix=".log")
         self.process = subprocess.Popen(
-            [EXPORTER, "--web.listen-address=127.0.0.1:0", *flags],
+            # a place for every program, however many the machine runs just now
+            [EXPORTER, "--web.listen-address=127.0.0.1:0", "--groups.max=10000", *flags],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         try:
             found = wait_for(lambda: re.search(r"listening on 127\.0\.0\.1:(\d+)", self.read_log())
