@@ -20,12 +20,12 @@ enum {
 	SELECT_MAX = 1024,  /* patterns of one list */
 	SHOWN_MAX = 64,     /* bytes of a pattern repeated in a sentence about it */
 	/*
-	 * Effort for one name. The step limit is a hundred times what a sane pattern takes on a
+	 * Effort for one name. The step limit is ten times what a sane pattern takes on a
 	 * long command line, and at most about a millisecond of a pattern that explodes.
 	 */
 	STEPS_MAX = 100000,
 	DEPTH_MAX = 20000,
-	HEAP_MAX_KIB = 1024,
+	HEAP_MAX_KIB = 8192, /* taken by the interpreter alone, and by long names */
 	JIT_STACK_BYTES = 32 * 1024,
 	JIT_STACK_MAX_BYTES = 512 * 1024, /* address space; pages come when they are touched */
 };

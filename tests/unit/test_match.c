@@ -141,8 +141,9 @@ static void a_pattern_cannot_reach_the_terminal_through_its_sentence(void **stat
 /* Without the limits each of these would run for longer than the universe has. */
 static void effort_is_bounded(void **state)
 {
-	static const char *const patterns[] = {"/^(a+)+$/", "/^(a|aa)+$/", "/^(a|b|ab)*c?$/",
-					       "/^(?:(?:a*)*)*$/", "/(a?){50}a{60}$/"};
+	static const char *const patterns[] = {
+		"/^(a+)+$/",        "/^(a|aa)+$/",        "/^(a|b|ab)*c?$/",     "/^(?:(?:a*)*)*$/",
+		"/(a?){50}a{60}$/", "/(*NO_JIT)^(a+)+$/", "/(*NO_JIT)^(a|aa)+$/"};
 	char name[4096];
 
 	(void)state;
@@ -154,7 +155,8 @@ static void effort_is_bounded(void **state)
 	}
 }
 
-/* ... and they leave honest patterns alone, on the longest command line that is kept. */
+/* ... and they leave honest patterns alone, on the longest command line that is kept, also where
+ * the system allows no just-in-time code. */
 static void honest_patterns_on_long_names_are_within_the_limits(void **state)
 {
 	char name[4096];
@@ -165,6 +167,12 @@ static void honest_patterns_on_long_names_are_within_the_limits(void **state)
 	assert_true(matches_as("/^.*foo.*bar$/", MH_MATCH_EXACT, name, sizeof(name)));
 	assert_true(matches_as("/^(?:a|b)*foobar$/", MH_MATCH_EXACT, name, sizeof(name)));
 	assert_true(matches_as("/[^ ]+bar/", MH_MATCH_EXACT, name, sizeof(name)));
+	assert_true(matches_as("/(*NO_JIT)^.*foo.*bar$/", MH_MATCH_EXACT, name, sizeof(name)));
+	assert_true(matches_as("/(*NO_JIT)^(?:a|b)*foobar$/", MH_MATCH_EXACT, name, sizeof(name)));
+	assert_true(matches_as("/(*NO_JIT)^(a|b)*foobar$/", MH_MATCH_EXACT, name, sizeof(name)));
+	assert_true(matches_as("/^((a|b)(a|b))*foobar$/", MH_MATCH_EXACT, name, sizeof(name)));
+	assert_true(
+		matches_as("/(*NO_JIT)^((a|b)(a|b))*foobar$/", MH_MATCH_EXACT, name, sizeof(name)));
 }
 
 static void a_match_is_used_again_and_again(void **state)
