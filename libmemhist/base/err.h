@@ -18,7 +18,8 @@
 #include <stdarg.h>
 
 struct mh_err {
-	char text[512]; /* always NUL-terminated; cut at its end when longer */
+	/* NUL-terminated UTF-8 without control characters; cut at its end when longer */
+	char text[512];
 };
 
 /* Write a sentence; returns `rc`, so that `return mh_errf(err, -EINVAL, "…")` reads well. */

@@ -29,9 +29,9 @@
 #define MH_GROUP_UNNAMED "(unnamed)" /* processes whose name is empty */
 
 struct mh_group {
-	const char *name;     /* as spelled, NUL-terminated; valid until the next update */
-	uint32_t name_len;    /* at most 3 * MH_COMM_MAX */
-	uint32_t n_processes; /* at least 1 */
+	const char *name; /* as spelled, NUL-terminated; valid until the next update */
+	uint32_t name_len;
+	uint32_t n_processes;           /* at least 1 */
 	uint64_t value[MH_FIELD_COUNT]; /* sums, pages */
 };
 

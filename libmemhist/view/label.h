@@ -10,7 +10,7 @@
  * A process that loses its command line keeps the one it had: a zombie is still what died.
  *
  * An update costs by births and renames, not by processes alive. Series are never forgotten: each
- * takes some 80 bytes, and its command, which is shared by all series that have the same.
+ * takes some 100 bytes, and its command, which is shared by all series that have the same.
  */
 #ifndef MEMHIST_VIEW_LABEL_H
 #define MEMHIST_VIEW_LABEL_H
