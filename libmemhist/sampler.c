@@ -69,6 +69,7 @@ static int open_all(struct mh_sampler *s, const struct mh_sampler_config *config
 {
 	const struct mh_scan_config scan = {
 		.root = &s->root,
+		.backend = config->backend,
 		.kernel_threads = config->kernel_threads,
 	};
 	int rc = mh_root_open(&s->root, config->procfs ? config->procfs : "/proc", err);
@@ -81,9 +82,12 @@ static int open_all(struct mh_sampler *s, const struct mh_sampler_config *config
 				  "%s/sys/kernel/random/boot_id: cannot be read, and processes are "
 				  "told apart by it",
 				  s->root.path);
-	if (mh_table_new(&s->table, 0) || mh_scan_procfs_new(&s->scan, &scan))
-		return mh_err_sys(err, -ENOMEM, "sampling %s", s->root.path);
-	return config->history_dir ? open_history(s, config->history_dir, err) : 0;
+	rc = mh_table_new(&s->table, 0);
+	if (rc)
+		return mh_err_sys(err, rc, "sampling %s", s->root.path);
+	/* who may not write will not sample either, and need not look how that could be done */
+	rc = config->history_dir ? open_history(s, config->history_dir, err) : 0;
+	return rc ? rc : mh_scan_new(&s->scan, &scan, err);
 }
 
 int mh_sampler_new(struct mh_sampler **ret, const struct mh_sampler_config *config,
@@ -216,6 +220,7 @@ void mh_sampler_status(const struct mh_sampler *s, struct mh_sampler_status *ret
 		.history_error = s->history_error,
 		.history_message = s->history_message,
 	};
+	mh_scan_backend(s->scan, &ret->backend, &ret->backend_reason);
 	mh_scan_stats(s->scan, &ret->scan);
 	if (s->writer)
 		mh_writer_stats(s->writer, &ret->history);

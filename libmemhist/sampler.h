@@ -26,6 +26,7 @@ struct mh_sampler_config {
 	const char *history_dir; /* NULL = keep no history */
 	uint32_t interval_ms;    /* how often ticks are due: 100 … 86,400,000 */
 	bool kernel_threads;
+	enum mh_scan_backend backend; /* how processes are read; 0 = the best way there is */
 };
 
 /*
@@ -51,6 +52,8 @@ int mh_sampler_sync(struct mh_sampler *s, struct mh_err *err);
 struct mh_sampler_status {
 	uint64_t ticks;
 	uint64_t failed_ticks;
+	const char *backend;        /* the one in use */
+	const char *backend_reason; /* why no better one; "" or a sentence; the sampler's */
 	struct mh_scan_stats scan;
 	bool has_history;
 	struct mh_writer_stats history;

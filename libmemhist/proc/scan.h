@@ -1,6 +1,6 @@
 /*
- * Scanning: one pass over all processes into a process table. The interface that every backend
- * has; procfs is one (scan_procfs.c).
+ * Scanning: one pass over all processes into a process table. The interface of all backends: BPF
+ * in two ways, where the kernel and our privileges allow it, and procfs, which is always there.
  *
  * A process that vanishes in mid-scan is data, not an error. A permission denied is counted, and a
  * live process that could not be read keeps its last values (the snapshot is `partial`).
@@ -12,14 +12,32 @@
 #include "libmemhist/model/table.h"
 #include "libmemhist/proc/root.h"
 
+enum mh_scan_backend {
+	MH_SCAN_AUTO,    /* the first of the others that can be had */
+	MH_SCAN_BPF,     /* one program walks the kernel's list: Linux 6.7 or later */
+	MH_SCAN_BPF_SEQ, /* the kernel's iterator over tasks: Linux 5.8 or later */
+	MH_SCAN_PROCFS,
+};
+
+/* "auto", "bpf", "bpf-seq", "procfs". Returns 0 or -EINVAL. */
+int mh_scan_backend_parse(const char *text, enum mh_scan_backend *ret);
+const char *mh_scan_backend_name(enum mh_scan_backend backend);
+
 struct mh_scan_config {
 	const struct mh_root *root; /* outlives the scanner */
-	bool kernel_threads;        /* take in kernel threads too */
+	enum mh_scan_backend backend;
+	bool kernel_threads; /* take in kernel threads too */
 	/*
 	 * statm descriptors kept open, where it is a procfs; 0 = 1024. Never more than half of
 	 * RLIMIT_NOFILE, and half as many after each pass that ran out of descriptors.
 	 */
 	uint32_t max_open_files;
+	/*
+	 * BPF: up to so many CPUs, RSS is that of statm; 0 = 16. On more it lacks what each CPU has
+	 * not booked yet, since that costs a cache line per CPU and process. At most 256.
+	 */
+	uint32_t exact_cpus;
+	uint32_t bpf_window; /* BPF: records mapped at once; 0 = twice the processes */
 };
 
 /* What scans have met since the scanner was made. */
@@ -36,9 +54,16 @@ struct mh_scan_stats {
 
 struct mh_scan;
 
-/* Returns 0 or -ENOMEM. */
-int mh_scan_procfs_new(struct mh_scan **ret, const struct mh_scan_config *config);
+/*
+ * Make a scanner. Programs of BPF are loaded and compared with /proc here; afterwards a scanner
+ * needs no privilege. A backend that was asked for and cannot be had is an error: -ENOTSUP, -EPERM,
+ * -EBADMSG (it counts differently than /proc) or others, and *err says why.
+ */
+int mh_scan_new(struct mh_scan **ret, const struct mh_scan_config *config, struct mh_err *err);
 void mh_scan_free(struct mh_scan *scan);
+
+/* The backend's name, and why it is no better one: "" or a sentence. Both live as `scan` does. */
+void mh_scan_backend(const struct mh_scan *scan, const char **ret_name, const char **ret_reason);
 
 /* The fields this scanner measures. */
 mh_fields_t mh_scan_fields(const struct mh_scan *scan);

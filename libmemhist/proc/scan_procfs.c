@@ -25,14 +25,14 @@
  * Nothing of this holds in a directory that is no procfs (a recorded tree): there nothing is kept
  * open and stat is read for everybody in each pass.
  *
- * Invariants between passes: state[slot].pid is 0 or the pid of a process that the last pass met;
+ * Invariants between passes: states[slot].pid is 0 or the pid of a process that the last pass met;
  * fd >= 0 in those states only, pins.n of them in all. The steady state allocates nothing.
  */
-#include "libmemhist/proc/scan.h"
+#include "libmemhist/proc/scan_backend.h"
 
-#include "libmemhist/proc/listing.h"
 #include "libmemhist/proc/pidfile.h"
 #include "libmemhist/proc/pins.h"
+#include "libmemhist/proc/slots.h"
 
 #include <errno.h>
 #include <linux/magic.h>
@@ -63,7 +63,8 @@ struct state {
 	uint64_t start_stack;
 };
 
-struct mh_scan {
+struct procfs_scan {
+	struct mh_scan base;
 	const struct mh_root *root;
 	bool kernel_threads;
 	bool is_procfs;
@@ -76,9 +77,7 @@ struct mh_scan {
 	uint64_t pass_tick; /* clock ticks after boot when this pass began */
 	bool want_fds;      /* this pass ran out of descriptors */
 	struct mh_listing listing;
-	struct state *state; /* by slot */
-	uint32_t n_states;
-	struct mh_scan_stats stats;
+	struct mh_slots states; /* struct state by slot */
 
 	char stat[MH_STAT_TEXT_MAX];
 	char cmdline[MH_CMDLINE_MAX];
@@ -93,92 +92,23 @@ struct hold {
 	struct mh_statm statm;
 };
 
-/* --- making and ending ------------------------------------------------------------------------ */
+/* --- one process ------------------------------------------------------------------------------ */
 
-int mh_scan_procfs_new(struct mh_scan **ret, const struct mh_scan_config *config)
-{
-	struct mh_scan *scan = calloc(1, sizeof(*scan));
-	struct statfs fs;
-
-	if (!scan)
-		return -ENOMEM;
-	scan->root = config->root;
-	scan->kernel_threads = config->kernel_threads;
-	scan->is_procfs = !fstatfs(config->root->fd, &fs) && fs.f_type == PROC_SUPER_MAGIC;
-	scan->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-	scan->tick_ns = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
-	if (scan->is_procfs)
-		mh_pins_init(&scan->pins,
-			     config->max_open_files ? config->max_open_files : DEFAULT_OPEN_FILES);
-	*ret = scan;
-	return 0;
-}
-
-static void forget(struct mh_scan *scan, struct state *st)
+static void forget(struct procfs_scan *scan, struct state *st)
 {
 	mh_pins_drop(&scan->pins, &st->fd);
 	st->pid = 0;
 }
 
-void mh_scan_free(struct mh_scan *scan)
-{
-	if (!scan)
-		return;
-	for (uint32_t i = 0; i < scan->n_states; i++)
-		if (scan->state[i].pid)
-			forget(scan, &scan->state[i]);
-	free(scan->state);
-	mh_listing_done(&scan->listing);
-	free(scan);
-}
-
-mh_fields_t mh_scan_fields(const struct mh_scan *scan)
-{
-	(void)scan;
-	return MH_FIELDS(RSS) | MH_FIELDS(VSZ);
-}
-
-void mh_scan_stats(const struct mh_scan *scan, struct mh_scan_stats *ret)
-{
-	*ret = scan->stats;
-	ret->open_files = scan->pins.n;
-}
-
-/* --- one process ------------------------------------------------------------------------------ */
-
-/* The state of a slot; NULL without memory. */
-static struct state *state_of(struct mh_scan *scan, uint32_t slot)
-{
-	if (slot >= scan->n_states) {
-		uint32_t n = scan->n_states ? scan->n_states : 64;
-		struct state *bigger;
-
-		while (n <= slot)
-			n *= 2;
-		bigger = reallocarray(scan->state, n, sizeof(*bigger));
-		if (!bigger)
-			return NULL;
-		memset(bigger + scan->n_states, 0, (n - scan->n_states) * sizeof(*bigger));
-		scan->state = bigger;
-		scan->n_states = n;
-	}
-	return &scan->state[slot];
-}
-
 /* What is remembered of a live process, or NULL: nothing. */
-static struct state *known(const struct mh_scan *scan, const struct mh_process *p)
+static struct state *known(const struct procfs_scan *scan, const struct mh_process *p)
 {
-	uint32_t slot;
+	struct state *st = p ? mh_slots_at(&scan->states, mh_table_slot(scan->table, p)) : NULL;
 
-	if (!p)
-		return NULL;
-	slot = mh_table_slot(scan->table, p);
-	if (slot >= scan->n_states || scan->state[slot].pid != p->id.pid)
-		return NULL;
-	return &scan->state[slot];
+	return st && st->pid == p->id.pid ? st : NULL;
 }
 
-static void end_process(struct mh_scan *scan, struct mh_process *p)
+static void end_process(struct procfs_scan *scan, struct mh_process *p)
 {
 	struct state *st = known(scan, p);
 
@@ -188,7 +118,8 @@ static void end_process(struct mh_scan *scan, struct mh_process *p)
 }
 
 /* Take hold of the process with this pid: of the one known before (see identity, I1, I2) or not. */
-static int take_hold(struct mh_scan *scan, uint32_t pid, const struct state *st, struct hold *ret)
+static int take_hold(struct procfs_scan *scan, uint32_t pid, const struct state *st,
+		     struct hold *ret)
 {
 	struct hold hold = {.fd = -1};
 	struct stat file;
@@ -216,7 +147,7 @@ static int take_hold(struct mh_scan *scan, uint32_t pid, const struct state *st,
 }
 
 /* Keep the descriptor for the passes to come when there is room; close it otherwise. */
-static void release_hold(struct mh_scan *scan, struct state *st, const struct hold *hold)
+static void release_hold(struct procfs_scan *scan, struct state *st, const struct hold *hold)
 {
 	if (hold->kept)
 		return;
@@ -227,12 +158,12 @@ static void release_hold(struct mh_scan *scan, struct state *st, const struct ho
 }
 
 /* Whether this pass is the turn of a pid for what is done every `every` passes. */
-static bool is_turn(const struct mh_scan *scan, uint32_t pid, uint32_t every)
+static bool is_turn(const struct procfs_scan *scan, uint32_t pid, uint32_t every)
 {
 	return (pid + scan->pass) % every == 0;
 }
 
-static bool must_read_stat(const struct mh_scan *scan, const struct state *st,
+static bool must_read_stat(const struct procfs_scan *scan, const struct state *st,
 			   const struct hold *hold)
 {
 	return !hold->same || st->early || st->stat_vsz_pages != hold->statm.vsz_pages ||
@@ -240,7 +171,7 @@ static bool must_read_stat(const struct mh_scan *scan, const struct state *st,
 }
 
 /* Whether a known process may have other names than those read last, going by stat. */
-static bool must_read_names(const struct mh_scan *scan, const struct mh_process *p,
+static bool must_read_names(const struct procfs_scan *scan, const struct mh_process *p,
 			    const struct state *st, const struct mh_stat *stat,
 			    const struct mh_names *names)
 {
@@ -253,7 +184,7 @@ static bool must_read_names(const struct mh_scan *scan, const struct mh_process 
 }
 
 /* The names of a process; p and st are NULL when it is new. Strings are those of scan or p. */
-static int read_names(struct mh_scan *scan, const struct mh_process *p, const struct state *st,
+static int read_names(struct procfs_scan *scan, const struct mh_process *p, const struct state *st,
 		      const struct mh_stat *stat, struct mh_names *ret)
 {
 	int n, rc;
@@ -282,7 +213,7 @@ static int read_names(struct mh_scan *scan, const struct mh_process *p, const st
 	return 0;
 }
 
-static void set_values(struct mh_scan *scan, struct mh_process *p, const struct mh_statm *statm)
+static void set_values(struct procfs_scan *scan, struct mh_process *p, const struct mh_statm *statm)
 {
 	const uint64_t value[MH_FIELD_COUNT] = {
 		[MH_FIELD_RSS] = statm->rss_pages,
@@ -291,29 +222,29 @@ static void set_values(struct mh_scan *scan, struct mh_process *p, const struct 
 
 	mh_table_set(scan->table, p, value);
 	mh_table_keep(scan->table, p);
-	scan->stats.processes++;
+	scan->base.stats.processes++;
 }
 
 /* The state of this process was read in this pass. */
-static void set_met(const struct mh_scan *scan, const struct mh_process *p, struct state *st)
+static void set_met(const struct procfs_scan *scan, const struct mh_process *p, struct state *st)
 {
 	st->pass = scan->pass;
 	st->young = p->id.start_ticks >= scan->pass_tick;
 }
 
 /* Remember what stat said of the process, which may be new. Returns -ENOMEM. */
-static int remember(struct mh_scan *scan, const struct mh_process *p,
+static int remember(struct procfs_scan *scan, const struct mh_process *p,
 		    const struct mh_listing_entry *entry, const struct mh_stat *stat,
 		    const struct hold *hold)
 {
-	struct state *st = state_of(scan, mh_table_slot(scan->table, p));
+	struct state *st = mh_slots_make(&scan->states, mh_table_slot(scan->table, p));
 
 	if (!st)
 		return -ENOMEM;
 	if (!st->pid) {
 		*st = (struct state){.pid = p->id.pid, .fd = -1};
 		/* those that the first pass meets are not newborn */
-		st->early = scan->stats.scans ? EARLY_PASSES : 0;
+		st->early = scan->base.stats.scans ? EARLY_PASSES : 0;
 	} else if (st->early) {
 		st->early--;
 	}
@@ -327,14 +258,14 @@ static int remember(struct mh_scan *scan, const struct mh_process *p,
 }
 
 /* Whether stat tells of another process than p, which could not be told by statm. */
-static bool is_another(const struct mh_scan *scan, const struct mh_process *p,
+static bool is_another(const struct procfs_scan *scan, const struct mh_process *p,
 		       const struct state *st, const struct mh_stat *stat)
 {
 	return p->id.start_ticks != stat->start_ticks || (scan->is_procfs && st && st->young);
 }
 
 /* Find out who is held, book its values and read its names. p is who the table has, or NULL. */
-static int identify(struct mh_scan *scan, struct mh_process *p, struct mh_listing_entry *entry,
+static int identify(struct procfs_scan *scan, struct mh_process *p, struct mh_listing_entry *entry,
 		    struct hold *hold)
 {
 	struct mh_names names;
@@ -374,7 +305,7 @@ static int identify(struct mh_scan *scan, struct mh_process *p, struct mh_listin
 }
 
 /* One listed process. Returns 0, or -errno: it could not be read. */
-static int visit(struct mh_scan *scan, struct mh_listing_entry *entry)
+static int visit(struct procfs_scan *scan, struct mh_listing_entry *entry)
 {
 	struct mh_process *p = mh_table_find(scan->table, entry->pid);
 	struct state *st = known(scan, p);
@@ -405,34 +336,14 @@ static int visit(struct mh_scan *scan, struct mh_listing_entry *entry)
 /* --- one pass --------------------------------------------------------------------------------- */
 
 /* A listed process could not be read. Returns whether it was alive. */
-static bool note_failure(struct mh_scan *scan, const struct mh_listing_entry *entry, int rc)
+static bool note_failure(struct procfs_scan *scan, const struct mh_listing_entry *entry, int rc)
 {
 	struct mh_process *p;
 	struct state *st;
 
-	switch (rc) {
-	case -ENOENT:
-	case -ESRCH:
-		scan->stats.vanished++;
+	scan->want_fds |= rc == -EMFILE || rc == -ENFILE;
+	if (!mh_scan_count(&scan->base.stats, rc))
 		return false;
-	case -EACCES:
-	case -EPERM:
-		scan->stats.denied++;
-		break;
-	case -EBADMSG:
-		scan->stats.malformed++;
-		break;
-	case -EOVERFLOW:
-		scan->stats.dropped++;
-		break;
-	case -EMFILE:
-	case -ENFILE:
-		scan->want_fds = true;
-		scan->stats.failed++;
-		break;
-	default:
-		scan->stats.failed++;
-	}
 	/* the one we know keeps its last values; by I2 it is the one that is listed */
 	p = mh_table_find(scan->table, entry->pid);
 	st = known(scan, p);
@@ -444,13 +355,13 @@ static bool note_failure(struct mh_scan *scan, const struct mh_listing_entry *en
 }
 
 /* Forget those who were not met in this pass: they have ended. */
-static void sweep(struct mh_scan *scan)
+static void sweep(struct procfs_scan *scan)
 {
 	/* we may be the one who uses the descriptors up: keep less, for good */
 	if (scan->want_fds)
 		mh_pins_halve(&scan->pins);
-	for (uint32_t slot = 0; slot < scan->n_states; slot++) {
-		struct state *st = &scan->state[slot];
+	for (uint32_t slot = 0; slot < scan->states.n; slot++) {
+		struct state *st = mh_slots_at(&scan->states, slot);
 
 		if (!st->pid)
 			continue;
@@ -461,7 +372,7 @@ static void sweep(struct mh_scan *scan)
 	}
 }
 
-static uint64_t tick_now(const struct mh_scan *scan)
+static uint64_t tick_now(const struct procfs_scan *scan)
 {
 	struct timespec now;
 
@@ -470,30 +381,110 @@ static uint64_t tick_now(const struct mh_scan *scan)
 	       scan->tick_ns;
 }
 
-int mh_scan_pass(struct mh_scan *scan, struct mh_table *table, bool *ret_partial,
-		 struct mh_err *err)
+/*
+ * One pass over these processes; those it does not meet are forgotten. Returns whether all that
+ * live could be read.
+ */
+static bool visit_all(struct procfs_scan *scan, struct mh_table *table,
+		      struct mh_listing_entry *entries, uint32_t n)
 {
-	bool partial = false;
-	int rc;
+	bool all = true;
 
 	scan->table = table;
-	scan->pass++;
-	scan->pass_tick = tick_now(scan);
-	scan->want_fds = false;
-	rc = mh_listing_read(&scan->listing, scan->root->fd);
-	if (rc)
-		return mh_err_sys(err, rc, "%s: processes cannot be listed", scan->root->path);
-	for (uint32_t i = 0; i < scan->listing.n; i++) {
-		struct mh_listing_entry *entry = &scan->listing.entry[i];
+	for (uint32_t i = 0; i < n; i++) {
+		struct mh_listing_entry *entry = &entries[i];
+		int rc;
 
 		if (entry->left_out && !is_turn(scan, entry->pid, NAMES_EVERY))
 			continue;
 		rc = visit(scan, entry);
 		if (rc && note_failure(scan, entry, rc))
-			partial = true;
+			all = false;
 	}
 	sweep(scan);
-	scan->stats.scans++;
-	*ret_partial = partial;
+	scan->base.stats.scans++;
+	return all;
+}
+
+/* Before anything is looked at: the pass judges by its number and by the clock. */
+static void begin_pass(struct procfs_scan *scan)
+{
+	scan->pass++;
+	scan->pass_tick = tick_now(scan);
+	scan->want_fds = false;
+}
+
+static int procfs_pass(struct mh_scan *base, struct mh_table *table, bool *ret_partial,
+		       struct mh_err *err)
+{
+	struct procfs_scan *scan = (struct procfs_scan *)base;
+	int rc;
+
+	begin_pass(scan);
+	rc = mh_listing_read(&scan->listing, scan->root->fd);
+	if (rc)
+		return mh_err_sys(err, rc, "%s: processes cannot be listed", scan->root->path);
+	*ret_partial = !visit_all(scan, table, scan->listing.entry, scan->listing.n);
+	return 0;
+}
+
+void mh_scan_procfs_some(struct mh_scan *base, struct mh_table *table,
+			 struct mh_listing_entry *entry, uint32_t n, bool *ret_partial)
+{
+	struct procfs_scan *scan = (struct procfs_scan *)base;
+
+	begin_pass(scan);
+	*ret_partial = !visit_all(scan, table, entry, n);
+}
+
+/* --- making and ending ------------------------------------------------------------------------ */
+
+static void procfs_free(struct mh_scan *base)
+{
+	struct procfs_scan *scan = (struct procfs_scan *)base;
+
+	for (uint32_t slot = 0; slot < scan->states.n; slot++) {
+		struct state *st = mh_slots_at(&scan->states, slot);
+
+		if (st->pid)
+			forget(scan, st);
+	}
+	mh_slots_done(&scan->states);
+	mh_listing_done(&scan->listing);
+	free(scan);
+}
+
+static void procfs_stats(const struct mh_scan *base, struct mh_scan_stats *ret)
+{
+	*ret = base->stats;
+	ret->open_files = ((const struct procfs_scan *)base)->pins.n;
+}
+
+static const struct mh_scan_ops procfs_ops = {
+	.name = "procfs",
+	.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ),
+	.free = procfs_free,
+	.pass = procfs_pass,
+	.stats = procfs_stats,
+};
+
+int mh_scan_procfs_new(struct mh_scan **ret, const struct mh_scan_config *config)
+{
+	struct procfs_scan *scan = calloc(1, sizeof(*scan));
+	struct statfs fs;
+
+	if (!scan)
+		return -ENOMEM;
+	scan->base.ops = &procfs_ops;
+	scan->states.item_bytes = sizeof(struct state);
+	scan->root = config->root;
+	scan->kernel_threads = config->kernel_threads;
+	scan->is_procfs = !fstatfs(config->root->fd, &fs) && fs.f_type == PROC_SUPER_MAGIC;
+	scan->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+	scan->tick_ns = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
+	if (scan->is_procfs)
+		mh_pins_init(&scan->pins,
+			     config->max_open_files ? config->max_open_files : DEFAULT_OPEN_FILES);
+	*ret = &scan->base;
 	return 0;
 }

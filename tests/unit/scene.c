@@ -9,8 +9,10 @@ int scene_open(struct scene *scene, const char *procfs, struct mh_scan_config co
 	if (!rc)
 		rc = mh_table_new(&scene->table, 0);
 	config.root = &scene->root;
+	if (config.backend == MH_SCAN_AUTO)
+		config.backend = MH_SCAN_PROCFS;
 	if (!rc)
-		rc = mh_scan_procfs_new(&scene->scan, &config);
+		rc = mh_scan_new(&scene->scan, &config, &scene->err);
 	if (rc)
 		scene_close(scene);
 	return rc;

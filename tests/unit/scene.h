@@ -12,7 +12,8 @@ struct scene {
 	const struct mh_snapshot *snapshot; /* of the last pass */
 };
 
-/* Scan `procfs`. The config's root is set here. Returns 0 or -errno. */
+/* Scan `procfs`, by reading it unless the config says how. Its root is set here. Returns 0 or
+ * -errno. */
 int scene_open(struct scene *scene, const char *procfs, struct mh_scan_config config);
 void scene_close(struct scene *scene);
 /* One pass and its snapshot. Returns 0 or -errno. */

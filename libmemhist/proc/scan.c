@@ -1,0 +1,122 @@
+/* Choosing a backend: the best one that can be had, or the one that is asked for. */
+#include "libmemhist/proc/scan_backend.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *const names[] = {
+	[MH_SCAN_AUTO] = "auto",
+	[MH_SCAN_BPF] = "bpf",
+	[MH_SCAN_BPF_SEQ] = "bpf-seq",
+	[MH_SCAN_PROCFS] = "procfs",
+};
+
+enum { N_BACKENDS = sizeof(names) / sizeof(names[0]) };
+
+int mh_scan_backend_parse(const char *text, enum mh_scan_backend *ret)
+{
+	for (int i = 0; i < N_BACKENDS; i++)
+		if (!strcmp(text, names[i])) {
+			*ret = (enum mh_scan_backend)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+const char *mh_scan_backend_name(enum mh_scan_backend backend)
+{
+	return names[backend];
+}
+
+static int new_of(struct mh_scan **ret, const struct mh_scan_config *config,
+		  enum mh_scan_backend backend, struct mh_err *err)
+{
+	int rc;
+
+	if (backend != MH_SCAN_PROCFS)
+		return mh_scan_bpf_new(ret, config, backend, err);
+	rc = mh_scan_procfs_new(ret, config);
+	return rc ? mh_err_sys(err, rc, "scanner of %s", config->root->path) : 0;
+}
+
+int mh_scan_new(struct mh_scan **ret, const struct mh_scan_config *config, struct mh_err *err)
+{
+	struct mh_err reason = {""};
+	int rc;
+
+	if (config->backend != MH_SCAN_AUTO)
+		return new_of(ret, config, config->backend, err);
+	/* from the best to the one that is always there */
+	for (enum mh_scan_backend backend = MH_SCAN_BPF; backend < MH_SCAN_PROCFS; backend++) {
+		rc = new_of(ret, config, backend, &reason);
+		if (!rc)
+			goto found;
+	}
+	rc = new_of(ret, config, MH_SCAN_PROCFS, err);
+	if (rc)
+		return rc;
+found:
+	(*ret)->reason = reason;
+	return 0;
+}
+
+void mh_scan_free(struct mh_scan *scan)
+{
+	if (scan)
+		scan->ops->free(scan);
+}
+
+void mh_scan_backend(const struct mh_scan *scan, const char **ret_name, const char **ret_reason)
+{
+	*ret_name = scan->ops->name;
+	*ret_reason = scan->reason.text;
+}
+
+mh_fields_t mh_scan_fields(const struct mh_scan *scan)
+{
+	return scan->ops->fields;
+}
+
+int mh_scan_pass(struct mh_scan *scan, struct mh_table *table, bool *ret_partial,
+		 struct mh_err *err)
+{
+	return scan->ops->pass(scan, table, ret_partial, err);
+}
+
+void mh_scan_stats(const struct mh_scan *scan, struct mh_scan_stats *ret)
+{
+	scan->ops->stats(scan, ret);
+}
+
+bool mh_scan_count(struct mh_scan_stats *stats, int rc)
+{
+	switch (rc) {
+	case -ENOENT:
+	case -ESRCH:
+		stats->vanished++;
+		return false;
+	case -EACCES:
+	case -EPERM:
+		stats->denied++;
+		break;
+	case -EBADMSG:
+		stats->malformed++;
+		break;
+	case -EOVERFLOW:
+		stats->dropped++;
+		break;
+	default:
+		stats->failed++;
+	}
+	return true;
+}
+
+#ifndef HAVE_BPF
+int mh_scan_bpf_new(struct mh_scan **ret, const struct mh_scan_config *config,
+		    enum mh_scan_backend backend, struct mh_err *err)
+{
+	(void)ret;
+	(void)config;
+	return mh_errf(err, -ENOTSUP, "%s: this memhist was built without BPF", names[backend]);
+}
+#endif
