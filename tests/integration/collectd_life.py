@@ -165,9 +165,11 @@ def valgrind_finds_nothing():
     with open("valgrind.log", encoding="utf-8") as file:
         report = file.read()
     assert "ERROR SUMMARY" in report
-    # collectd has findings of its own; ours have a frame in our object
+    # collectd has findings of its own; ours have a frame in our object. Of the argument of bpf(2)
+    # valgrind does not know which part the command reads.
     blocks = re.split(r"^==\d+== *$", report, flags=re.M)
-    ours = [block for block in blocks if "memhist.so" in block or "mh_" in block]
+    ours = [block for block in blocks if ("memhist.so" in block or "mh_" in block)
+            and "Syscall param bpf(" not in block]
     assert not ours, "\n".join(ours)
 
 

@@ -196,3 +196,8 @@ class Child:
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as f:
             size, resident = f.read().split()[:2]
         return int(size) * PAGE, int(resident) * PAGE
+
+    def swap(self):
+        """In bytes, as the kernel says."""
+        with open(f"/proc/{self.pid}/status", encoding="utf-8", errors="replace") as f:
+            return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmSwap:"))

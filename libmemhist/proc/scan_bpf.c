@@ -1,0 +1,409 @@
+/*
+ * The scanner through BPF: the kernel hands over all figures of all processes in one call, so what
+ * is left is to book them, and to read command lines from /proc when they can have changed:
+ *
+ *   of a new process and after an exec (self_exec_id), and once more in the pass after, since both
+ *   are seen before the new command line is in place; and every NAMES_EVERY passes (setproctitle)
+ *
+ * Identity. A record carries the start time in nanoseconds, at which two processes with the same
+ * pid always differ; where their clock ticks are the same, the table makes the second a twin. A
+ * command line is taken only when /proc has a process of the same start tick under this pid after
+ * it was read. A successor within the tick can pass for the process then, until the pass after:
+ * it ends this one, or reads the line again.
+ *
+ * What is not the memory of the process alone:
+ *   - Of processes that share their memory (vfork, CLONE_VM) its owner has it; the others have 0.
+ *   - When the first thread of a process has exited, /proc says 0; here it is what its threads use.
+ *
+ * Some kernels keep processes back from BPF programs that /proc shows. The two are compared at
+ * the first pass and every LISTING_EVERY passes; what is missing is read by a procfs scanner.
+ *
+ * The steady state allocates nothing and needs no privilege.
+ */
+#include "libmemhist/proc/scan_backend.h"
+
+#include "libmemhist/proc/bpf_check.h"
+#include "libmemhist/proc/pidfile.h"
+#include "libmemhist/proc/slots.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	NAMES_EVERY = 512,
+	LISTING_EVERY = 64,
+	HIDDEN_MAX = 64, /* more of them cannot be read: the snapshot is partial */
+	WINDOW_MIN = 4096,
+	WINDOW_MAX = 65536, /* 8 MiB of the kernel's memory */
+	DEFAULT_EXACT_CPUS = 16,
+};
+
+/* What the scanner remembers of the process in a slot of the table. */
+struct state {
+	uint32_t pid;  /* 0: of nobody */
+	uint32_t pass; /* last pass that met it */
+	uint64_t start_ns;
+	uint32_t exec;
+	bool names_again; /* read the command line in the next pass too */
+	bool has_memory;  /* of the record booked last */
+};
+
+struct bpf_scan {
+	struct mh_scan base;
+	const struct mh_root *root;
+	bool kernel_threads;
+	struct mh_bpf_place place;
+	struct mh_bpf_tasks *tasks;
+
+	struct mh_table *table; /* of this pass */
+	uint32_t pass;
+	struct mh_slots states; /* struct state by slot */
+
+	struct mh_scan *procfs; /* for those that BPF does not show */
+	struct mh_listing listing;
+	struct mh_listing_entry hidden[HIDDEN_MAX];
+	uint32_t n_hidden;
+
+	char stat[MH_STAT_TEXT_MAX];
+	char cmdline[MH_CMDLINE_MAX];
+};
+
+/* --- states ----------------------------------------------------------------------------------- */
+
+/* What is remembered of a live process; NULL: nothing. */
+static struct state *known(const struct bpf_scan *scan, const struct mh_process *p)
+{
+	struct state *st = p ? mh_slots_at(&scan->states, mh_table_slot(scan->table, p)) : NULL;
+
+	return st && st->pid == p->id.pid ? st : NULL;
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+static bool is_turn(const struct bpf_scan *scan, uint32_t pid)
+{
+	return (pid + scan->pass) % NAMES_EVERY == 0;
+}
+
+/* Whether /proc/PID is the process of this record; then also its stat, good until the next one. */
+static bool read_stat(struct bpf_scan *scan, const struct mh_bpf_task *task, struct mh_stat *ret)
+{
+	return !mh_pidfile_stat(scan->root, task->pid, scan->stat, ret) &&
+	       ret->start_ticks == mh_bpf_start_ticks(task, &scan->place);
+}
+
+/*
+ * The command line, and of a kernel thread its long name, from /proc. Returns false and nothing
+ * when they cannot be read: the process may have ended, or is hidden from us there.
+ */
+static bool read_names(struct bpf_scan *scan, const struct mh_bpf_task *task, struct mh_names *ret)
+{
+	struct mh_stat stat;
+	int n;
+
+	if (task->flags & MH_PF_KTHREAD) {
+		if (!read_stat(scan, task, &stat))
+			return false;
+		ret->comm = stat.comm;
+		ret->comm_len = mh_stat_comm_len(&stat);
+		return true;
+	}
+	n = mh_pidfile_read(scan->root, task->pid, "cmdline", scan->cmdline, sizeof(scan->cmdline));
+	/* an address space that was given up while we read has no command line */
+	if (n >= 0 && (!read_stat(scan, task, &stat) || !stat.vsz_bytes))
+		n = -ESRCH;
+	if (n < 0) {
+		mh_scan_count(&scan->base.stats, n);
+		return false;
+	}
+	ret->cmdline = scan->cmdline;
+	ret->cmdline_len = mh_parse_cmdline(scan->cmdline, (size_t)n);
+	return true;
+}
+
+/* Give the process the names of the record. Returns 1 renamed, 0 not, or -ENOMEM. */
+static int rename_process(struct bpf_scan *scan, struct mh_process *p, struct state *st,
+			  const struct mh_bpf_task *task, bool is_new)
+{
+	bool kthread = task->flags & MH_PF_KTHREAD;
+	bool ran_exec = !is_new && st->exec != task->exec;
+	bool must_read = is_new || ran_exec || st->names_again || is_turn(scan, task->pid);
+	struct mh_names names = {
+		.ppid = task->ppid,
+		.uid = task->euid,
+		.comm = kthread && !is_new ? p->comm : task->comm,
+		.comm_len = kthread && !is_new ? p->comm_len
+					       : strnlen(task->comm, sizeof(task->comm)),
+		.cmdline = p->cmdline,
+		.cmdline_len = p->cmdline_len,
+	};
+
+	if (!must_read && p->ppid == names.ppid && p->uid == names.uid &&
+	    p->comm_len == names.comm_len && !memcmp(p->comm, names.comm, names.comm_len))
+		return 0;
+	if (must_read && (kthread || task->marks & MH_BPF_HAS_MM)) {
+		read_names(scan, task, &names);
+		if (ran_exec && !names.cmdline_len) {
+			/* not in place yet: the pass after will see it */
+			names.cmdline = p->cmdline;
+			names.cmdline_len = p->cmdline_len;
+		}
+		st->names_again = is_new || ran_exec;
+	}
+	st->exec = task->exec;
+	return mh_table_rename(scan->table, p, &names);
+}
+
+/* --- one process ------------------------------------------------------------------------------ */
+
+/* What a record says of the fields; see "not the memory of the process alone" above. */
+static void set_values(struct bpf_scan *scan, struct mh_process *p, const struct mh_bpf_task *task)
+{
+	const uint64_t value[MH_FIELD_COUNT] = {
+		[MH_FIELD_RSS] = mh_bpf_rss_pages(task),
+		[MH_FIELD_VSZ] = task->vsz_pages,
+		[MH_FIELD_SWAP] = task->swap_pages,
+	};
+	static const uint64_t nothing[MH_FIELD_COUNT];
+
+	mh_table_set(scan->table, p, task->marks & MH_BPF_SHARES ? nothing : value);
+}
+
+/* Add the process of a record. Returns 0 or -errno of the table, or -ENOMEM. */
+static int add(struct bpf_scan *scan, const struct mh_bpf_task *task, struct mh_process **ret)
+{
+	const struct mh_identity id = {
+		.pid = task->pid,
+		.start_ticks = mh_bpf_start_ticks(task, &scan->place),
+	};
+	struct mh_process *p = mh_table_find(scan->table, task->pid);
+	struct state *st;
+	int rc;
+
+	/* whom we do not know but the table does was put there by another scanner */
+	if (p && (known(scan, p) || p->id.start_ticks != id.start_ticks)) {
+		mh_table_remove(scan->table, p);
+		p = NULL;
+	}
+	if (!p) {
+		rc = mh_table_add(scan->table, &id, &p);
+		if (rc)
+			return rc;
+	}
+	st = mh_slots_make(&scan->states, mh_table_slot(scan->table, p));
+	if (!st)
+		return -ENOMEM;
+	*st = (struct state){.pid = task->pid, .start_ns = task->start_ns};
+	*ret = p;
+	return 0;
+}
+
+/* Returns 0, or -errno: it could not be booked. */
+static int visit(struct bpf_scan *scan, const struct mh_bpf_task *task)
+{
+	struct mh_process *p = mh_table_find(scan->table, task->pid);
+	bool has_memory = task->marks & MH_BPF_HAS_MM;
+	struct state *st = known(scan, p);
+	bool is_new = !st || st->start_ns != task->start_ns;
+	int rc;
+
+	if (task->flags & MH_PF_KTHREAD && !scan->kernel_threads)
+		return 0;
+	if (task->marks & MH_BPF_TORN) {
+		/* in exec or exit: a known one keeps its values, a new one has time */
+		if (is_new)
+			return 0;
+		mh_table_keep(scan->table, p);
+		st->pass = scan->pass;
+		return 0;
+	}
+	if (is_new) {
+		rc = add(scan, task, &p);
+		if (rc)
+			return rc;
+		st = known(scan, p);
+	}
+	mh_table_keep(scan->table, p);
+	if (st->pass == scan->pass && st->has_memory && !has_memory)
+		return 0; /* its second record in this pass, and the poorer one */
+	st->pass = scan->pass;
+	st->has_memory = has_memory;
+	set_values(scan, p, task);
+	scan->base.stats.processes++;
+	rc = rename_process(scan, p, st, task, is_new);
+	return rc < 0 ? rc : 0;
+}
+
+/* --- those that BPF does not show ------------------------------------------------------------- */
+
+/* List /proc and note whom BPF did not show. Returns whether there was room for all of them. */
+static bool find_hidden(struct bpf_scan *scan)
+{
+	bool room = true;
+
+	if (mh_listing_read(&scan->listing, scan->root->fd))
+		return true; /* it could be listed when the scanner was made: again next time */
+	scan->n_hidden = 0;
+	for (uint32_t i = 0; i < scan->listing.n; i++) {
+		struct mh_listing_entry *entry = &scan->listing.entry[i];
+		struct mh_process *p = mh_table_find(scan->table, entry->pid);
+		struct state *st = known(scan, p);
+		struct mh_stat stat;
+
+		if (entry->left_out || (st && st->pass == scan->pass) ||
+		    mh_pidfile_stat(scan->root, entry->pid, scan->stat, &stat))
+			continue;
+		entry->left_out = stat.flags & MH_PF_KTHREAD;
+		if (entry->left_out)
+			continue;
+		if (scan->n_hidden < HIDDEN_MAX)
+			scan->hidden[scan->n_hidden++] = *entry;
+		else
+			room = false;
+	}
+	return room;
+}
+
+/* Read them as a procfs scanner does; but for those that BPF has shown by now. */
+static void visit_hidden(struct bpf_scan *scan, bool *partial)
+{
+	bool hidden_partial = false;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < scan->n_hidden; i++) {
+		struct state *st = known(scan, mh_table_find(scan->table, scan->hidden[i].pid));
+
+		if (!st || st->pass != scan->pass)
+			scan->hidden[n++] = scan->hidden[i];
+	}
+	if (scan->n_hidden)
+		mh_scan_procfs_some(scan->procfs, scan->table, scan->hidden, n, &hidden_partial);
+	scan->n_hidden = n;
+	*partial |= hidden_partial;
+}
+
+/* --- passes ----------------------------------------------------------------------------------- */
+
+static int bpf_pass(struct mh_scan *base, struct mh_table *table, bool *ret_partial,
+		    struct mh_err *err)
+{
+	struct bpf_scan *scan = (struct bpf_scan *)base;
+	const struct mh_bpf_task *task;
+	bool partial = false;
+	int n, rc;
+
+	scan->table = table;
+	scan->pass++;
+	n = mh_bpf_tasks_begin(scan->tasks);
+	while (!n && (n = mh_bpf_tasks_next(scan->tasks, &task)) > 0) {
+		for (; n; n--, task++) {
+			rc = visit(scan, task);
+			if (rc)
+				partial |= mh_scan_count(&base->stats, rc);
+		}
+	}
+	if (n < 0)
+		return mh_err_sys(err, n, "BPF: processes cannot be read");
+	if (scan->pass % LISTING_EVERY == 1)
+		partial |= !find_hidden(scan);
+	visit_hidden(scan, &partial);
+	base->stats.scans++;
+	*ret_partial = partial;
+	return 0;
+}
+
+static void bpf_free(struct mh_scan *base)
+{
+	struct bpf_scan *scan = (struct bpf_scan *)base;
+
+	mh_bpf_tasks_free(scan->tasks);
+	mh_scan_free(scan->procfs);
+	mh_listing_done(&scan->listing);
+	mh_slots_done(&scan->states);
+	free(scan);
+}
+
+static void bpf_stats(const struct mh_scan *base, struct mh_scan_stats *ret)
+{
+	struct mh_scan_stats hidden;
+
+	mh_scan_stats(((const struct bpf_scan *)base)->procfs, &hidden);
+	*ret = base->stats;
+	ret->processes += hidden.processes;
+	ret->vanished += hidden.vanished;
+	ret->denied += hidden.denied;
+	ret->malformed += hidden.malformed;
+	ret->failed += hidden.failed;
+	ret->dropped += hidden.dropped;
+	ret->open_files = hidden.open_files;
+}
+
+static const struct mh_scan_ops bpf_ops = {
+	.name = "bpf",
+	.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ) | MH_FIELDS(SWAP),
+	.free = bpf_free,
+	.pass = bpf_pass,
+	.stats = bpf_stats,
+};
+
+static const struct mh_scan_ops bpf_seq_ops = {
+	.name = "bpf-seq",
+	.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ) | MH_FIELDS(SWAP),
+	.free = bpf_free,
+	.pass = bpf_pass,
+	.stats = bpf_stats,
+};
+
+/* Room for twice the processes that there are now, within limits. */
+static uint32_t choose_window(struct bpf_scan *scan)
+{
+	uint32_t n = mh_listing_read(&scan->listing, scan->root->fd) ? 0 : scan->listing.n;
+
+	if (n < WINDOW_MIN / 2)
+		return WINDOW_MIN;
+	return n < WINDOW_MAX / 2 ? n * 2 : WINDOW_MAX;
+}
+
+static int open_tasks(struct bpf_scan *scan, const struct mh_scan_config *config,
+		      enum mh_scan_backend backend, struct mh_err *err)
+{
+	struct mh_bpf_tasks_config tasks = {
+		.window = config->bpf_window ? config->bpf_window : choose_window(scan),
+		.exact_cpus = config->exact_cpus ? config->exact_cpus : DEFAULT_EXACT_CPUS,
+	};
+	int rc = mh_bpf_place(scan->root, &scan->place, err);
+
+	if (rc)
+		return rc;
+	tasks.namespaces_up = scan->place.namespaces_up;
+	rc = mh_bpf_tasks_new(&scan->tasks, backend == MH_SCAN_BPF ? MH_BPF_WALK : MH_BPF_SEQ,
+			      &tasks, err);
+	return rc ? rc : mh_bpf_check(scan->tasks, scan->root, &scan->place, err);
+}
+
+int mh_scan_bpf_new(struct mh_scan **ret, const struct mh_scan_config *config,
+		    enum mh_scan_backend backend, struct mh_err *err)
+{
+	struct bpf_scan *scan = calloc(1, sizeof(*scan));
+	int rc;
+
+	if (!scan)
+		return mh_err_sys(err, -ENOMEM, "BPF scanner");
+	scan->base.ops = backend == MH_SCAN_BPF ? &bpf_ops : &bpf_seq_ops;
+	scan->states.item_bytes = sizeof(struct state);
+	scan->root = config->root;
+	scan->kernel_threads = config->kernel_threads;
+	rc = mh_scan_procfs_new(&scan->procfs, config);
+	if (rc)
+		mh_err_sys(err, rc, "BPF scanner");
+	else
+		rc = open_tasks(scan, config, backend, err);
+	if (rc) {
+		bpf_free(&scan->base);
+		return rc;
+	}
+	*ret = &scan->base;
+	return 0;
+}
