@@ -185,9 +185,14 @@ static int check_owner(uint64_t *unmarked, const struct mh_process *p, char *tex
 	return -1;
 }
 
+/* What the processes are read by; in the process of the check only. */
+static enum mh_scan_backend backend = MH_SCAN_PROCFS;
+
 static int open_scene(struct scene *scene, uint32_t open_files, char *text)
 {
-	if (!scene_open(scene, "/proc", (struct mh_scan_config){.max_open_files = open_files}))
+	const struct mh_scan_config config = {.backend = backend, .max_open_files = open_files};
+
+	if (!scene_open(scene, "/proc", config))
 		return 0;
 	snprintf(text, NAMESPACE_TEXT, "%s", scene->err.text);
 	return -1;
@@ -314,6 +319,30 @@ static int storm_opened_each_time(char *text)
 	return owners_in_a_storm(1, text);
 }
 
+static int owners_by_bpf(char *text)
+{
+	backend = MH_SCAN_BPF;
+	return owners_in_turn(0, text);
+}
+
+static int storm_by_bpf(char *text)
+{
+	backend = MH_SCAN_BPF;
+	return owners_in_a_storm(0, text);
+}
+
+static int owners_by_bpf_seq(char *text)
+{
+	backend = MH_SCAN_BPF_SEQ;
+	return owners_in_turn(0, text);
+}
+
+static int storm_by_bpf_seq(char *text)
+{
+	backend = MH_SCAN_BPF_SEQ;
+	return owners_in_a_storm(0, text);
+}
+
 /* Whether the kernel lets us choose pids at all, and wipe memory on fork. */
 static int pids_can_be_chosen(char *text)
 {
@@ -363,6 +392,43 @@ static void no_value_is_misbooked_by_inode(void **state)
 	run(storm_opened_each_time);
 }
 
+static void run_by(enum mh_scan_backend wanted, int (*check)(char *text))
+{
+	const struct mh_scan_config config = {.backend = wanted};
+	struct scene scene;
+
+	if (scene_open(&scene, "/proc", config)) {
+		print_message("# skipped: %s\n", scene.err.text);
+		skip();
+	}
+	scene_close(&scene);
+	run(check);
+}
+
+static void each_owner_is_itself_by_bpf(void **state)
+{
+	(void)state;
+	run_by(MH_SCAN_BPF, owners_by_bpf);
+}
+
+static void no_value_is_misbooked_by_bpf(void **state)
+{
+	(void)state;
+	run_by(MH_SCAN_BPF, storm_by_bpf);
+}
+
+static void each_owner_is_itself_by_bpf_seq(void **state)
+{
+	(void)state;
+	run_by(MH_SCAN_BPF_SEQ, owners_by_bpf_seq);
+}
+
+static void no_value_is_misbooked_by_bpf_seq(void **state)
+{
+	(void)state;
+	run_by(MH_SCAN_BPF_SEQ, storm_by_bpf_seq);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +436,10 @@ int main(void)
 		cmocka_unit_test(each_owner_is_itself_by_inode),
 		cmocka_unit_test(no_value_is_misbooked_by_descriptor),
 		cmocka_unit_test(no_value_is_misbooked_by_inode),
+		cmocka_unit_test(each_owner_is_itself_by_bpf),
+		cmocka_unit_test(no_value_is_misbooked_by_bpf),
+		cmocka_unit_test(each_owner_is_itself_by_bpf_seq),
+		cmocka_unit_test(no_value_is_misbooked_by_bpf_seq),
 	};
 
 	return cmocka_run_group_tests_name("reuse", tests, NULL, NULL);
