@@ -7,7 +7,8 @@
  * indexed by literals, since the stride of a variable index would be that of our type.
  *
  * The object that includes this header says how memory is read that the verifier has no type for:
- *   load_s32(address), load_u64(address), load_upid(address, struct upid *)
+ *   load_u64(address), load_upid(address, struct upid *),
+ *   load_counters(four addresses, offset of the CPU, four s32 *)
  */
 #ifndef MEMHIST_PROC_BPF_TASK_COMMON_BPF_H
 #define MEMHIST_PROC_BPF_TASK_COMMON_BPF_H
@@ -171,7 +172,7 @@ struct {
 	__type(value, uint64_t);
 } percpu_map SEC(".maps");
 
-static __always_inline int32_t load_s32(uint64_t address);
+static __always_inline void load_counters(const uint64_t at[4], uint64_t offset, int32_t ret[4]);
 static __always_inline uint64_t load_u64(uint64_t address);
 static __always_inline void load_upid(uint64_t address, struct upid *ret);
 
@@ -252,19 +253,24 @@ static __always_inline void read_rss_percpu(struct mh_bpf_task *out, struct mm_s
 {
 	int64_t file = mm->rss_stat[0].count, anon = mm->rss_stat[1].count;
 	int64_t swap = mm->rss_stat[2].count, shmem = mm->rss_stat[3].count;
-	uint64_t file_at = (uint64_t)mm->rss_stat[0].counters;
-	uint64_t anon_at = (uint64_t)mm->rss_stat[1].counters;
-	uint64_t swap_at = (uint64_t)mm->rss_stat[2].counters;
-	uint64_t shmem_at = (uint64_t)mm->rss_stat[3].counters;
+	const uint64_t at[4] = {
+		(uint64_t)mm->rss_stat[0].counters,
+		(uint64_t)mm->rss_stat[1].counters,
+		(uint64_t)mm->rss_stat[2].counters,
+		(uint64_t)mm->rss_stat[3].counters,
+	};
 
 	/* some kernels give a process its per-CPU counters with its second thread only */
-	if (file_at) {
+	if (at[0]) {
 #pragma clang loop unroll(disable)
 		for (uint32_t i = 0; i < MH_BPF_CPUS_MAX && i < config.n_cpus; i++) {
-			file += load_s32(file_at + s->offset[i]);
-			anon += load_s32(anon_at + s->offset[i]);
-			swap += load_s32(swap_at + s->offset[i]);
-			shmem += load_s32(shmem_at + s->offset[i]);
+			int32_t unbooked[4] = {0};
+
+			load_counters(at, s->offset[i], unbooked);
+			file += unbooked[0];
+			anon += unbooked[1];
+			swap += unbooked[2];
+			shmem += unbooked[3];
 		}
 	}
 	out->file_pages = not_negative(file);

@@ -39,9 +39,12 @@ struct {
 #define AT(address, type) \
 	((type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(type)))
 
-static __always_inline int32_t load_s32(uint64_t address)
+static __always_inline void load_counters(const uint64_t at[4], uint64_t offset, int32_t ret[4])
 {
-	return AT(address, struct refcount_struct)->refs.counter;
+	ret[0] = AT(at[0] + offset, struct refcount_struct)->refs.counter;
+	ret[1] = AT(at[1] + offset, struct refcount_struct)->refs.counter;
+	ret[2] = AT(at[2] + offset, struct refcount_struct)->refs.counter;
+	ret[3] = AT(at[3] + offset, struct refcount_struct)->refs.counter;
 }
 
 static __always_inline uint64_t load_u64(uint64_t address)
