@@ -57,12 +57,13 @@ static int name_map(struct job *job)
 /* Before the history is read, so that a wrong name is found out at once. */
 static int open_outputs(struct job *job)
 {
-	int rc = outfile_open(&job->table, job->config->output, job->err);
+	const struct candles_config *c = job->config;
+	int rc = outfile_open(&job->table, c->output, c->history, job->err);
 
 	if (!rc)
 		rc = name_map(job);
 	if (!rc && job->map_name)
-		rc = outfile_open(&job->map, job->map_name, job->err);
+		rc = outfile_open(&job->map, job->map_name, c->history, job->err);
 	return rc;
 }
 

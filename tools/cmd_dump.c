@@ -286,7 +286,7 @@ static int dump(const struct config *c, const struct range *range, struct mh_rea
 		.damage = on_damage,
 		.arg = &d,
 	};
-	int rc = outfile_open(&d.out, c->output, err);
+	int rc = outfile_open(&d.out, c->output, c->history, err);
 
 	if (!rc)
 		rc = mh_reader_open(&d.reader, c->history, &reading, err);

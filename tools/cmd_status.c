@@ -312,7 +312,7 @@ static void print_json(struct mh_buf *b, const struct status *st)
 static int print(const struct status *st, struct mh_err *err)
 {
 	struct outfile out;
-	int rc = outfile_open(&out, "-", err);
+	int rc = outfile_open(&out, "-", NULL, err);
 
 	if (rc)
 		return rc;

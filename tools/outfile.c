@@ -111,6 +111,20 @@ static int open_beside(struct outfile *o, mode_t mode)
 	return -errno;
 }
 
+/* Whether o->path lies in the directory o->spare. What cannot be looked at fails by itself later.
+ */
+static bool is_to_be_spared(const struct outfile *o)
+{
+	char *copy = o->spare ? strdup(o->path) : NULL;
+	struct stat target, spare;
+	bool is;
+
+	is = copy && !stat(dirname(copy), &target) && !stat(o->spare, &spare) &&
+	     target.st_dev == spare.st_dev && target.st_ino == spare.st_ino;
+	free(copy);
+	return is;
+}
+
 /* `old` is the file that will be replaced, NULL when there is none. */
 static int open_replacement(struct outfile *o, const struct stat *old, struct mh_err *err)
 {
@@ -120,6 +134,9 @@ static int open_replacement(struct outfile *o, const struct stat *old, struct mh
 	o->path = old ? realpath(o->name, NULL) : strdup(o->name);
 	if (!o->path)
 		return mh_err_sys(err, -errno, "cannot write %s", o->name);
+	if (is_to_be_spared(o))
+		return mh_errf(err, -EDOM, "%s is inside the history %s: choose another place",
+			       o->name, o->spare);
 	if (old && access(o->path, W_OK))
 		return mh_err_sys(err, -errno, "cannot write %s", o->name);
 	rc = open_beside(o, 0666);
@@ -155,11 +172,16 @@ static int open_by_kind(struct outfile *o, struct mh_err *err)
 	return mh_errf(err, -EINVAL, "%s is no regular file", o->name);
 }
 
-int outfile_open(struct outfile *o, const char *name, struct mh_err *err)
+int outfile_open(struct outfile *o, const char *name, const char *spare, struct mh_err *err)
 {
 	int rc;
 
-	*o = (struct outfile){.buf = MH_BUF_INIT(BUF_MAX), .name = name, .fd = -1};
+	*o = (struct outfile){
+		.buf = MH_BUF_INIT(BUF_MAX),
+		.name = name,
+		.spare = spare,
+		.fd = -1,
+	};
 	rc = open_by_kind(o, err);
 	if (rc)
 		outfile_done(o);

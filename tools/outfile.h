@@ -3,7 +3,7 @@
  *
  *     struct outfile out;
  *
- *     rc = outfile_open(&out, "candles.tsv", &err);
+ *     rc = outfile_open(&out, "candles.tsv", history, &err);
  *     while (rows) {
  *             mh_buf_adds(&out.buf, "…\n");
  *             rc = outfile_pump(&out, &err);       // writes when enough has come together
@@ -25,13 +25,18 @@
 struct outfile {
 	struct mh_buf buf; /* what is still to be written */
 	const char *name;  /* for messages; the caller's */
+	const char *spare; /* no file of this directory is replaced; NULL = none; the caller's */
 	int fd;
 	char *path; /* to be replaced at commit; NULL: written in place */
 	char *temp; /* name of the new file where it needs one; NULL: it has none */
 };
 
-/* Returns 0, or -errno and a sentence; then there is nothing to be done with it. */
-int outfile_open(struct outfile *o, const char *name, struct mh_err *err);
+/*
+ * Returns 0, or -errno and a sentence; then there is nothing to be done with it. `spare` is the
+ * directory of the history that is read, or NULL: a file in it is refused with -EDOM, however its
+ * name is spelled, since it could be what the output is made from.
+ */
+int outfile_open(struct outfile *o, const char *name, const char *spare, struct mh_err *err);
 
 /* Write the buffer out when it has filled. -EPIPE: nobody reads any more; -EINTR: a signal came. */
 int outfile_pump(struct outfile *o, struct mh_err *err);

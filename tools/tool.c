@@ -43,6 +43,8 @@ void tool_say(const char *who, const char *fmt, ...)
 static int status_of(int rc)
 {
 	switch (-rc) {
+	case EDOM:
+		return STATUS_USAGE;
 	case ENODATA:
 		return STATUS_NO_DATA;
 	case EBADMSG:

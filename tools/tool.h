@@ -29,7 +29,8 @@ void tool_init(void);
 void tool_say(const char *who, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Say err->text and return the exit status for `rc`, a negative errno. Silent for -EPIPE (the
+ * Say err->text and return the exit status for `rc`, a negative errno: -EDOM (an option asks for
+ * what must not be), -ENODATA and -EBADMSG have one of their own. Silent for -EPIPE (the
  * reader of our output had enough: STATUS_OK) and -EINTR (see tool_end()).
  */
 int tool_fail(const char *who, int rc, const struct mh_err *err);

@@ -166,6 +166,29 @@ def outputs_that_cannot_be_written_are_refused():
     refuses(candles("--output", "folder/x", status=lib.OTHER), "folder/x", "Permission denied")
 
 
+def the_history_is_never_written_over():
+    """However the name of the output is spelled."""
+    hour()
+    os.mkdir("sub")
+    segment = next(name for name in os.listdir("history") if name.endswith(".open"))
+    os.symlink("../history/" + segment, "sub/link")
+    os.symlink("../history", "sub/dir")
+    os.symlink("../history/LOCK", "sub/t.pids.tsv")
+    before = {name: read("history/" + name) for name in os.listdir("history")}
+    for target in ("history/" + segment, "history/LOCK", "history/new.tsv", "sub/link",
+                   "sub/dir/" + segment, "./sub/../history//" + segment):
+        refuses(candles("--output", target, status=lib.USAGE), "inside the history")
+        refuses(candles("--output", "t.tsv", "--pid-map", target, status=lib.USAGE),
+                "inside the history")
+        refuses(lib.memhist("dump", "--history", "history", "-o", target, status=lib.USAGE),
+                "inside the history")
+    refuses(candles("--output", "sub/t.tsv", status=lib.USAGE), "inside the history")
+    assert {name: read("history/" + name) for name in os.listdir("history")} == before
+    assert sorted(os.listdir(".")) == ["history", "sub"]
+    os.mkdir("history/below")
+    candles("--output", "history/below/t.tsv")
+
+
 def links_and_modes_are_kept():
     hour()
     with open("real.tsv", "w"):
@@ -252,6 +275,7 @@ lib.run_tests([
     nothing_is_touched_on_failure,
     a_full_disk_is_noticed,
     outputs_that_cannot_be_written_are_refused,
+    the_history_is_never_written_over,
     links_and_modes_are_kept,
     a_reader_that_goes_away_is_no_error,
     a_closed_standard_output_is_an_error,
