@@ -116,6 +116,16 @@ static int reserve_place(struct mh_decoder *d, uint32_t slot)
 	return 0;
 }
 
+void mh_decoder_continues(struct mh_decoder *d, mh_ms_t last_wall_ms, mh_ms_t wall_ms)
+{
+	struct mh_gap *gap = &d->round.gap;
+	mh_ms_t known_ms = gap->kind == MH_GAP_NONE ? wall_ms : gap->since_wall_ms;
+
+	if (gap->kind != MH_GAP_DAMAGE && gap->kind != MH_GAP_CLOCK_STEP &&
+	    known_ms - last_wall_ms > (mh_ms_t)d->segment.interval_ms * 5 / 2)
+		*gap = (struct mh_gap){MH_GAP_MISSING, last_wall_ms};
+}
+
 static int take_strings(struct mh_decoder *d, const Memhist__V1__Snapshot *m)
 {
 	int rc = 0;

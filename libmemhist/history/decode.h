@@ -32,6 +32,12 @@ void mh_decoder_new_segment(struct mh_decoder *d);
 void mh_decoder_lost(struct mh_decoder *d, mh_ms_t last_wall_ms);
 
 /*
+ * Before mh_decoder_end(): the last snapshot delivered was of this time. When what comes now goes
+ * on much later, by the writer's own word, the time between is marked as MH_GAP_MISSING.
+ */
+void mh_decoder_continues(struct mh_decoder *d, mh_ms_t last_wall_ms, mh_ms_t wall_ms);
+
+/*
  * Take in a frame. Returns an enum mh_decoded; -EBADMSG: breaks a rule, treat it as damage;
  * -EPROTO: written by a newer memhist in a way this one must not guess at; -ENOMEM.
  */

@@ -18,28 +18,49 @@
 enum { DIR_MODE = 0750, FILE_MODE = 0640 };
 enum { SEQ_DIGITS = 10, START_AT = 11, BOOT_AT = 28, BOOT_DIGITS = 8 }; /* places in PATTERN */
 
-int mh_dir_open(const char *path, struct mh_err *err)
+static int open_dir(const char *path, int flags, struct mh_err *err)
 {
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
 
 	if (fd >= 0)
 		return fd;
 	fd = -errno;
-	if (fd == -ENOTDIR && !lstat(path, &st) && S_ISLNK(st.st_mode))
-		return mh_errf(err, -ENOTDIR,
-			       "%s is a symbolic link: name the history directory itself", path);
 	if (fd == -ENOTDIR)
 		return mh_errf(err, fd,
 			       "%s is not a directory: a history is a directory of segments", path);
 	return mh_err_sys(err, fd, "cannot open the history directory %s", path);
 }
 
+int mh_dir_open(const char *path, struct mh_err *err)
+{
+	return open_dir(path, 0, err);
+}
+
+/* Whether the last part of a path is a symbolic link, slashes behind it or not. */
+static bool is_link(const char *path)
+{
+	size_t len = strlen(path);
+	char *bare = strdup(path);
+	struct stat st;
+	bool link;
+
+	while (bare && len > 1 && bare[len - 1] == '/')
+		bare[--len] = '\0';
+	link = bare && !lstat(bare, &st) && S_ISLNK(st.st_mode);
+	free(bare);
+	return link;
+}
+
 int mh_dir_create(const char *path, struct mh_err *err)
 {
+	/* who can put a link there chooses where we write, perhaps as root */
+	if (is_link(path))
+		return mh_errf(err, -ELOOP,
+			       "%s is a symbolic link: name the directory itself to write there",
+			       path);
 	if (mkdir(path, DIR_MODE) && errno != EEXIST)
 		return mh_err_sys(err, -errno, "cannot create the history directory %s", path);
-	return mh_dir_open(path, err);
+	return open_dir(path, O_NOFOLLOW, err);
 }
 
 static bool matches(const char *name)
@@ -183,8 +204,11 @@ int mh_dir_lock(int dir_fd, int32_t *ret_pid)
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int rc;
 
-	if (fd < 0)
-		return -errno;
+	if (fd < 0) {
+		rc = -errno;
+		/* who may not write here can still tell that somebody does */
+		return mh_dir_is_locked(dir_fd, ret_pid) ? -EBUSY : rc;
+	}
 	if (fcntl(fd, F_OFD_SETLK, &whole)) {
 		rc = errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 		*ret_pid = pid_in(fd);

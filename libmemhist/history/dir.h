@@ -33,10 +33,9 @@ struct mh_segment_list {
 	size_t n_foreign; /* other files, LOCK and dot files not counted */
 };
 
-/* Open a history directory for reading: no symbolic link, no creation. Returns a descriptor or
- * -errno with a sentence. */
+/* Open a history directory for reading. Returns a descriptor or -errno with a sentence. */
 int mh_dir_open(const char *path, struct mh_err *err);
-/* The same for writing: created with mode 0750 when missing. */
+/* The same for writing: created with mode 0750 when missing; -ELOOP for a symbolic link. */
 int mh_dir_create(const char *path, struct mh_err *err);
 
 /*

@@ -21,8 +21,9 @@ struct mh_reader {
 	char *dir_path;
 	int dir_fd;
 	struct mh_segment_list list;
-	uint64_t last_seq; /* number of the segment opened last, 0 = none yet */
-	bool is_late;      /* follow: behind the newest snapshot, which alone is delivered */
+	uint64_t last_seq;   /* number of the segment opened last, 0 = none yet */
+	bool is_new_segment; /* nothing of the open segment was delivered yet */
+	bool is_late;        /* follow: behind the newest snapshot, which alone is delivered */
 
 	struct mh_walk *walk; /* the open segment, NULL = between segments */
 	char name[MH_SEGMENT_NAME_MAX];
@@ -86,7 +87,13 @@ void mh_reader_close(struct mh_reader *r)
 static void report(struct mh_reader *r, uint64_t offset, uint64_t bytes, bool torn,
 		   const char *reason)
 {
-	struct mh_damage damage = {r->name, offset, bytes, torn, reason};
+	struct mh_damage damage = {
+		.file = r->name,
+		.offset = offset,
+		.bytes = bytes,
+		.torn = torn,
+		.reason = reason,
+	};
 
 	if (torn) {
 		r->stats.torn_tails++;
@@ -96,6 +103,20 @@ static void report(struct mh_reader *r, uint64_t offset, uint64_t bytes, bool to
 		r->stats.damaged_bytes += bytes;
 		mh_decoder_lost(r->decoder, r->last_wall_ms);
 	}
+	if (r->options.damage)
+		r->options.damage(r->options.arg, &damage);
+}
+
+static void report_unreadable(struct mh_reader *r, const struct mh_segment_file *file)
+{
+	struct mh_damage damage = {
+		.file = file->name,
+		.bytes = file->bytes,
+		.unreadable = true,
+		.reason = "cannot be opened",
+	};
+
+	r->stats.unreadable++;
 	if (r->options.damage)
 		r->options.damage(r->options.arg, &damage);
 }
@@ -159,14 +180,21 @@ static int open_next(struct mh_reader *r, struct mh_err *err)
 
 		if (file->seq <= r->last_seq || is_out_of_range(r, i))
 			continue;
+		if (i && r->last_seq)
+			r->stats.missing += file->seq - file[-1].seq - 1;
 		rc = mh_walk_open(&r->walk, r->dir_fd, file->name);
 		r->last_seq = file->seq;
 		if (rc == -ENOENT)
 			continue; /* deleted since it was listed */
+		if (rc == -EACCES || rc == -EPERM || rc == -EIO || rc == -EINVAL) {
+			report_unreadable(r, file);
+			continue;
+		}
 		if (rc)
 			return mh_err_sys(err, rc, "cannot open %s/%s", r->dir_path, file->name);
 		memcpy(r->name, file->name, sizeof(r->name));
 		r->step = (struct mh_step){0};
+		r->is_new_segment = true;
 		r->stats.segments++;
 		mh_decoder_new_segment(r->decoder);
 		return 1;
@@ -253,8 +281,12 @@ static bool is_wanted(const struct mh_reader *r)
 
 static const struct mh_snapshot *deliver(struct mh_reader *r)
 {
-	const struct mh_snapshot *s = mh_decoder_end(r->decoder);
+	const struct mh_snapshot *s;
 
+	if (r->is_new_segment && r->stats.snapshots)
+		mh_decoder_continues(r->decoder, r->last_wall_ms, r->step.frame.at.wall_ms);
+	s = mh_decoder_end(r->decoder);
+	r->is_new_segment = false;
 	r->is_late = false;
 	r->last_wall_ms = s->at.wall_ms;
 	r->stats.snapshots++;

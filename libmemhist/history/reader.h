@@ -12,7 +12,8 @@
  *
  * Damage (a frame that is not valid by docs/FORMAT.md) is skipped up to the next keyframe; the
  * snapshot there carries a gap of kind MH_GAP_DAMAGE, and mh_reader_stats() counts it. It is never
- * a reason to stop. Memory is bounded by the live processes and the largest frame.
+ * a reason to stop; nor is a segment that may not be opened, or is gone (MH_GAP_MISSING). Memory is
+ * bounded by the live processes and the largest frame.
  */
 #ifndef MEMHIST_HISTORY_READER_H
 #define MEMHIST_HISTORY_READER_H
@@ -29,6 +30,7 @@ struct mh_damage {
 	uint64_t bytes;
 	bool torn;          /* the end of a file that a crash cut short: nothing was ever
 			     * reported as written there */
+	bool unreadable;    /* the whole segment could not be opened */
 	const char *reason; /* a short phrase */
 };
 
@@ -77,6 +79,8 @@ struct mh_reader_stats {
 	uint64_t orphans;    /* valid deltas that had to be skipped for a damage before them */
 	uint64_t torn_tails; /* ends of files that a crash cut short */
 	uint64_t torn_bytes;
+	uint64_t unreadable; /* segments that could not be opened, by permission or I/O error */
+	uint64_t missing;    /* segments whose numbers are left out between two that are there */
 };
 
 /*
@@ -98,10 +102,10 @@ const struct mh_segment_info *mh_reader_segment(const struct mh_reader *r);
 void mh_reader_place(const struct mh_reader *r, struct mh_place *ret);
 void mh_reader_stats(const struct mh_reader *r, struct mh_reader_stats *ret);
 
-/* What a history holds, found from its first and last frames (the middle is not read). */
+/* What a history holds; the middle is read only where the clock was set back. */
 struct mh_history_span {
-	mh_ms_t first_wall_ms;
-	mh_ms_t last_wall_ms;
+	mh_ms_t first_wall_ms; /* the smallest … */
+	mh_ms_t last_wall_ms;  /* … and the largest */
 	uint64_t segments;
 	uint64_t bytes;     /* of all segment files */
 	bool being_written; /* somebody holds LOCK */

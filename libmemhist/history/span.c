@@ -1,5 +1,8 @@
-/* What a history holds, from the outside: the first frame of its first readable segment, the last
- * of its last. */
+/*
+ * What a history holds, from the outside. Where segments follow one another in time that is the
+ * first frame of the first and the last frame of the last; where the clock was set back, all of
+ * them.
+ */
 #include "libmemhist/history/dir.h"
 #include "libmemhist/history/reader.h"
 #include "libmemhist/history/walk.h"
@@ -7,42 +10,62 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* Times of the first and last snapshot in one segment: 1, 0 when it has none, or -errno. */
-static int segment_span(int dir_fd, const char *name, bool whole, mh_ms_t *ret_first,
-			mh_ms_t *ret_last)
+enum extent { FIRST_FRAME, WHOLE };
+
+/* Widen the span by the snapshots of one segment: 1, 0 when it has none, or -errno. */
+static int add_segment(int dir_fd, const char *name, enum extent extent,
+		       struct mh_history_span *span)
 {
 	struct mh_walk *walk;
 	struct mh_step step;
 	int found = 0, rc = mh_walk_open(&walk, dir_fd, name);
 
-	if (rc)
-		return rc == -ENOENT ? 0 : rc;
-	while ((whole || !found) && (rc = mh_walk_next(walk, &step)) > 0) {
+	if (rc) /* gone, or not for us: the others speak */
+		return rc == -ENOMEM || rc == -EMFILE ? rc : 0;
+	while ((extent == WHOLE || !found) && (rc = mh_walk_next(walk, &step)) > 0) {
+		mh_ms_t wall_ms = step.frame.at.wall_ms;
+
 		if (step.frame.type != MH_FRAME_SNAPSHOT)
 			continue;
-		if (!found)
-			*ret_first = step.frame.at.wall_ms;
-		*ret_last = step.frame.at.wall_ms;
+		if (wall_ms < span->first_wall_ms)
+			span->first_wall_ms = wall_ms;
+		if (wall_ms > span->last_wall_ms)
+			span->last_wall_ms = wall_ms;
 		found = 1;
 	}
 	mh_walk_close(walk);
 	return rc < 0 ? rc : found;
 }
 
-static int find_span(int dir_fd, const struct mh_segment_list *list, struct mh_history_span *ret)
+static bool is_ascending(const struct mh_segment_list *list)
 {
-	mh_ms_t ignored;
-	size_t first;
-	int rc = 0;
+	for (size_t i = 1; i < list->n; i++)
+		if (list->file[i].start_ms < list->file[i - 1].start_ms)
+			return false;
+	return true;
+}
 
-	for (first = 0; first < list->n && !rc; first++)
-		rc = segment_span(dir_fd, list->file[first].name, false, &ret->first_wall_ms,
-				  &ignored);
+/* 1, 0 without a snapshot, or -errno. */
+static int find_span(int dir_fd, const struct mh_segment_list *list, struct mh_history_span *span)
+{
+	int found = 0, rc = 0;
+
+	span->first_wall_ms = MH_MS_MAX;
+	span->last_wall_ms = MH_MS_MIN;
+	if (!is_ascending(list)) {
+		for (size_t i = 0; i < list->n && rc >= 0; i++) {
+			rc = add_segment(dir_fd, list->file[i].name, WHOLE, span);
+			found |= rc > 0;
+		}
+		return rc < 0 ? rc : found;
+	}
+	for (size_t i = 0; i < list->n && !rc; i++)
+		rc = add_segment(dir_fd, list->file[i].name, FIRST_FRAME, span);
 	if (rc <= 0)
 		return rc;
 	rc = 0;
 	for (size_t i = list->n; i-- > 0 && !rc;)
-		rc = segment_span(dir_fd, list->file[i].name, true, &ignored, &ret->last_wall_ms);
+		rc = add_segment(dir_fd, list->file[i].name, WHOLE, span);
 	return rc;
 }
 

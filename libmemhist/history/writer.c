@@ -7,6 +7,7 @@
  *   W2  After any error the segment is closed for good and the next snapshot begins another with a
  *       keyframe, so that no delta ever builds on a frame that is not there.
  *   W3  Files that earlier runs left are only read.
+ *   W4  Only who holds the lock writes, and only to files that have a name.
  */
 #include "libmemhist/history/writer.h"
 
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -75,6 +77,7 @@ static int look_back(struct mh_writer *w)
 	bool torn;
 	int rc = mh_dir_list(w->dir_fd, &list);
 
+	w->next_segment = 1;
 	if (rc || !list.n)
 		goto out;
 	last = &list.file[list.n - 1];
@@ -121,6 +124,19 @@ static void fill_in(struct mh_writer_config *c)
 	c->rotate_bytes = c->rotate_bytes ? c->rotate_bytes : ROTATE_BYTES;
 }
 
+/* Open the directory, take its lock, look at what is there. On failure some of it may be open. */
+static int attach(struct mh_writer *w, struct mh_err *err)
+{
+	int rc = w->dir_fd = mh_dir_create(w->dir_path, err);
+
+	if (rc >= 0)
+		rc = take_lock(w, err);
+	if (rc)
+		return rc;
+	rc = look_back(w);
+	return rc ? mh_err_sys(err, rc, "cannot read the history %s", w->dir_path) : 0;
+}
+
 int mh_writer_open(struct mh_writer **ret, const struct mh_writer_config *config,
 		   struct mh_err *err)
 {
@@ -132,23 +148,15 @@ int mh_writer_open(struct mh_writer **ret, const struct mh_writer_config *config
 	w->config = *config;
 	fill_in(&w->config);
 	w->dir_fd = w->lock_fd = w->fd = -1;
-	w->next_segment = 1;
 	w->dir_path = strdup(config->dir);
 	w->host = strdup(config->host ? config->host : "");
 	if (!w->dir_path || !w->host || mh_encoder_new(&w->encoder)) {
 		rc = mh_err_sys(err, -ENOMEM, "cannot open the history %s", config->dir);
 		goto fail;
 	}
-	rc = w->dir_fd = mh_dir_create(w->dir_path, err);
-	if (rc >= 0)
-		rc = take_lock(w, err);
+	rc = attach(w, err);
 	if (rc)
 		goto fail;
-	rc = look_back(w);
-	if (rc) {
-		mh_err_sys(err, rc, "cannot read the history %s", w->dir_path);
-		goto fail;
-	}
 	*ret = w;
 	return 0;
 fail:
@@ -163,6 +171,17 @@ static void close_segment(struct mh_writer *w)
 	w->fd = -1;
 }
 
+static void detach(struct mh_writer *w)
+{
+	close_segment(w);
+	if (w->lock_fd >= 0)
+		close(w->lock_fd);
+	if (w->dir_fd >= 0)
+		close(w->dir_fd);
+	w->lock_fd = w->dir_fd = -1;
+	w->dir_dirty = false;
+}
+
 int mh_writer_close(struct mh_writer *w)
 {
 	int rc = 0;
@@ -171,11 +190,7 @@ int mh_writer_close(struct mh_writer *w)
 		return 0;
 	if (w->dir_fd >= 0)
 		rc = mh_writer_sync(w, NULL);
-	close_segment(w);
-	if (w->lock_fd >= 0)
-		close(w->lock_fd);
-	if (w->dir_fd >= 0)
-		close(w->dir_fd);
+	detach(w);
 	mh_encoder_free(w->encoder);
 	free(w->dir_path);
 	free(w->host);
@@ -221,8 +236,15 @@ static int begin_segment(struct mh_writer *w, const struct mh_snapshot *s, struc
  * none, so that a full disk does not fill up with empty files. */
 static void abandon_segment(struct mh_writer *w)
 {
-	int rc = w->size ? ftruncate(w->fd, (off_t)w->size) : unlinkat(w->dir_fd, w->name, 0);
+	int rc;
 
+	if (w->size) {
+		rc = ftruncate(w->fd, (off_t)w->size);
+	} else {
+		rc = unlinkat(w->dir_fd, w->name, 0);
+		w->stats.segments--;
+		w->next_segment--; /* a number left out would look like a deleted segment */
+	}
 	(void)rc; /* then readers find a torn tail */
 	close_segment(w);
 }
@@ -321,9 +343,39 @@ static int write_snapshot(struct mh_writer *w, const struct mh_snapshot *s, stru
 	return 0;
 }
 
+static bool is_deleted(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && !fstat(fd, &st) && st.st_nlink == 0;
+}
+
+/*
+ * Whether what we write is still where others find it. Somebody may have deleted the segment, or
+ * the whole directory and our lock with it; writing on would fill a file without a name.
+ */
+static int check_place(struct mh_writer *w, struct mh_err *err)
+{
+	struct mh_err reason = {""};
+
+	if (w->lock_fd >= 0 && !is_deleted(w->lock_fd) && !is_deleted(w->fd))
+		return 0;
+	detach(w);
+	if (attach(w, &reason))
+		return mh_errf(err, -ESTALE, "the history %s was deleted while it was written: %s",
+			       w->dir_path, reason.text);
+	return mh_errf(err, -ESTALE,
+		       "the history %s, or a part of it, was deleted while it was written: a new "
+		       "segment begins",
+		       w->dir_path);
+}
+
 static int append(struct mh_writer *w, const struct mh_snapshot *s, struct mh_err *err)
 {
-	int rc = 0;
+	int rc = check_place(w, err);
+
+	if (rc)
+		return rc;
 
 	if (needs_segment(w, s)) {
 		/* the kernel brings the closed one to the disk in its own time: this thread must
@@ -346,7 +398,8 @@ int mh_writer_append(struct mh_writer *w, const struct mh_snapshot *s, struct mh
 	int rc = append(w, s, err);
 
 	if (rc) {
-		close_segment(w);
+		if (w->fd >= 0)
+			abandon_segment(w);
 		w->stats.errors++;
 		if (w->owed.kind == MH_GAP_NONE)
 			w->owed = (struct mh_gap){MH_GAP_WRITE_ERROR, w->stats.last_wall_ms};

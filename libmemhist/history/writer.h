@@ -45,7 +45,8 @@ int mh_writer_close(struct mh_writer *w);
 /*
  * Append one snapshot. Snapshots come in order of boot time within a boot. Returns 0: written; or
  * -errno and a sentence: nothing of this snapshot is in the history, the next append tries again
- * with a new segment and records the gap.
+ * with a new segment and records the gap. -ESTALE: the segment, LOCK or the directory was deleted;
+ * the writer has made the directory anew where it could.
  */
 int mh_writer_append(struct mh_writer *w, const struct mh_snapshot *s, struct mh_err *err);
 

@@ -20,6 +20,8 @@ const char *mh_gap_name(enum mh_gap_kind kind)
 		return "reboot";
 	case MH_GAP_DAMAGE:
 		return "damage";
+	case MH_GAP_MISSING:
+		return "missing";
 	}
 	return "unknown";
 }

@@ -26,6 +26,7 @@ enum mh_gap_kind {
 	MH_GAP_CLOCK_STEP = 5,  /* nothing missing: the wall clock was set */
 	MH_GAP_REBOOT = 6,      /* another boot: no process continues */
 	MH_GAP_DAMAGE = 7,      /* frames unreadable; found by the reader, never written */
+	MH_GAP_MISSING = 8,     /* recorded once, but the segment is gone; found by the reader */
 };
 
 struct mh_gap {

@@ -1,6 +1,6 @@
 /*
  * The history, written and read back: what comes out is what went in, over births, exits, renames,
- * pid reuse, rotation, restarts and failures of writing.
+ * pid reuse, rotation, restarts, in ranges, followed, and while it is written.
  */
 #include "libmemhist/history/reader.h"
 #include "libmemhist/history/writer.h"
@@ -8,11 +8,8 @@
 
 #include <errno.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -250,169 +247,6 @@ static void test_follow(void **state)
 	remove_dir(dir);
 }
 
-/* ---- faults of writing ---------------------------------------------------------------------- */
-
-static void test_second_writer_is_refused(void **state)
-{
-	const char *dir = temp_dir();
-	struct mh_writer_config config = config_for(dir);
-	struct mh_writer *w = open_writer(&config), *second = NULL;
-	struct mh_history_span span;
-	struct mh_err err = {""};
-	struct written log = {0};
-	struct world world;
-
-	(void)state;
-	assert_int_equal(mh_writer_open(&second, &config, &err), -EBUSY);
-	assert_non_null(strstr(err.text, "written by process"));
-	assert_int_equal(mh_history_span(dir, &span, &err), -ENODATA);
-	world_init(&world, 3);
-	record(w, &world, &log, 5);
-	assert_int_equal(mh_history_span(dir, &span, &err), 0);
-	assert_true(span.being_written);
-	assert_int_equal(span.writer_pid, getpid());
-	assert_int_equal(span.first_wall_ms, log.wall_ms[0]);
-	assert_int_equal(span.last_wall_ms, log.wall_ms[4]);
-	mh_writer_close(w);
-	w = open_writer(&config);
-	mh_writer_close(w);
-	assert_int_equal(mh_history_span(dir, &span, &err), 0);
-	assert_false(span.being_written);
-	world_done(&world);
-	forget(&log);
-	remove_dir(dir);
-}
-
-/* RLIMIT_FSIZE makes write(2) fall short and then fail, as a full disk does. */
-static void test_full_disk(void **state)
-{
-	const char *dir = temp_dir();
-	struct mh_writer_config config = config_for(dir);
-	struct rlimit unlimited, tight;
-	struct mh_reader_stats stats;
-	struct written log = {0};
-	struct mh_err err = {""};
-	struct world world;
-	struct mh_writer *w;
-	int failed = 0;
-
-	(void)state;
-	signal(SIGXFSZ, SIG_IGN);
-	world_init(&world, 9);
-	w = open_writer(&config);
-	record(w, &world, &log, 10);
-	getrlimit(RLIMIT_FSIZE, &unlimited);
-	tight = unlimited;
-	for (int i = 0; i < 40; i++) {
-		const struct mh_snapshot *s;
-
-		tight.rlim_cur = (rlim_t)(i % 5 * 400); /* 0 … 1,600 bytes a file */
-		setrlimit(RLIMIT_FSIZE, &tight);
-		s = world_step(&world);
-		if (mh_writer_append(w, s, &err))
-			failed++;
-		else
-			note(&log, s);
-		setrlimit(RLIMIT_FSIZE, &unlimited);
-	}
-	assert_true(failed > 5);
-	record(w, &world, &log, 10);
-	mh_writer_close(w);
-	read_back(dir, &log, &stats);
-	assert_int_equal(stats.damages + stats.orphans + stats.torn_tails, 0);
-	assert_true(stats.gaps > 0);
-	world_done(&world);
-	forget(&log);
-	remove_dir(dir);
-}
-
-static void test_gaps_are_told(void **state)
-{
-	const char *dir = temp_dir();
-	struct mh_writer_config config = config_for(dir);
-	const enum mh_gap_kind kinds[] = {MH_GAP_SUSPENDED, MH_GAP_LATE, MH_GAP_CLOCK_STEP};
-	struct mh_snapshot with_gap;
-	const struct mh_snapshot *s;
-	struct mh_err err = {""};
-	struct mh_reader *r;
-	struct mh_writer *w;
-	struct world world;
-
-	(void)state;
-	world_init(&world, 8);
-	w = open_writer(&config);
-	for (size_t i = 0; i < 3; i++) {
-		assert_int_equal(mh_writer_append(w, world_step(&world), &err), 0);
-		with_gap = *world_step(&world);
-		with_gap.gap = (struct mh_gap){kinds[i], with_gap.at.wall_ms - 1000};
-		assert_int_equal(mh_writer_append(w, &with_gap, &err), 0);
-	}
-	mh_writer_close(w);
-	r = open_reader(dir, false);
-	for (size_t i = 0; i < 3; i++) {
-		assert_int_equal(mh_reader_next(r, &s, &err), 1);
-		assert_int_equal(s->gap.kind, MH_GAP_NONE);
-		assert_int_equal(mh_reader_next(r, &s, &err), 1);
-		assert_int_equal(s->gap.kind, kinds[i]);
-		assert_int_equal(s->gap.since_wall_ms, s->at.wall_ms - 1000);
-	}
-	mh_reader_close(r);
-	world_done(&world);
-	remove_dir(dir);
-}
-
-static void test_reboot_ends_everybody(void **state)
-{
-	const char *dir = temp_dir();
-	struct mh_writer_config config = config_for(dir);
-	const struct mh_boot_id boots[] = {{{1}}, {{2}}};
-	const struct mh_snapshot *s;
-	struct mh_err err = {""};
-	uint32_t live = 0;
-	struct mh_reader *r;
-
-	(void)state;
-	for (int boot = 0; boot < 2; boot++) {
-		struct mh_writer *w = open_writer(&config);
-		struct world world;
-
-		world_init(&world, 6); /* the same life, hence the same pids and start times */
-		mh_table_set_boot(world.table, &boots[boot]);
-		s = world_step(&world);
-		live = s->n_live;
-		assert_int_equal(mh_writer_append(w, s, &err), 0);
-		mh_writer_close(w);
-		world_done(&world);
-	}
-	r = open_reader(dir, false);
-	assert_int_equal(mh_reader_next(r, &s, &err), 1);
-	assert_int_equal(mh_reader_next(r, &s, &err), 1);
-	assert_int_equal(s->n_gone, live);
-	assert_int_equal(s->n_born, live);
-	assert_int_equal(s->gap.kind, MH_GAP_REBOOT);
-	assert_int_equal(s->boot_id.bytes[0], 2);
-	mh_reader_close(r);
-	remove_dir(dir);
-}
-
-static void test_foreign_and_missing(void **state)
-{
-	struct mh_reader_options options = {MH_MS_MIN, MH_MS_MAX, false, NULL, NULL};
-	const char *dir = temp_dir();
-	struct mh_err err = {""};
-	struct mh_reader *r;
-	char path[256];
-
-	(void)state;
-	assert_int_equal(mh_reader_open(&r, dir, &options, &err), -ENODATA);
-	assert_int_equal(mh_reader_open(&r, "/nonexistent/x", &options, &err), -ENOENT);
-	assert_int_equal(mh_reader_open(&r, "/dev/null", &options, &err), -ENOTDIR);
-	snprintf(path, sizeof(path), "%s/0000000001-20261120T202848Z-0123abcd.open", dir);
-	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(mh_reader_open(&r, dir, &options, &err), -ENODATA);
-	remove_dir(dir);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,11 +255,6 @@ int main(void)
 		cmocka_unit_test(test_read_while_written),
 		cmocka_unit_test(test_range),
 		cmocka_unit_test(test_follow),
-		cmocka_unit_test(test_second_writer_is_refused),
-		cmocka_unit_test(test_full_disk),
-		cmocka_unit_test(test_gaps_are_told),
-		cmocka_unit_test(test_reboot_ends_everybody),
-		cmocka_unit_test(test_foreign_and_missing),
 	};
 
 	return cmocka_run_group_tests_name("history", tests, NULL, NULL);
