@@ -117,8 +117,11 @@ static int explain(struct mh_err *err, const struct mh_bpf_tasks *tasks, int rc,
 			       "%s: this kernel does not describe its types "
 			       "(/sys/kernel/btf/vmlinux cannot be read)",
 			       what[tasks->how]);
-	if (geteuid() && (rc == -EPERM || rc == -EACCES))
-		return mh_errf(err, -EPERM, "%s: not permitted; it needs CAP_BPF and CAP_PERFMON",
+	/* -EACCES, with all privileges, is what the verifier says */
+	if (rc == -EPERM || (rc == -EACCES && geteuid()))
+		return mh_errf(err, -EPERM,
+			       "%s: not permitted; it needs CAP_BPF and CAP_PERFMON, and a kernel "
+			       "that is not locked down",
 			       what[tasks->how]);
 	return mh_err_sys(err, rc, "%s: the kernel refused it (%s)", what[tasks->how],
 			  *said ? said : "no reason given");
