@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { SLEEPER_SECONDS = 20 };
+
 struct message {
 	enum child_order order;
 	unsigned number;
@@ -46,7 +48,9 @@ static int start_sleeper(void)
 	pid_t pid = fork();
 
 	if (!pid) {
+		/* it outlives its parent, but not by much: a test that fails does not end it */
 		prctl(PR_SET_PDEATHSIG, 0);
+		alarm(SLEEPER_SECONDS);
 		for (;;)
 			pause();
 	}
