@@ -175,9 +175,6 @@ static bool must_read_names(const struct procfs_scan *scan, const struct mh_proc
 			    const struct state *st, const struct mh_stat *stat,
 			    const struct mh_names *names)
 {
-	/* without an address space (exited, or a kernel thread) there is no command line to read */
-	if (!stat->vsz_bytes)
-		return false;
 	return !st || st->early == EARLY_PASSES || st->start_stack != stat->start_stack ||
 	       p->comm_len != names->comm_len || memcmp(p->comm, names->comm, p->comm_len) ||
 	       is_turn(scan, stat->pid, NAMES_EVERY);
