@@ -39,6 +39,7 @@ struct mh_match {
 	pcre2_match_data *data;
 	pcre2_match_context *context;
 	pcre2_jit_stack *jit_stack;
+	uint64_t given_up;
 };
 
 static int wrong_pattern(struct mh_err *err, const char *pattern, size_t len, const char *reason)
@@ -150,13 +151,27 @@ void mh_match_free(struct mh_match *m)
 	free(m);
 }
 
-bool mh_match_name(const struct mh_match *m, const char *name, size_t len)
+static bool matches_regex(struct mh_match *m, const char *name, size_t len)
+{
+	int rc = pcre2_match(m->code, (PCRE2_SPTR)name, len, 0, 0, m->data, m->context);
+
+	/* of the other errors only the limits can come */
+	m->given_up += rc < 0 && rc != PCRE2_ERROR_NOMATCH;
+	return rc >= 0;
+}
+
+bool mh_match_name(struct mh_match *m, const char *name, size_t len)
 {
 	if (!m->word)
-		return pcre2_match(m->code, (PCRE2_SPTR)name, len, 0, 0, m->data, m->context) >= 0;
+		return matches_regex(m, name, len);
 	if (m->substring)
 		return memmem(name, len, m->word, m->word_len) != NULL;
 	return len == m->word_len && !memcmp(name, m->word, len);
+}
+
+uint64_t mh_match_given_up(const struct mh_match *m)
+{
+	return m->given_up;
 }
 
 int mh_select_add(struct mh_select *s, const char *pattern, struct mh_err *err)
@@ -196,4 +211,13 @@ bool mh_select_name(const struct mh_select *s, const char *name, size_t len)
 		if (mh_match_name(s->match[i], name, len))
 			return !s->invert;
 	return s->invert;
+}
+
+uint64_t mh_select_given_up(const struct mh_select *s)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		n += mh_match_given_up(s->match[i]);
+	return n;
 }

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct mh_match;
 
@@ -27,8 +28,10 @@ enum mh_match_plain { MH_MATCH_EXACT, MH_MATCH_SUBSTRING };
 int mh_match_new(struct mh_match **ret, const char *pattern, enum mh_match_plain plain,
 		 struct mh_err *err);
 void mh_match_free(struct mh_match *m);
-/* Whether `name` matches. A match that runs into the effort limit does not match. */
-bool mh_match_name(const struct mh_match *m, const char *name, size_t len);
+/* Whether `name` matches. A match that runs into the effort limit does not, and is counted. */
+bool mh_match_name(struct mh_match *m, const char *name, size_t len);
+/* How often matching has been given up at the effort limit: those names may match or not. */
+uint64_t mh_match_given_up(const struct mh_match *m);
 
 /*
  * collectd's ignore list: names are selected when any pattern matches, or, with `invert`
@@ -45,5 +48,7 @@ struct mh_select {
 int mh_select_add(struct mh_select *s, const char *pattern, struct mh_err *err);
 void mh_select_done(struct mh_select *s);
 bool mh_select_name(const struct mh_select *s, const char *name, size_t len);
+/* As mh_match_given_up(), of all patterns together. */
+uint64_t mh_select_given_up(const struct mh_select *s);
 
 #endif

@@ -155,6 +155,30 @@ static void effort_is_bounded(void **state)
 	}
 }
 
+static void what_is_given_up_is_counted(void **state)
+{
+	static const char *const patterns[] = {"/^(a|aa)+$/", "/(*NO_JIT)^(a|aa)+$/"};
+	char name[63];
+
+	(void)state;
+	memset(name, 'a', sizeof(name));
+	name[62] = 'X';
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+		struct mh_select s = {.invert = true};
+
+		assert_int_equal(mh_select_add(&s, patterns[i], NULL), 0);
+		assert_int_equal(mh_select_add(&s, "aaX", NULL), 0);
+		assert_false(mh_select_name(&s, "aaa", 3));
+		assert_true(mh_select_name(&s, "aaaX", 4));
+		assert_int_equal(mh_select_given_up(&s), 0);
+		assert_true(mh_select_name(&s, name, sizeof(name)));
+		assert_true(mh_select_name(&s, name, sizeof(name)));
+		assert_int_equal(mh_match_given_up(s.match[0]), 2);
+		assert_int_equal(mh_select_given_up(&s), 2);
+		mh_select_done(&s);
+	}
+}
+
 /* ... and they leave honest patterns alone, on the longest command line that is kept, also where
  * the system allows no just-in-time code. */
 static void honest_patterns_on_long_names_are_within_the_limits(void **state)
@@ -184,6 +208,7 @@ static void a_match_is_used_again_and_again(void **state)
 		assert_true(mh_match_name(m, "ab-ab", 5));
 		assert_false(mh_match_name(m, "ab-ba", 5));
 	}
+	assert_int_equal(mh_match_given_up(m), 0);
 	mh_match_free(m);
 	mh_match_free(NULL);
 }
@@ -242,6 +267,7 @@ int main(void)
 		cmocka_unit_test(faults_are_explained),
 		cmocka_unit_test(a_pattern_cannot_reach_the_terminal_through_its_sentence),
 		cmocka_unit_test(effort_is_bounded),
+		cmocka_unit_test(what_is_given_up_is_counted),
 		cmocka_unit_test(honest_patterns_on_long_names_are_within_the_limits),
 		cmocka_unit_test(a_match_is_used_again_and_again),
 		cmocka_unit_test(a_selection_takes_any_pattern_or_none),
