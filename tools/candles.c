@@ -124,6 +124,7 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 	case OPT_MATCH:
 		mh_match_free(c->match);
 		c->match = NULL;
+		c->pattern = value[0];
 		return mh_match_new(&c->match, value[0], MH_MATCH_SUBSTRING, err);
 	case OPT_TOP:
 		return option_number(value[0], 1, TOP_MAX, &c->top, err);

@@ -33,6 +33,7 @@ struct candles_config {
 	int field;
 	enum mh_label_rule by;
 	struct mh_match *match; /* NULL = everybody */
+	const char *pattern;    /* what `match` was made from */
 	long long top;          /* 0 = not given */
 	bool all;
 	bool tidy; /* --long */

@@ -247,6 +247,15 @@ static void say_what_was_done(const struct job *job)
 		tool_say(who, "the PID map is in %s", job->map_name);
 }
 
+static void say_given_up(const struct job *job)
+{
+	uint32_t n = job->selection.n_given_up;
+
+	tool_say(who,
+		 "--match %s: too costly for %" PRIu32 " label%s, which may match and %s left out",
+		 job->config->pattern, n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
+}
+
 /* What the user should know of a table that is written; returns the exit status. */
 static int say_notes(const struct job *job)
 {
@@ -261,8 +270,10 @@ static int say_notes(const struct job *job)
 			 c->tidy ? "" : ", --all every one");
 	if (c->verbose)
 		say_what_was_done(job);
+	if (job->selection.n_given_up)
+		say_given_up(job);
 	if (!stats->damages)
-		return STATUS_OK;
+		return job->selection.n_given_up ? STATUS_PARTIAL : STATUS_OK;
 	tool_say(who,
 		 "%s is damaged in %" PRIu64 " place%s (%" PRIu64
 		 " bytes): the candles are of what is readable; memhist verify tells more",
@@ -291,6 +302,11 @@ int candles_run(const struct candles_config *config)
 		rc = publish(&job);
 	progress_end(&job.progress);
 	status = rc ? tool_fail(who, rc, &err) : say_notes(&job);
+	/* nothing was found to match, but not everything was looked through */
+	if (status == STATUS_NO_DATA && job.selection.n_given_up) {
+		say_given_up(&job);
+		status = STATUS_PARTIAL;
+	}
 	pass_done(&job.pass);
 	select_done(&job.selection);
 	outfile_done(&job.table);

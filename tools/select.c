@@ -18,11 +18,12 @@ static const mh_ms_t ENDLESS_MS = (mh_ms_t)36500 * 86400000;
 struct facts {
 	uint64_t high;
 	bool matches;
+	bool is_given_up; /* under one name at least it was too costly to find out */
 };
 
 struct survey {
 	struct pass *pass;
-	const struct mh_match *match;
+	struct mh_match *match;
 	struct facts *facts; /* by series */
 	uint32_t cap;
 	struct mh_buf command;
@@ -56,6 +57,7 @@ static void look_at_name(struct survey *v, uint32_t slot)
 {
 	uint32_t series = mh_labels_of_slot(v->pass->labels, slot);
 	struct facts *facts = &v->facts[series];
+	uint64_t given_up = mh_match_given_up(v->match);
 	struct mh_series s;
 
 	if (facts->matches)
@@ -65,6 +67,7 @@ static void look_at_name(struct survey *v, uint32_t slot)
 	mh_label_command(&v->command, &s);
 	facts->matches = mh_match_name(v->match, s.comm, s.comm_len) ||
 			 mh_match_name(v->match, v->command.data, v->command.len);
+	facts->is_given_up |= mh_match_given_up(v->match) != given_up;
 }
 
 static int on_snapshot(void *arg, const struct mh_snapshot *s)
@@ -149,6 +152,8 @@ static int choose(struct selection *sel, const struct survey *v, uint32_t top)
 				.shown = shown_of(labels, i),
 				.high = v->facts[i].high,
 			};
+		else
+			sel->n_given_up += v->facts[i].is_given_up;
 	sel->n_series = n;
 	sel->n_shown = top && top < n_matching ? top : n_matching;
 	sel->n_left_out = n_matching - sel->n_shown;

@@ -19,6 +19,7 @@ struct selection {
 	struct shown *shown; /* by pid, then by order of appearance */
 	uint32_t n_shown;
 	uint32_t n_left_out; /* matched, but not among the highest */
+	uint32_t n_given_up; /* may match, but finding out was too costly: not shown */
 	uint32_t *place;     /* by series: index in `shown`, or NOT_SHOWN */
 	uint32_t n_series;
 	/* what the pass saw that this was made from */
@@ -27,8 +28,8 @@ struct selection {
 };
 
 struct select_rule {
-	const struct mh_match *match; /* a name of the process or its command line; NULL = all */
-	uint32_t top;                 /* how many, those with the highest highs; 0 = all */
+	struct mh_match *match; /* a name of the process or its command line; NULL = all */
+	uint32_t top;           /* how many, those with the highest highs; 0 = all */
 };
 
 /*

@@ -122,6 +122,22 @@ def the_map_has_the_rows_of_the_table():
     assert not os.path.exists("out.pids.tsv")
 
 
+def a_match_that_is_too_costly_is_said():
+    hard = "a" * 40 + "b"
+    lib.record([row(s, pid, 4, "x", name) for s in range(2)
+                for pid, name in [(1, "aaa"), (2, hard), (3, hard), (4, "b")]])
+    for shape in (), ("--long",):
+        found = candles("--match", "/^((a|aa)+)+$/", "--output", "out.tsv", *shape, status=lib.PARTIAL)
+        lib.refuses(found, "--match /^((a|aa)+)+$/: too costly for 2 labels")
+        assert read("out.pids.tsv") == b"PID\tCOMMAND\n1\taaa\n"
+        os.unlink("out.tsv")
+    found = candles("--match", "/^((a|aa)+)+$(?<=aaaa)/", "--output", "none.tsv",
+                    status=lib.PARTIAL)
+    assert "too costly for 2 labels" in found.err and "no process" in found.err
+    assert not os.path.exists("none.tsv")
+    assert not candles("--match", "/^a+$/").err
+
+
 def match_looks_at_every_name_a_process_had():
     lib.record(life())
     assert candles("--match", "sh -c").rows[0][1::4] == ["7_open", "7(2)_open"]
@@ -202,6 +218,7 @@ lib.run_tests([
     top_takes_the_highest_highs,
     a_wide_table_shows_500_and_says_so,
     the_map_has_the_rows_of_the_table,
+    a_match_that_is_too_costly_is_said,
     match_looks_at_every_name_a_process_had,
     headers_speak_three_languages,
     units_are_exact,

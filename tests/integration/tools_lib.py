@@ -14,7 +14,7 @@ SOURCE = os.environ.get("MEMHIST_SRCDIR", os.path.join(os.path.dirname(__file__)
 GOLDEN = os.path.join(SOURCE, "tests/golden")
 COLUMNS = "ts_ms,pid,starttime,ppid,uid,rss_kb,vsz_kb,swap_kb,comm,cmdline".split(",")
 
-OK, OTHER, USAGE, NO_DATA, DAMAGED = 0, 1, 2, 3, 5
+OK, OTHER, USAGE, NO_DATA, PARTIAL, DAMAGED = range(6)
 
 
 class Skip(Exception):
