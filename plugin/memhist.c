@@ -59,7 +59,7 @@ static struct {
 	bool has_history;           /* the sampler writes one */
 	mh_boot_ns_t retry_ns;      /* when to try again to open it */
 
-	bool said_other;
+	bool said_other, said_select;
 	struct trouble history, sampling, values, flush;
 	struct trouble stuck; /* not guarded: only reads look at it */
 } plugin = {
@@ -212,6 +212,16 @@ static void tell_other(void)
 	plugin.said_other = true;
 }
 
+/* Said once, too: the names are those of other people's processes. */
+static void tell_select(void)
+{
+	if (plugin.said_select || !mh_select_given_up(&plugin.config.select))
+		return;
+	WARNING("memhist plugin: a regular expression of Select is too costly for the name of a "
+		"program; such names are taken for ones that it does not match. Simplify it.");
+	plugin.said_select = true;
+}
+
 static int report_processes(const struct mh_snapshot *snapshot, struct mh_err *err)
 {
 	const struct mh_group *group;
@@ -224,6 +234,7 @@ static int report_processes(const struct mh_snapshot *snapshot, struct mh_err *e
 	if (summed)
 		mh_err_sys(err, summed, "cannot sum all processes by program");
 	tell_other();
+	tell_select();
 	n = mh_groups_list(plugin.groups, &group);
 	sent = dispatch_groups(group, n, snapshot->fields, plugin.page_bytes, snapshot->at.wall_ms,
 			       summed ? NULL : err);
@@ -331,7 +342,7 @@ static void stop(void)
 	config_done(&plugin.config);
 	plugin.sampler = NULL;
 	plugin.groups = NULL;
-	plugin.has_history = plugin.said_other = false;
+	plugin.has_history = plugin.said_other = plugin.said_select = false;
 	plugin.history.broken = plugin.sampling.broken = plugin.values.broken = false;
 	plugin.flush.broken = plugin.stuck.broken = false;
 }

@@ -104,6 +104,26 @@ static void select_is_about_names_as_they_are(void **state)
 	rig_stop();
 }
 
+static void a_select_that_is_too_costly_is_told_once(void **state)
+{
+	oconfig_item_t items[] = {RIG_OPTION("Select", MOCK_STRING("/^((a|aa)+)+$/"))};
+	const struct rig *rig = *state;
+
+	rig_process(rig, 20, "aaa", 1);
+	rig_configure(rig, NULL, items, 1);
+	assert_int_equal(mock.init(), 0);
+	rig_read();
+	assert_int_equal(mock_logged("too costly"), 0);
+	rig_process(rig, 21, "aaaaaaaaaaaaaab", 2);
+	for (int i = 0; i < 3; i++) {
+		rig_read();
+		assert_true(rig_value("memhist-aaa/ps_rss") == 1 * page());
+		assert_null(mock_find("memhist-aaaaaaaaaaaaaab/ps_rss"));
+	}
+	assert_int_equal(mock_logged("Select is too costly for the name of a program"), 1);
+	rig_stop();
+}
+
 static void more_names_than_places_are_other_and_that_is_said_once(void **state)
 {
 	oconfig_item_t items[] = {RIG_OPTION("MaxInstances", MOCK_NUMBER(2))};
@@ -241,6 +261,7 @@ int main(void)
 		RIG_TEST(one_read_has_one_time),
 		RIG_TEST(names_that_look_alike_to_collectd_are_one),
 		RIG_TEST(select_is_about_names_as_they_are),
+		RIG_TEST(a_select_that_is_too_costly_is_told_once),
 		RIG_TEST(more_names_than_places_are_other_and_that_is_said_once),
 		RIG_TEST(reports_can_be_switched_off),
 		RIG_TEST(a_process_that_ended_has_no_value),
