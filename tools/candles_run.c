@@ -10,6 +10,7 @@
  */
 #include "tools/candles.h"
 
+#include "tools/human.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -91,13 +92,8 @@ static int check_found(struct job *job)
 	const struct candles_config *c = job->config;
 	const struct pass *p = &job->pass;
 
-	if (!p->n_snapshots && p->stats.damages)
-		return mh_errf(job->err, -EBADMSG,
-			       "%s is damaged and holds nothing readable for this range (see "
-			       "memhist verify)",
-			       c->history);
 	if (!p->n_snapshots)
-		return range_no_data(c->history, &c->range, c->utc, job->err);
+		return range_no_data(c->history, &c->range, c->utc, &p->stats, job->err);
 	if (!p->n_measured)
 		return mh_errf(job->err, -ENODATA, "%s has snapshots, but %s was not measured",
 			       c->history, mh_fields[c->field].name);
@@ -261,6 +257,7 @@ static int say_notes(const struct job *job)
 {
 	const struct candles_config *c = job->config;
 	const struct mh_reader_stats *stats = &job->pass.stats;
+	int status;
 
 	if (job->selection.n_left_out)
 		tool_say(who,
@@ -272,13 +269,13 @@ static int say_notes(const struct job *job)
 		say_what_was_done(job);
 	if (job->selection.n_given_up)
 		say_given_up(job);
-	if (!stats->damages)
-		return job->selection.n_given_up ? STATUS_PARTIAL : STATUS_OK;
-	tool_say(who,
-		 "%s is damaged in %" PRIu64 " place%s (%" PRIu64
-		 " bytes): the candles are of what is readable; memhist verify tells more",
-		 c->history, stats->damages, stats->damages == 1 ? "" : "s", stats->damaged_bytes);
-	return STATUS_DAMAGED;
+	status = pass_verdict(who, c->history, stats);
+	if (status == STATUS_DAMAGED)
+		tool_say(who,
+			 "%s is damaged in %" PRIu64 " place%s (%" PRIu64
+			 " bytes): the candles are of what is readable; memhist verify tells more",
+			 c->history, stats->damages, human_s(stats->damages), stats->damaged_bytes);
+	return status == STATUS_OK && job->selection.n_given_up ? STATUS_PARTIAL : status;
 }
 
 int candles_run(const struct candles_config *config)

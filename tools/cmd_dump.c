@@ -78,13 +78,11 @@ struct dump {
 	const struct config *config;
 	struct outfile out;
 	struct mh_reader *reader;
-	uint64_t n_lines;
 };
 
 static void end_line(struct dump *d)
 {
 	mh_buf_addc(&d->out.buf, '\n');
-	d->n_lines++;
 }
 
 static void on_damage(void *arg, const struct mh_damage *damage)
@@ -93,7 +91,10 @@ static void on_damage(void *arg, const struct mh_damage *damage)
 	struct mh_buf *b = &d->out.buf;
 
 	json_open(b, NULL, '{');
-	json_string(b, "type", damage->torn ? "torn" : "damage");
+	json_string(b, "type",
+		    damage->unreadable ? "unreadable"
+		    : damage->torn     ? "torn"
+				       : "damage");
 	json_string(b, "file", damage->file);
 	json_number(b, "offset", damage->offset);
 	json_number(b, "bytes", damage->bytes);
@@ -294,8 +295,8 @@ static int dump(const struct config *c, const struct range *range, struct mh_rea
 		rc = read_all(&d, err);
 	if (d.reader)
 		mh_reader_stats(d.reader, stats);
-	if (!rc && !d.n_lines)
-		rc = range_no_data(c->history, range, c->utc, err);
+	if (!rc && !stats->snapshots && !stats->damages)
+		rc = range_no_data(c->history, range, c->utc, stats, err);
 	if (!rc)
 		rc = outfile_commit(&d.out, err);
 	mh_reader_close(d.reader);
@@ -319,7 +320,7 @@ static int run(int argc, char **argv)
 	rc = dump(&c, &range, &stats, &err);
 	if (rc)
 		return tool_fail(command_dump.name, rc, &err);
-	return stats.damages ? STATUS_DAMAGED : STATUS_OK;
+	return pass_verdict(command_dump.name, c.history, &stats);
 }
 
 const struct command command_dump = {

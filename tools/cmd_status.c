@@ -4,6 +4,7 @@
 #include "tools/human.h"
 #include "tools/json.h"
 #include "tools/outfile.h"
+#include "tools/range.h"
 #include "tools/tool.h"
 #include "tools/top.h"
 
@@ -107,11 +108,8 @@ static int collect(struct status *st, struct mh_err *err)
 	/* a selection of none is not possible, so one is made and not shown */
 	struct select_rule rule = {.top = st->config->top ? (uint32_t)st->config->top : 1};
 	struct progress progress;
-	int rc = mh_history_span(st->config->history, &st->span, err);
+	int rc;
 
-	if (rc)
-		return rc;
-	find_writer(st);
 	progress_begin(&progress, "reading: snapshot", st->config->verbose);
 	st->survey = whole_history(st->config, &progress);
 	rc = select_survey(&st->selection, &st->survey, &rule, err);
@@ -120,6 +118,13 @@ static int collect(struct status *st, struct mh_err *err)
 		rc = top_collect(&st->top, &st->selection, &st->detail, &st->survey, err);
 	}
 	progress_end(&progress);
+	if (!rc && !st->survey.n_snapshots)
+		rc = range_no_data(st->config->history, &RANGE_ALL, st->config->utc,
+				   &st->survey.stats, err);
+	if (!rc)
+		rc = mh_history_span(st->config->history, &st->span, err);
+	if (!rc)
+		find_writer(st);
 	return rc;
 }
 
@@ -165,7 +170,7 @@ static void print_amounts(struct mh_buf *out, const struct status *st)
 	mh_buf_clear(&text);
 	human_bytes(&text, st->span.bytes);
 	mh_buf_printf(&text, " in %" PRIu64 " segment%s, %.2f bytes per process-sample",
-		      st->span.segments, st->span.segments == 1 ? "" : "s", bytes_per_sample(st));
+		      st->span.segments, human_s(st->span.segments), bytes_per_sample(st));
 	human_fact(out, "size", "%s", mh_buf_str(&text));
 	mh_buf_clear(&text);
 	pass_describe_gaps(&text, st->survey.n_gaps);
@@ -234,7 +239,7 @@ static void print_text(struct mh_buf *out, const struct status *st)
 	if (stats->damages)
 		human_fact(out, "damage",
 			   "%" PRIu64 " place%s, %" PRIu64 " bytes; memhist verify tells where",
-			   stats->damages, stats->damages == 1 ? "" : "s", stats->damaged_bytes);
+			   stats->damages, human_s(stats->damages), stats->damaged_bytes);
 	if (!st->top.n_rows)
 		return;
 	mh_buf_printf(out, "\n  %-10s %10s %10s  %-*s  command\n", "pid", "rss", "highest",
@@ -303,6 +308,8 @@ static void print_json(struct mh_buf *b, const struct status *st)
 	json_gaps(b, st);
 	json_number(b, "damages", p->stats.damages);
 	json_number(b, "damaged_bytes", p->stats.damaged_bytes);
+	json_number(b, "unreadable_segments", p->stats.unreadable);
+	json_number(b, "missing_segments", p->stats.missing);
 	if (st->config->top)
 		json_top(b, st);
 	json_close(b, '}');
@@ -341,7 +348,7 @@ static int run(int argc, char **argv)
 	if (rc)
 		status = tool_fail(command_status.name, rc, &err);
 	else
-		status = st.survey.stats.damages ? STATUS_DAMAGED : STATUS_OK;
+		status = pass_verdict(command_status.name, config.history, &st.survey.stats);
 	top_done(&st.top);
 	select_done(&st.selection);
 	pass_done(&st.survey);

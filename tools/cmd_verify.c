@@ -3,6 +3,7 @@
 #include "tools/commands.h"
 #include "tools/human.h"
 #include "tools/pass.h"
+#include "tools/range.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -50,6 +51,7 @@ struct verification {
 	struct mh_instant first, last;
 	uint64_t n_gaps[GAP_KINDS];
 	uint64_t n_partial;
+	uint64_t n_frameless; /* torn tails that are whole files */
 	struct mh_reader_stats stats;
 };
 
@@ -59,6 +61,11 @@ static void on_damage(void *arg, const struct mh_damage *d)
 
 	/* the progress line would stand in the way */
 	progress_end(&v->progress);
+	v->n_frameless += d->torn && !d->offset;
+	if (d->unreadable) {
+		printf("%s: %s\n", d->file, d->reason);
+		return;
+	}
 	printf("%s: bytes %" PRIu64 " to %" PRIu64 " (%" PRIu64 "): %s\n", d->file, d->offset,
 	       d->offset + d->bytes - 1, d->bytes, d->reason);
 }
@@ -148,13 +155,23 @@ static void print_summary(const struct verification *v)
 			   "%" PRIu64 " (%" PRIu64 " bytes): writes that a crash cut short, no "
 			   "damage",
 			   s->torn_tails, s->torn_bytes);
+	if (v->n_frameless)
+		human_fact(&out, "without frames", "%" PRIu64 " segment%s, torn from the beginning",
+			   v->n_frameless, human_s(v->n_frameless));
+	if (s->unreadable)
+		human_fact(&out, "unreadable", "%" PRIu64 " segment%s", s->unreadable,
+			   human_s(s->unreadable));
+	if (s->missing)
+		human_fact(&out, "missing",
+			   "%" PRIu64 " segment%s between others, by their numbers", s->missing,
+			   human_s(s->missing));
 	if (s->foreign_files)
 		human_fact(&out, "foreign files", "%" PRIu64 ", left alone", s->foreign_files);
 	if (s->damages)
 		human_fact(&out, "damage",
 			   "%" PRIu64 " place%s, %" PRIu64 " bytes; %" PRIu64
 			   " frames behind them cannot be used",
-			   s->damages, s->damages == 1 ? "" : "s", s->damaged_bytes, s->orphans);
+			   s->damages, human_s(s->damages), s->damaged_bytes, s->orphans);
 	else
 		human_fact(&out, "damage", "none");
 	fputs(mh_buf_str(&out), stdout);
@@ -177,12 +194,10 @@ static int run(int argc, char **argv)
 	if (rc)
 		return tool_fail(command_verify.name, rc, &err);
 	print_summary(&v);
-	if (v.stats.damages)
-		return STATUS_DAMAGED;
-	if (v.stats.snapshots)
-		return STATUS_OK;
-	mh_errf(&err, 0, "%s holds segments, but not one snapshot", config.history);
-	return tool_fail(command_verify.name, -ENODATA, &err);
+	if (v.stats.snapshots || v.stats.damages)
+		return pass_verdict(command_verify.name, config.history, &v.stats);
+	rc = range_no_data(config.history, &RANGE_ALL, config.utc, &v.stats, &err);
+	return tool_fail(command_verify.name, rc, &err);
 }
 
 const struct command command_verify = {

@@ -18,6 +18,11 @@ void human_count(struct mh_buf *out, uint64_t n)
 	mh_buf_add(out, p, (size_t)(end - p));
 }
 
+const char *human_s(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 void human_bytes(struct mh_buf *out, uint64_t bytes)
 {
 	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

@@ -6,6 +6,8 @@
 
 /* "148,951" */
 void human_count(struct mh_buf *out, uint64_t n);
+/* What a regular plural ends with: "" after 1, else "s". */
+const char *human_s(uint64_t n);
 /* "512 bytes", "99.9 KiB", "1.5 GiB" */
 void human_bytes(struct mh_buf *out, uint64_t bytes);
 

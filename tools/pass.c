@@ -7,6 +7,7 @@
  */
 #include "tools/pass.h"
 
+#include "tools/human.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -153,6 +154,17 @@ void pass_done(struct pass *p)
 {
 	mh_labels_free(p->labels);
 	p->labels = NULL;
+}
+
+int pass_verdict(const char *who, const char *dir, const struct mh_reader_stats *stats)
+{
+	if (stats->unreadable)
+		tool_say(who, "%" PRIu64 " segment%s of %s cannot be opened and %s left out",
+			 stats->unreadable, human_s(stats->unreadable), dir,
+			 stats->unreadable == 1 ? "is" : "are");
+	if (stats->damages)
+		return STATUS_DAMAGED;
+	return stats->unreadable ? STATUS_PARTIAL : STATUS_OK;
 }
 
 void pass_describe_gaps(struct mh_buf *out, const uint64_t n_gaps[GAP_KINDS])

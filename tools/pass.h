@@ -10,7 +10,7 @@
 #include "libmemhist/view/label.h"
 #include "tools/progress.h"
 
-#define GAP_KINDS (MH_GAP_DAMAGE + 1)
+#define GAP_KINDS (MH_GAP_MISSING + 1)
 
 struct pass {
 	const char *dir;
@@ -50,6 +50,12 @@ struct pass {
 /* Returns 0; -ENODATA: no segments at all; -EINTR after a signal; or as mh_reader_*(). */
 int pass_run(struct pass *p, struct mh_err *err);
 void pass_done(struct pass *p);
+
+/*
+ * The exit status after a history was read: STATUS_DAMAGED, STATUS_PARTIAL when segments could not
+ * be opened, which is said, or STATUS_OK.
+ */
+int pass_verdict(const char *who, const char *dir, const struct mh_reader_stats *stats);
 
 /* Pages to bytes; the greatest number where a crafted file would overflow it. */
 uint64_t pass_bytes(uint64_t pages, uint32_t page_bytes);

@@ -1,9 +1,10 @@
 /* Ranges: from words to two times, and the sentence for "nothing there". */
 #include "tools/range.h"
 
-#include "libmemhist/history/reader.h"
+#include "tools/human.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 
 static const mh_ms_t HOUR_MS = 60 * 60 * 1000;
@@ -22,7 +23,7 @@ static int read_time(const char *option, const char *text, mh_ms_t now_ms, bool 
 int range_resolve(const struct range_words *w, mh_ms_t now_ms, bool utc, struct range *ret,
 		  struct mh_err *err)
 {
-	struct range r = {MH_MS_MIN, MH_MS_MAX};
+	struct range r = RANGE_ALL;
 	int n_ways = (w->hours > 0) + (w->days > 0) + (w->from || w->to) + (w->since || w->until);
 	int rc;
 
@@ -64,21 +65,42 @@ static void describe(struct mh_buf *b, const struct range *r, bool utc)
 	}
 }
 
-int range_no_data(const char *dir, const struct range *range, bool utc, struct mh_err *err)
+static int no_snapshot(const char *dir, const char *asked, bool utc, struct mh_err *err)
 {
-	struct mh_buf asked = MH_BUF_INIT(256), there = MH_BUF_INIT(256);
+	struct mh_buf there = MH_BUF_INIT(256);
 	struct mh_history_span span;
 	int rc = mh_history_span(dir, &span, err);
 
 	if (rc)
 		return rc;
-	describe(&asked, range, utc);
 	mh_time_format(&there, span.first_wall_ms, utc);
 	mh_buf_adds(&there, " to ");
 	mh_time_format(&there, span.last_wall_ms, utc);
-	rc = mh_errf(err, -ENODATA, "%s holds no snapshot%s; it reaches from %s%s", dir,
-		     mh_buf_str(&asked), mh_buf_str(&there), utc ? " UTC" : "");
-	mh_buf_done(&asked);
+	rc = mh_errf(err, -ENODATA, "%s holds no snapshot%s; it reaches from %s%s", dir, asked,
+		     mh_buf_str(&there), utc ? " UTC" : "");
 	mh_buf_done(&there);
+	return rc;
+}
+
+int range_no_data(const char *dir, const struct range *range, bool utc,
+		  const struct mh_reader_stats *stats, struct mh_err *err)
+{
+	struct mh_buf asked = MH_BUF_INIT(256);
+	int rc;
+
+	describe(&asked, range, utc);
+	if (stats->damages)
+		rc = mh_errf(err, -EBADMSG,
+			     "%s is damaged and holds nothing readable%s (see memhist verify)", dir,
+			     mh_buf_str(&asked));
+	else if (stats->unreadable)
+		rc = mh_errf(err, -EACCES,
+			     "%s holds no snapshot%s but in %" PRIu64 " segment%s that cannot be "
+			     "opened (permission denied or an I/O error)",
+			     dir, mh_buf_str(&asked), stats->unreadable,
+			     human_s(stats->unreadable));
+	else
+		rc = no_snapshot(dir, mh_buf_str(&asked), utc, err);
+	mh_buf_done(&asked);
 	return rc;
 }

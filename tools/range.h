@@ -6,6 +6,7 @@
 
 #include "libmemhist/base/err.h"
 #include "libmemhist/base/timespec.h"
+#include "libmemhist/history/reader.h"
 
 /* As given; 0 and NULL = not given. */
 struct range_words {
@@ -28,10 +29,15 @@ struct range {
 int range_resolve(const struct range_words *words, mh_ms_t now_ms, bool utc, struct range *ret,
 		  struct mh_err *err);
 
+/* Everything. */
+#define RANGE_ALL ((struct range){MH_MS_MIN, MH_MS_MAX})
+
 /*
- * The history `dir` has nothing in the range: a sentence that names the span it has, and -ENODATA;
- * or the error met while looking.
+ * The history `dir` was read, and there was no snapshot in the range: a sentence that says why.
+ * Returns -EBADMSG: what there is is damaged; -EACCES: it could not be opened; -ENODATA: there is
+ * none, the sentence names the span that there is; or the error met while looking.
  */
-int range_no_data(const char *dir, const struct range *range, bool utc, struct mh_err *err);
+int range_no_data(const char *dir, const struct range *range, bool utc,
+		  const struct mh_reader_stats *stats, struct mh_err *err);
 
 #endif

@@ -121,8 +121,8 @@ def status_tells_what_there_is():
         "snapshots": 20, "processes": 8, "process_samples": 160, "segments": 1, "bytes": size,
         "host": "box", "being_written": False, "writer_pid": 0,
         "gaps": {"stopped": 1, "suspended": 0, "late": 0, "write error": 0, "clock step": 0,
-                 "reboot": 0, "damage": 0},
-        "damages": 0, "damaged_bytes": 0,
+                 "reboot": 0, "damage": 0, "missing": 0},
+        "damages": 0, "damaged_bytes": 0, "unreadable_segments": 0, "missing_segments": 0,
         "top": [
             {"label": str(p), "pid": p, "command": f"run {p}", "last_rss_bytes": (100 * p + 109) * 1024,
              "highest_rss_bytes": (100 * p + 109) * 1024} for p in (8, 7)

@@ -130,6 +130,80 @@ def nothing_readable_is_damage_too():
     assert os.listdir(".") == ["history"]
 
 
+def every_command_says_the_same(status, *words, **options):
+    for command in ("verify", "status", "dump"):
+        found = memhist(command, "--history", "history", status=status, **options)
+        for word in words:
+            assert word in found.text + found.err, (command, word, found.text[:500], found.err)
+    candles("--output", "out.tsv", status=status, **options)
+    assert not os.path.exists("out.tsv")
+
+
+def every_command_ends_alike_where_nothing_is_readable():
+    chance = random.Random(2)
+    make()
+    for path in segments():
+        size = os.path.getsize(path)
+        with open(path, "wb") as file:
+            file.write(chance.randbytes(size))
+    every_command_says_the_same(lib.DAMAGED, "damage")
+    for path in segments():
+        size = os.path.getsize(path)
+        with open(path, "wb") as file:
+            file.write(bytes(size))
+    every_command_says_the_same(lib.NO_DATA, "without a readable snapshot")
+    assert not memhist("dump", "--history", "history", status=lib.NO_DATA).out
+    assert fact(verify(lib.NO_DATA), "without frames").startswith("3 segments")
+
+
+def segments_that_cannot_be_opened_are_left_out():
+    """Without the right to read one: as nobody, where the test is root."""
+    make()
+    truth = samples(lib.OK)
+    os.chmod(".", 0o755)
+    os.chmod("history", 0o755)
+    for path in segments():
+        os.chmod(path, 0o644)
+    os.chmod(segments()[1], 0)
+    nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    sentence = ": 1 segment of history cannot be opened and is left out\n"
+    try:
+        found = candles("-i", f"{STEP_S}s", "--long", status=lib.PARTIAL, **nobody)
+    except PermissionError as error:
+        raise lib.Skip("nobody cannot run the programs from here") from error
+    rest = {(r[0], r[1]): r[4:] for r in found.rows[1:]}
+    assert found.err == "memhist-candles" + sentence
+    assert rest.items() < truth.items() and len(rest) > len(truth) // 3
+    for command in ("verify", "status", "dump"):
+        found = memhist(command, "--history", "history", status=lib.PARTIAL, **nobody)
+        assert found.err == f"memhist {command}{sentence}", found.err
+        if command == "dump":
+            assert f'{{"type":"unreadable","file":"{os.path.basename(segments()[1])}"' in found.text
+        if command == "verify":
+            assert os.path.basename(segments()[1]) + ": cannot be opened\n" in found.text
+            assert fact(found.text, "unreadable") == "1 segment"
+    with open(segments()[0], "r+b") as file:
+        file.seek(3000)
+        file.write(b"\xff" * 100)
+    for command in ("verify", "status", "dump"):
+        found = memhist(command, "--history", "history", status=lib.DAMAGED, **nobody)
+        assert found.err == f"memhist {command}{sentence}", found.err
+    found = candles(status=lib.DAMAGED, **nobody)
+    assert sentence in found.err and "damaged in 1 place" in found.err
+    for path in segments():
+        os.chmod(path, 0)
+    every_command_says_the_same(lib.OTHER, "3 segments that cannot be opened", **nobody)
+
+
+def segments_that_are_gone_are_told():
+    make()
+    os.unlink(segments()[1])
+    text = verify(lib.OK)
+    assert fact(text, "missing") == "1 segment between others, by their numbers"
+    assert "1 missing" in fact(text, "gaps")
+    assert "1 missing" in memhist("status", "--history", "history").text
+
+
 def empty_and_foreign_directories_have_no_data():
     os.mkdir("history")
     for command in ("verify", "status", "dump"):
@@ -227,6 +301,9 @@ lib.run_tests([
     a_flipped_bit_is_found_and_nothing_false_is_shown,
     candles_of_a_damaged_history_are_written_with_a_word,
     nothing_readable_is_damage_too,
+    every_command_ends_alike_where_nothing_is_readable,
+    segments_that_cannot_be_opened_are_left_out,
+    segments_that_are_gone_are_told,
     empty_and_foreign_directories_have_no_data,
     empty_segments_are_no_damage,
     things_that_are_no_directory_are_refused,
