@@ -39,7 +39,7 @@ struct mh_instant mh_now(void)
 	};
 }
 
-/* Digits at *p; -EINVAL when there are none or the number passes LONGEST. */
+/* Digits at *p; -EINVAL when there are none, -ERANGE when the number passes LONGEST. */
 static int read_number(const char **p, mh_ms_t *ret)
 {
 	mh_ms_t n = 0;
@@ -49,7 +49,7 @@ static int read_number(const char **p, mh_ms_t *ret)
 	for (; isdigit((unsigned char)**p); (*p)++) {
 		n = n * 10 + (**p - '0');
 		if (n > LONGEST)
-			return -EINVAL;
+			return -ERANGE;
 	}
 	*ret = n;
 	return 0;
@@ -65,11 +65,11 @@ static size_t unit_at(const char *p)
 	return u;
 }
 
-/* Add n units to *total_ms; -EINVAL past LONGEST. */
+/* Add n units to *total_ms; -ERANGE past LONGEST. */
 static int add_units(mh_ms_t n, mh_ms_t unit_ms, mh_ms_t *total_ms)
 {
 	if (n > (LONGEST - *total_ms) / unit_ms)
-		return -EINVAL;
+		return -ERANGE;
 	*total_ms += n * unit_ms;
 	return 0;
 }
@@ -80,13 +80,17 @@ static int read_parts(const char **p, mh_ms_t *ret_ms)
 	mh_ms_t total = 0, n;
 
 	do {
+		int rc = read_number(p, &n);
 		size_t u;
 
-		if (read_number(p, &n))
-			return -EINVAL;
+		if (rc)
+			return rc;
 		u = unit_at(*p);
-		if (u == N_UNITS || add_units(n, units[u].ms, &total))
+		if (u == N_UNITS)
 			return -EINVAL;
+		rc = add_units(n, units[u].ms, &total);
+		if (rc)
+			return rc;
 		*p += strlen(units[u].suffix);
 	} while (isdigit((unsigned char)**p));
 	*ret_ms = total;
@@ -97,16 +101,19 @@ int mh_duration_parse(const char *text, mh_ms_t bare_unit_ms, mh_ms_t *ret_ms)
 {
 	const char *p = text;
 	mh_ms_t n, ms = 0;
+	int rc = read_number(&p, &n);
 
-	if (read_number(&p, &n))
-		return -EINVAL;
+	if (rc)
+		return rc;
 	if (!*p && bare_unit_ms) {
-		if (add_units(n, bare_unit_ms, &ms))
-			return -EINVAL;
-	} else if (read_parts(&text, &ms) || *text) {
-		return -EINVAL;
+		rc = add_units(n, bare_unit_ms, &ms);
+	} else {
+		p = text;
+		rc = read_parts(&p, &ms);
 	}
-	if (ms < 1)
+	if (rc)
+		return rc;
+	if (*p || ms < 1)
 		return -EINVAL;
 	*ret_ms = ms;
 	return 0;
@@ -189,15 +196,17 @@ static int parse_calendar(const char *p, bool utc, mh_ms_t *ret_ms)
 			return -EINVAL;
 	}
 	zone = read_zone(&p, &offset_s);
-	if (zone < 0 || *p || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59)
+	if (zone < 0 || *p)
 		return -EINVAL;
+	if (tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59)
+		return -ERANGE;
 	tm.tm_year = year - 1900;
 	tm.tm_mon = month - 1;
 	back = tm;
 	civil_ms = (mh_ms_t)timegm(&back) * 1000;
 	/* the C library normalises February 30 to March 2: refuse what came back changed */
 	if (back.tm_mday != tm.tm_mday || back.tm_mon != tm.tm_mon)
-		return -EINVAL;
+		return -ERANGE;
 	if (zone)
 		*ret_ms = civil_ms - (mh_ms_t)offset_s * 1000;
 	else

@@ -29,7 +29,7 @@ struct mh_instant mh_now(void);
 /*
  * A duration: digits and one of ms s m h d w ("90s", "15m", "1d"), parts may follow one another
  * ("1h30m"). A number alone counts in `bare_unit_ms` (0: it is refused). Returns 0 and milliseconds
- * (1 ms … 100 years), or -EINVAL.
+ * (1 ms … 100 years), -ERANGE when it is longer, or -EINVAL.
  */
 int mh_duration_parse(const char *text, mh_ms_t bare_unit_ms, mh_ms_t *ret_ms);
 
@@ -39,9 +39,9 @@ void mh_duration_format(struct mh_buf *b, mh_ms_t ms);
 /*
  * A point in time: "YYYY-MM-DD[ HH:MM[:SS]]" ('T' may stand for the blank, 'Z' or "+09:00" may
  * follow), "@SECONDS", "now", "10m ago", "-10m". Without a zone it is local time, or UTC when
- * `utc`. Impossible dates (February 30, second 60) are refused, never normalised. Where the clock
+ * `utc`. Impossible dates (February 30, second 60) are -ERANGE, never normalised. Where the clock
  * is put back, of two equal times the first is meant; where it is put forward, a time that it skips
- * means the moment of the change. Returns 0 or -EINVAL.
+ * means the moment of the change. Returns 0, -ERANGE or -EINVAL.
  */
 int mh_time_parse(const char *text, mh_ms_t now_ms, bool utc, mh_ms_t *ret_ms);
 
