@@ -42,7 +42,7 @@ static const struct option options[] = {
 	{OPT_SINCE, 0, "since", "TIME", "2026-06-01 12:00:00, @SECONDS, 2h ago, now"},
 	{OPT_UNTIL, 0, "until", "TIME", "up to, not including, TIME"},
 	{OPT_INTERVAL, 'i', "interval", "TIME", "length of a candle: 30s, 15m, 1h, 1d [15m]"},
-	{OPT_METRIC, 0, "metric", "NAME", "rss, vsz or swap [rss]"},
+	{OPT_METRIC, 0, "metric", "NAME", "rss, vsz, swap or hwm [rss]"},
 	{OPT_BY, 0, "by", "RULE",
 	 "a label stands for a process (identity) or for a pid with one command line (command) "
 	 "[identity]"},
@@ -77,8 +77,11 @@ static int take_metric(const char *name, int *ret, struct mh_err *err)
 static int take_interval(const char *text, mh_ms_t *ret, struct mh_err *err)
 {
 	mh_ms_t ms;
+	int rc = mh_duration_parse(text, MINUTE_MS, &ms);
 
-	if (mh_duration_parse(text, MINUTE_MS, &ms))
+	if (rc == -ERANGE)
+		return option_too_long(text, err);
+	if (rc)
 		return mh_errf(err, -EINVAL,
 			       "“%s” is no length of time like 30s, 15m, 1h or 1d (a bare number "
 			       "counts minutes)",

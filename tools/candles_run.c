@@ -34,21 +34,28 @@ struct job {
 	char *map_name; /* NULL = no map */
 };
 
-/* "out.tsv" -> "out.pids.tsv"; other names get ".pids.tsv" appended. */
+/* The length of a path without the extension of its last part; ".profile" is no extension. */
+static size_t stem_length(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	const char *dot = strrchr(name, '.');
+
+	return dot && dot != name ? (size_t)(dot - path) : strlen(path);
+}
+
+/* "out.tsv" -> "out.pids.tsv" */
 static int name_map(struct job *job)
 {
 	const char *given = job->config->pid_map, *output = job->config->output;
-	size_t len = strlen(output);
 	int n;
 
 	if (given)
 		n = asprintf(&job->map_name, "%s", given);
 	else if (!job->table.path)
 		return 0; /* standard output, a pipe, /dev/null: there is no "beside" */
-	else if (len > 4 && !strcmp(output + len - 4, ".tsv"))
-		n = asprintf(&job->map_name, "%.*s.pids.tsv", (int)(len - 4), output);
 	else
-		n = asprintf(&job->map_name, "%s.pids.tsv", output);
+		n = asprintf(&job->map_name, "%.*s.pids.tsv", (int)stem_length(output), output);
 	if (n >= 0)
 		return 0;
 	job->map_name = NULL;
@@ -232,13 +239,14 @@ static int publish(struct job *job)
 static void say_what_was_done(const struct job *job)
 {
 	const struct pass *p = &job->pass;
+	uint32_t n_labels = job->is_selected ? job->selection.n_shown : mh_labels_count(p->labels);
 
 	tool_say(who,
-		 "%" PRIu64 " rows of %" PRIu32 " labels from %" PRIu64 " snapshots with %" PRIu64
-		 " process-samples, written to %s",
-		 job->n_rows,
-		 job->is_selected ? job->selection.n_shown : mh_labels_count(p->labels),
-		 p->n_snapshots, p->stats.process_samples, job->table.name);
+		 "%" PRIu64 " row%s of %" PRIu32 " label%s from %" PRIu64
+		 " snapshot%s with %" PRIu64 " process-sample%s, written to %s",
+		 job->n_rows, human_s(job->n_rows), n_labels, human_s(n_labels), p->n_snapshots,
+		 human_s(p->n_snapshots), p->stats.process_samples,
+		 human_s(p->stats.process_samples), job->table.name);
 	if (job->map_name)
 		tool_say(who, "the PID map is in %s", job->map_name);
 }
@@ -249,7 +257,7 @@ static void say_given_up(const struct job *job)
 
 	tool_say(who,
 		 "--match %s: too costly for %" PRIu32 " label%s, which may match and %s left out",
-		 job->config->pattern, n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
+		 job->config->pattern, n, human_s(n), n == 1 ? "is" : "are");
 }
 
 /* What the user should know of a table that is written; returns the exit status. */
@@ -261,10 +269,10 @@ static int say_notes(const struct job *job)
 
 	if (job->selection.n_left_out)
 		tool_say(who,
-			 "%" PRIu32 " labels are shown, those with the highest highs; %" PRIu32
-			 " are left out (--top N shows more%s)",
-			 job->selection.n_shown, job->selection.n_left_out,
-			 c->tidy ? "" : ", --all every one");
+			 "%" PRIu32 " label%s shown, with the highest highs; %" PRIu32
+			 " left out (--top N shows more%s)",
+			 job->selection.n_shown, human_s(job->selection.n_shown),
+			 job->selection.n_left_out, c->tidy ? "" : ", --all every one");
 	if (c->verbose)
 		say_what_was_done(job);
 	if (job->selection.n_given_up)

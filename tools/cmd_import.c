@@ -1,5 +1,6 @@
 /* memhist import: foreign recordings become a history. */
 #include "tools/commands.h"
+#include "tools/human.h"
 #include "tools/import.h"
 #include "tools/outdir.h"
 #include "tools/tool.h"
@@ -51,6 +52,17 @@ static int take_format(struct config *c, const char *name, struct mh_err *err)
 	return c->format < 0 ? c->format : 0;
 }
 
+static int take_interval(struct config *c, const char *text, struct mh_err *err)
+{
+	int rc = mh_duration_parse(text, 0, &c->interval_ms);
+
+	if (rc == -ERANGE)
+		return option_too_long(text, err);
+	if (rc)
+		return mh_errf(err, -EINVAL, "“%s” is no length of time like 1s or 500ms", text);
+	return 0;
+}
+
 static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], struct mh_err *err)
 {
 	struct config *c = arg;
@@ -65,10 +77,7 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 		c->host = value[0];
 		return 0;
 	case OPT_INTERVAL:
-		if (mh_duration_parse(value[0], 0, &c->interval_ms))
-			return mh_errf(err, -EINVAL, "“%s” is no length of time like 1s or 500ms",
-				       value[0]);
-		return 0;
+		return take_interval(c, value[0], err);
 	case OPT_CLK_TCK:
 		return option_number(value[0], 1, 1000000, &c->clk_tck, err);
 	case OPT_VERBOSE:
@@ -129,11 +138,12 @@ static int run(int argc, char **argv)
 	rc = import(&c, &stats, &err);
 	if (rc)
 		return tool_fail(command_import.name, rc, &err);
-	printf("%s: %" PRIu64 " snapshots, %" PRIu64 " process-samples, %" PRIu64
+	printf("%s: %" PRIu64 " snapshot%s, %" PRIu64 " process-sample%s, %" PRIu64
 	       " bytes (%.2f per process-sample) in %" PRIu64 " segment%s\n",
-	       c.history, stats.snapshots, stats.process_samples, stats.bytes,
+	       c.history, stats.snapshots, human_s(stats.snapshots), stats.process_samples,
+	       human_s(stats.process_samples), stats.bytes,
 	       (double)stats.bytes / (double)(stats.process_samples ? stats.process_samples : 1),
-	       stats.segments, stats.segments == 1 ? "" : "s");
+	       stats.segments, human_s(stats.segments));
 	return STATUS_OK;
 }
 

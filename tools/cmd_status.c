@@ -165,7 +165,7 @@ static void print_amounts(struct mh_buf *out, const struct status *st)
 	human_count(&text, mh_labels_count(st->survey.labels));
 	mh_buf_adds(&text, ", ");
 	human_count(&text, st->survey.stats.process_samples);
-	mh_buf_adds(&text, " process-samples");
+	mh_buf_printf(&text, " process-sample%s", human_s(st->survey.stats.process_samples));
 	human_fact(out, "processes", "%s", mh_buf_str(&text));
 	mh_buf_clear(&text);
 	human_bytes(&text, st->span.bytes);
@@ -238,8 +238,9 @@ static void print_text(struct mh_buf *out, const struct status *st)
 	print_writer(out, st);
 	if (stats->damages)
 		human_fact(out, "damage",
-			   "%" PRIu64 " place%s, %" PRIu64 " bytes; memhist verify tells where",
-			   stats->damages, human_s(stats->damages), stats->damaged_bytes);
+			   "%" PRIu64 " place%s, %" PRIu64 " byte%s; memhist verify tells where",
+			   stats->damages, human_s(stats->damages), stats->damaged_bytes,
+			   human_s(stats->damaged_bytes));
 	if (!st->top.n_rows)
 		return;
 	mh_buf_printf(out, "\n  %-10s %10s %10s  %-*s  command\n", "pid", "rss", "highest",

@@ -140,21 +140,19 @@ static void print_summary(const struct verification *v)
 		   s->bytes);
 	human_fact(&out, "frames", "%" PRIu64 ", %" PRIu64 " of them keyframes", s->frames,
 		   s->keyframes);
-	human_fact(&out, "snapshots", "%" PRIu64 " with %" PRIu64 " process-samples", s->snapshots,
-		   s->process_samples);
+	human_fact(&out, "snapshots", "%" PRIu64 " with %" PRIu64 " process-sample%s", s->snapshots,
+		   s->process_samples, human_s(s->process_samples));
 	if (v->n_partial)
 		human_fact(&out, "partial",
-			   "%" PRIu64 " snapshots miss processes that could not "
-			   "be read",
-			   v->n_partial);
+			   "%" PRIu64 " snapshot%s without processes that could not be read",
+			   v->n_partial, human_s(v->n_partial));
 	mh_buf_clear(&text);
 	pass_describe_gaps(&text, v->n_gaps);
 	human_fact(&out, "gaps", "%s", mh_buf_str(&text));
 	if (s->torn_tails)
 		human_fact(&out, "torn tails",
-			   "%" PRIu64 " (%" PRIu64 " bytes): writes that a crash cut short, no "
-			   "damage",
-			   s->torn_tails, s->torn_bytes);
+			   "%" PRIu64 " (%" PRIu64 " byte%s): cut short by a crash, no damage",
+			   s->torn_tails, s->torn_bytes, human_s(s->torn_bytes));
 	if (v->n_frameless)
 		human_fact(&out, "without frames", "%" PRIu64 " segment%s, torn from the beginning",
 			   v->n_frameless, human_s(v->n_frameless));
@@ -169,9 +167,10 @@ static void print_summary(const struct verification *v)
 		human_fact(&out, "foreign files", "%" PRIu64 ", left alone", s->foreign_files);
 	if (s->damages)
 		human_fact(&out, "damage",
-			   "%" PRIu64 " place%s, %" PRIu64 " bytes; %" PRIu64
-			   " frames behind them cannot be used",
-			   s->damages, human_s(s->damages), s->damaged_bytes, s->orphans);
+			   "%" PRIu64 " place%s, %" PRIu64 " byte%s; %" PRIu64
+			   " frame%s behind them cannot be used",
+			   s->damages, human_s(s->damages), s->damaged_bytes,
+			   human_s(s->damaged_bytes), s->orphans, human_s(s->orphans));
 	else
 		human_fact(&out, "damage", "none");
 	fputs(mh_buf_str(&out), stdout);

@@ -18,6 +18,7 @@
 #include "libmemhist/base/strset.h"
 #include "libmemhist/model/table.h"
 #include "tools/csv.h"
+#include "tools/human.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -363,9 +364,9 @@ int import_csv(struct import_job *job, struct mh_err *err)
 		rc = read_rows(&im, err);
 	if (!rc && im.n_cut)
 		tool_say(job->who,
-			 "%" PRIu64 " rows had names longer than %d or command lines longer than "
+			 "%" PRIu64 " row%s had names longer than %d or command lines longer than "
 			 "%d bytes, which were cut there",
-			 im.n_cut, MH_COMM_MAX, MH_CMDLINE_MAX);
+			 im.n_cut, human_s(im.n_cut), MH_COMM_MAX, MH_CMDLINE_MAX);
 	if (!rc)
 		mh_writer_stats(im.writer, &job->stats);
 	close_rc = mh_writer_close(im.writer);

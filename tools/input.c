@@ -53,6 +53,8 @@ static long read_raw(struct input *in, size_t have, struct mh_err *err)
 	do
 		n = read(in->fd, in->raw + have, sizeof(in->raw) - have);
 	while (n < 0 && errno == EINTR && !tool_interrupted());
+	if (n < 0 && errno == EBADF)
+		return mh_errf(err, -EBADF, "cannot read %s: it is closed", in->name);
 	return n < 0 ? mh_err_sys(err, -errno, "cannot read %s", in->name) : n;
 }
 

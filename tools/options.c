@@ -40,11 +40,16 @@ int options_usage_error(const struct command *cmd, const char *fmt, ...)
 {
 	char sentence[1024];
 	va_list ap;
+	size_t len;
 
 	va_start(ap, fmt);
 	vsnprintf(sentence, sizeof(sentence), fmt, ap);
 	va_end(ap);
-	tool_say(cmd->name, "%s; see %s --help", sentence, cmd->name);
+	len = strlen(sentence);
+	if (len && sentence[len - 1] == '?')
+		tool_say(cmd->name, "%s See %s --help", sentence, cmd->name);
+	else
+		tool_say(cmd->name, "%s; see %s --help", sentence, cmd->name);
 	return STATUS_USAGE;
 }
 
@@ -141,6 +146,19 @@ static int unknown(const struct command *cmd, const char *arg)
 	return options_usage_error(cmd, "unknown option %s", word);
 }
 
+/* A directory or a file without a name, as an unset variable of a script gives it. */
+static int check_names(const struct command *cmd, const struct option *o,
+		       const char *const value[OPTION_VALUES_MAX])
+{
+	bool is_dir = o->value && !strcmp(o->value, "DIR");
+	bool is_file = o->value && !strcmp(o->value, "FILE");
+
+	if ((is_dir || is_file) && !*value[0])
+		return options_usage_error(cmd, "--%s needs a %s", o->name,
+					   is_dir ? "directory" : "file");
+	return OPTIONS_GO_ON;
+}
+
 /* Collect the values of `o`: `inlined` when it came as --name=VALUE, the rest from `w`. */
 static int read_values(const struct command *cmd, const struct option *o, const char *inlined,
 		       struct words *w, const char *value[OPTION_VALUES_MAX])
@@ -156,7 +174,7 @@ static int read_values(const struct command *cmd, const struct option *o, const 
 	if (n < need)
 		return options_usage_error(cmd, "--%s needs %s: %s", o->name,
 					   need == 1 ? "a value" : "two values", o->value);
-	return OPTIONS_GO_ON;
+	return check_names(cmd, o, value);
 }
 
 static int hand_over(const struct command *cmd, const struct option *o,
@@ -251,14 +269,17 @@ int option_number(const char *value, long long min, long long max, long long *re
 		  struct mh_err *err)
 {
 	char *end;
-	long long n;
+	long long n = strtoll(value, &end, 10); /* beyond its range its limit, beyond ours too */
 
-	errno = 0;
-	n = strtoll(value, &end, 10);
-	if (errno || end == value || *end || !(isdigit((unsigned char)*value) || *value == '-'))
+	if (end == value || *end || !(isdigit((unsigned char)*value) || *value == '-'))
 		return mh_errf(err, -EINVAL, "“%s” is no whole number", value);
 	if (n < min || n > max)
 		return mh_errf(err, -EINVAL, "%s is not within %lld … %lld", value, min, max);
 	*ret = n;
 	return 0;
+}
+
+int option_too_long(const char *value, struct mh_err *err)
+{
+	return mh_errf(err, -EINVAL, "%s is too long, at most 36525d", value);
 }

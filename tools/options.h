@@ -25,10 +25,11 @@ enum { OPTION_VALUES_MAX = 2 };
 enum { OPTION_WORD = -1 };
 
 struct option {
-	int id;            /* > 0; 0 ends the table */
-	char letter;       /* 0 = none */
-	const char *name;  /* without "--" */
-	const char *value; /* what to call the values, one word each; NULL = a switch */
+	int id;           /* > 0; 0 ends the table */
+	char letter;      /* 0 = none */
+	const char *name; /* without "--" */
+	/* What to call the values, one word each; NULL = a switch. A DIR or FILE is never "". */
+	const char *value;
 	const char *help;
 };
 
@@ -74,5 +75,7 @@ int option_word(const char *value, const char *const *words, struct mh_err *err)
 /* A decimal number, min … max. Returns 0 or -EINVAL and a sentence. */
 int option_number(const char *value, long long min, long long max, long long *ret,
 		  struct mh_err *err);
+/* The sentence for mh_duration_parse()'s -ERANGE; returns -EINVAL. */
+int option_too_long(const char *value, struct mh_err *err);
 
 #endif

@@ -12,8 +12,13 @@ static const mh_ms_t HOUR_MS = 60 * 60 * 1000;
 static int read_time(const char *option, const char *text, mh_ms_t now_ms, bool utc, mh_ms_t *ret,
 		     struct mh_err *err)
 {
-	if (!text || !mh_time_parse(text, now_ms, utc, ret))
+	int rc = text ? mh_time_parse(text, now_ms, utc, ret) : 0;
+
+	if (!rc)
 		return 0;
+	if (rc == -ERANGE)
+		return mh_errf(err, -EINVAL, "--%s: there is no such day or time: %s", option,
+			       text);
 	return mh_errf(err, -EINVAL,
 		       "--%s: “%s” is no time like “2026-06-01 12:00:00”, “@1780315200” or "
 		       "“2h ago”",
@@ -43,7 +48,10 @@ int range_resolve(const struct range_words *w, mh_ms_t now_ms, bool utc, struct 
 		rc = read_time("since", w->since, now_ms, utc, &r.since_ms, err);
 	if (!rc)
 		rc = read_time("until", w->until, now_ms, utc, &r.until_ms, err);
-	if (!rc && r.since_ms >= r.until_ms)
+	if (!rc && r.since_ms == r.until_ms)
+		rc = mh_errf(err, -EINVAL,
+			     "the range is empty: it begins and ends at the same time");
+	if (!rc && r.since_ms > r.until_ms)
 		rc = mh_errf(err, -EINVAL, "the range ends before it begins");
 	if (!rc)
 		*ret = r;

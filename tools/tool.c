@@ -16,10 +16,13 @@ static volatile sig_atomic_t caught;
 
 void tool_init(void)
 {
-	/* Read-only, so that writing to a closed standard output still fails. */
-	while (fcntl(STDIN_FILENO, F_GETFD) < 0 || fcntl(STDOUT_FILENO, F_GETFD) < 0 ||
-	       fcntl(STDERR_FILENO, F_GETFD) < 0)
-		if (open("/dev/null", O_RDONLY) < 0)
+	/* the wrong way round, so that using a closed descriptor still fails */
+	static const int flags[] = {
+		[STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_RDONLY};
+
+	/* in ascending order: open(2) takes the lowest that is free */
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) < 0)
 			break;
 	signal(SIGPIPE, SIG_IGN);
 }

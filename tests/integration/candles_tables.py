@@ -96,10 +96,11 @@ def top_takes_the_highest_highs():
     lib.record([row(s, pid, 1000 + pid if s == 1 else 5) for s in range(3) for pid in range(1, 31)])
     found = candles("--top", 3)
     assert found.rows[0][1::4] == ["28_open", "29_open", "30_open"]
-    assert "27 are left out" in found.err
+    assert "; 27 left out" in found.err
     found = candles("--top", 3, "--long")
     assert [r[1] for r in found.rows[1:]] == ["28", "29", "30"]
-    assert "27 are left out" in found.err
+    assert "; 27 left out" in found.err
+    assert ": 1 label shown, with the highest highs; 29 left out" in candles("--top", 1).err
     found = candles("--top", 30)
     assert len(found.rows[0]) == 1 + 4 * 30 and not found.err
 
@@ -108,7 +109,7 @@ def a_wide_table_shows_500_and_says_so():
     lib.record([row(s, pid, pid) for s in range(2) for pid in range(1, 512)])
     found = candles()
     assert found.rows[0][1] == "12_open" and len(found.rows[0]) == 1 + 4 * 500
-    assert "11 are left out" in found.err and "--all" in found.err
+    assert "500 labels shown, with the highest highs; 11 left out" in found.err and "--all" in found.err
     found = candles("--all")
     assert len(found.rows[0]) == 1 + 4 * 511 and not found.err
     assert len(candles("--long").rows) == 1 + 511

@@ -72,7 +72,8 @@ def wrong_words_are_usage_errors_with_a_guess():
     refuses(memhist("statsu", status=usage), "statsu", "did you mean “status”")
     refuses(memhist("xyzzy", status=usage), "xyzzy", "--help")
     refuses(memhist("help", "verfy", status=usage), "did you mean “verify”")
-    refuses(memhist("status", "--histroy", "x", status=usage), "did you mean --history")
+    refuses(memhist("status", "--histroy", "x", status=usage),
+            "did you mean --history? See memhist status --help")
     refuses(memhist("status", "--histroy=x", status=usage), "--histroy", "did you mean --history")
     refuses(memhist("status", "--nonsense", status=usage), "--nonsense", "memhist status --help")
     refuses(memhist("verify", "-x", status=usage), "-x")

@@ -237,10 +237,12 @@ def things_that_are_no_directory_are_refused():
     os.mkfifo("pipe")
     with open("file", "w") as file:
         file.write("x")
-    for name in "pipe", "file", "/dev/null", "/dev/full", "missing", "":
+    for name in "pipe", "file", "/dev/null", "/dev/full", "missing":
         for command in ("verify", "status", "dump"):
             refuses(memhist(command, "--history", name, status=lib.OTHER), name)
         refuses(candles("--output", "out", history=name, status=lib.OTHER), name)
+    for command in ("verify", "status", "dump"):
+        refuses(memhist(command, "--history", "", status=lib.USAGE), "--history needs a directory;")
     assert sorted(os.listdir(".")) == ["file", "pipe"]
 
 

@@ -161,7 +161,7 @@ def files_may_be_zstd():
 
 def long_names_are_cut_with_a_note():
     found = import_csv(lib.csv_bytes([row(0, 1, 4, "c" * 99, "l" * 9999)]))
-    assert "1 rows" in found.err and "4096" in found.err
+    assert ": 1 row had names" in found.err and "4096" in found.err
     born = dump()[0]["born"][0]
     assert born["comm"] == "c" * 63 and born["cmdline"] == ["l" * 4096]
 
@@ -208,6 +208,12 @@ def sources_that_are_no_files_are_refused():
     assert sorted(os.listdir(".")) == ["folder", "pipe"]
 
 
+def a_closed_standard_input_is_an_error():
+    refuses(memhist("import", "--from", "csv", "--history", "h", "-", status=lib.OTHER, stdin=None,
+                    preexec_fn=lambda: os.close(0)), "standard input: it is closed")
+    assert os.listdir(".") == []
+
+
 def targets_that_hold_something_are_refused():
     data = lib.csv_bytes([row(0, 1, 4)])
     os.mkdir("h")
@@ -232,6 +238,8 @@ def usage_is_checked():
         (("--from", "cvs", "--history", "h", "-"), "did you mean “csv”"),
         (("--from", "csv", "--history", "h", "-", "x"), "one FILE"),
         (("--from", "csv", "--history", "h", "--interval", "5", "-"), "--interval"),
+        (("--from", "csv", "--history", "h", "--interval", "9999999d", "-"), "too long, at most"),
+        (("--from", "csv", "--history", "", "-"), "--history needs a directory"),
         (("--from", "csv", "--history", "h", "--clk-tck", "0", "-"), "--clk-tck"),
     ]:
         refuses(memhist("import", *args, status=lib.USAGE), word)
@@ -270,6 +278,7 @@ lib.run_tests([
     bad_rows_are_refused_with_their_line,
     bad_headers_are_refused,
     sources_that_are_no_files_are_refused,
+    a_closed_standard_input_is_an_error,
     targets_that_hold_something_are_refused,
     usage_is_checked,
     a_signal_leaves_nothing,
