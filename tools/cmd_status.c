@@ -140,15 +140,8 @@ static double bytes_per_sample(const struct status *st)
 static void print_span(struct mh_buf *out, const struct status *st)
 {
 	struct mh_buf text = MH_BUF_INIT(512);
-	bool utc = st->config->utc;
 
-	mh_time_format(&text, st->survey.first.wall_ms, utc);
-	mh_buf_adds(&text, " to ");
-	mh_time_format(&text, st->survey.last.wall_ms, utc);
-	mh_buf_adds(&text, utc ? " UTC (" : " (");
-	mh_duration_format(&text,
-			   (st->survey.last.wall_ms - st->survey.first.wall_ms) / 1000 * 1000);
-	mh_buf_addc(&text, ')');
+	span_describe(&text, &st->survey.span, st->config->utc);
 	human_fact(out, "span", "%s", mh_buf_str(&text));
 	mh_buf_done(&text);
 }
@@ -291,10 +284,11 @@ static void print_json(struct mh_buf *b, const struct status *st)
 
 	json_open(b, NULL, '{');
 	json_string(b, "history", st->config->history);
-	json_time(b, "first", p->first.wall_ms);
-	json_time(b, "last", p->last.wall_ms);
-	json_signed(b, "first_ms", p->first.wall_ms);
-	json_signed(b, "last_ms", p->last.wall_ms);
+	json_time(b, "first", p->span.earliest_ms);
+	json_time(b, "last", p->span.latest_ms);
+	json_signed(b, "first_ms", p->span.earliest_ms);
+	json_signed(b, "last_ms", p->span.latest_ms);
+	json_number(b, "clock_set_back", p->span.n_set_back);
 	json_number(b, "interval_ms", p->segment.interval_ms);
 	json_number(b, "snapshots", p->n_snapshots);
 	json_number(b, "processes", mh_labels_count(p->labels));

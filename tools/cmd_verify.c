@@ -48,7 +48,7 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 struct verification {
 	const struct config *config;
 	struct progress progress;
-	struct mh_instant first, last;
+	struct span span;
 	uint64_t n_gaps[GAP_KINDS];
 	uint64_t n_partial;
 	uint64_t n_frameless; /* torn tails that are whole files */
@@ -82,11 +82,9 @@ static void list_gap(const struct verification *v, const struct mh_snapshot *s)
 	mh_buf_done(&line);
 }
 
-static void take_snapshot(struct verification *v, const struct mh_snapshot *s, bool is_first)
+static void take_snapshot(struct verification *v, const struct mh_snapshot *s)
 {
-	if (is_first)
-		v->first = s->at;
-	v->last = s->at;
+	span_add(&v->span, s->at.wall_ms);
 	v->n_partial += s->partial;
 	if (s->gap.kind == MH_GAP_NONE)
 		return;
@@ -105,14 +103,13 @@ static int read_all(struct verification *v, struct mh_err *err)
 	};
 	const struct mh_snapshot *s;
 	struct mh_reader *reader;
-	uint64_t n = 0;
 	int rc = mh_reader_open(&reader, v->config->history, &reading, err);
 
 	if (rc)
 		return rc;
 	while ((rc = mh_reader_next(reader, &s, err)) > 0) {
-		take_snapshot(v, s, !n);
-		progress_show(&v->progress, ++n, 0);
+		take_snapshot(v, s);
+		progress_show(&v->progress, v->span.n, 0);
 		if (tool_interrupted()) {
 			rc = -EINTR;
 			break;
@@ -131,9 +128,7 @@ static void print_summary(const struct verification *v)
 
 	mh_buf_printf(&out, "%s\n", v->config->history);
 	if (s->snapshots) {
-		mh_time_format(&text, v->first.wall_ms, v->config->utc);
-		mh_buf_adds(&text, " to ");
-		mh_time_format(&text, v->last.wall_ms, v->config->utc);
+		span_describe(&text, &v->span, v->config->utc);
 		human_fact(&out, "span", "%s", mh_buf_str(&text));
 	}
 	human_fact(&out, "segments", "%" PRIu64 ", %" PRIu64 " bytes of valid frames", s->segments,

@@ -93,7 +93,7 @@ static int take(struct run *run, const struct mh_snapshot *s)
 
 	if (!p->n_snapshots++)
 		p->first = s->at;
-	p->last = s->at;
+	span_add(&p->span, s->at.wall_ms);
 	p->segment = *mh_reader_segment(run->reader);
 	if (s->gap.kind < GAP_KINDS)
 		p->n_gaps[s->gap.kind]++;

@@ -9,6 +9,7 @@
 #include "libmemhist/view/candle.h"
 #include "libmemhist/view/label.h"
 #include "tools/progress.h"
+#include "tools/span.h"
 
 #define GAP_KINDS (MH_GAP_MISSING + 1)
 
@@ -39,7 +40,8 @@ struct pass {
 	struct mh_labels *labels; /* to be freed by pass_done() */
 	uint64_t n_snapshots;     /* all in the range */
 	uint64_t n_measured;      /* of those, with this field */
-	struct mh_instant first, last;
+	struct mh_instant first;  /* as it was taken */
+	struct span span;
 	uint64_t n_gaps[GAP_KINDS];     /* by enum mh_gap_kind; those found by the reader too */
 	struct mh_segment_info segment; /* of the last snapshot */
 	struct mh_reader_stats stats;

@@ -11,9 +11,12 @@ struct collector {
 
 static int bar_of(const struct collector *c, mh_ms_t start_ms)
 {
-	mh_ms_t bar = (start_ms - c->top.base_ms) / c->top.bar_ms;
+	mh_ms_t after_ms, bar;
 
-	/* clocks that were set back or forth leave the span */
+	/* a history that grows leaves the span of its survey; a crafted one all bounds */
+	if (__builtin_sub_overflow(start_ms, c->top.base_ms, &after_ms))
+		return TOP_BARS - 1;
+	bar = after_ms / c->top.bar_ms;
 	return bar < 0 ? 0 : bar >= TOP_BARS ? TOP_BARS - 1 : (int)bar;
 }
 
@@ -47,10 +50,10 @@ static int by_high(const void *a, const void *b)
  * the first window may begin before it. */
 static void lay_out_bars(struct top *top, const struct pass *survey, bool utc)
 {
-	mh_ms_t span_ms = survey->last.wall_ms - survey->first.wall_ms, end_ms;
+	mh_ms_t end_ms;
 
-	top->bar_ms = span_ms < 0 ? 1000 : (span_ms / (TOP_BARS - 1) / 1000 + 1) * 1000;
-	mh_window(survey->first.wall_ms, top->bar_ms, utc, &top->base_ms, &end_ms);
+	top->bar_ms = (span_length(&survey->span) / (TOP_BARS - 1) / 1000 + 1) * 1000;
+	mh_window(survey->span.earliest_ms, top->bar_ms, utc, &top->base_ms, &end_ms);
 }
 
 int top_collect(struct top *ret, const struct selection *selection, struct pass *pass,

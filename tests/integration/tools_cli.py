@@ -118,7 +118,8 @@ def status_tells_what_there_is():
     assert re.match(r"memhist \d", writer)
     assert found == {
         "history": "history", "first": "2026-06-01T12:00:00.000Z", "last": "2026-06-01T12:01:49.000Z",
-        "first_ms": lib.BASE_MS, "last_ms": lib.BASE_MS + 109000, "interval_ms": 1000,
+        "first_ms": lib.BASE_MS, "last_ms": lib.BASE_MS + 109000, "clock_set_back": 0,
+        "interval_ms": 1000,
         "snapshots": 20, "processes": 8, "process_samples": 160, "segments": 1, "bytes": size,
         "host": "box", "being_written": False, "writer_pid": 0,
         "gaps": {"stopped": 1, "suspended": 0, "late": 0, "write error": 0, "clock step": 0,
@@ -158,6 +159,34 @@ def sparklines_begin_with_the_span():
                [row(s, p, [4, 9000][p - 1]) for s in range(20, 62) for p in (1, 2)])
     line = memhist("status", "--history", "history", "--top", 1).text.splitlines()[-1]
     assert re.match(r"  2 +8\.8 MiB +8\.8 MiB  ( {9,12})█{20,22} +a$", line), line
+
+
+def a_clock_that_was_set_back_reverses_nothing():
+    """Two recordings as one history: first the later half hour, then the earlier one."""
+    lib.record([row(1800 + 60 * m, 1, 1000, "late", "late") for m in range(30)])
+    lib.record([row(60 * m, 2, 500, "early", "early") for m in range(30)], "second")
+    (name,) = (name for name in os.listdir("second") if name.endswith(".open"))
+    assert name.startswith("0000000001-")
+    os.rename("second/" + name, "history/0000000002" + name[10:])
+    span = "2026-06-01 12:00:00 to 2026-06-01 12:59:00 (59 min); the clock was set back 1 time"
+    text = memhist("status", "--history", "history", "--top", 2).text
+    assert f"  span             {span}\n" in text
+    late, early = text.splitlines()[-2:]
+    assert re.search(r"  {14,18}█+ +late$", late), late
+    assert re.search(r"  █+ {14,18} +early$", early), early
+    assert f"  span             {span}\n" in memhist("verify", "--history", "history").text
+    found = json.loads(memhist("status", "--history", "history", "--json").text)
+    assert found["clock_set_back"] == 1
+    assert (found["first_ms"], found["last_ms"]) == (lib.BASE_MS, lib.BASE_MS + 59 * 60000)
+    refuses(memhist("dump", "--history", "history", "--since", "2027-01-01", status=lib.NO_DATA),
+            "from 2026-06-01 12:00:00 to 2026-06-01 12:59:00")
+
+
+def spans_last_as_long_as_they_show():
+    lib.record([row(s, 1, 4) for s in (0.9, 30, 58.1)])
+    span = "2026-06-01 12:00:00 to 2026-06-01 12:00:58 UTC (58 s)\n"
+    for command in "status", "verify":
+        assert span in memhist(command, "--history", "history", "--utc").text
 
 
 def a_full_disk_is_noticed():
@@ -224,6 +253,8 @@ lib.run_tests([
     status_tells_what_there_is,
     the_biggest_processes_have_sparklines,
     sparklines_begin_with_the_span,
+    a_clock_that_was_set_back_reverses_nothing,
+    spans_last_as_long_as_they_show,
     a_full_disk_is_noticed,
     status_says_who_writes,
     dump_prints_what_happened,
