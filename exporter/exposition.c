@@ -32,7 +32,7 @@ static void write_groups(struct mh_buf *out, const struct view *v)
 	struct label label = {.name = "group"};
 
 	for (int f = 0; f < MH_FIELD_COUNT; f++) {
-		if (!(v->fields & (mh_fields_t)1 << f))
+		if (!mh_fields_have(v->fields, f) || mh_fields[f].in_groups != MH_IN_GROUPS_SUM)
 			continue;
 		field_family(out, name, "memhist_group_", f, "Sum over the group's processes.");
 		for (size_t i = 0; i < v->n_groups; i++) {
@@ -66,7 +66,7 @@ static void write_processes(struct mh_buf *out, const struct view *v)
 	char name[METRIC_NAME_MAX];
 
 	for (int f = 0; v->n_processes && f < MH_FIELD_COUNT; f++) {
-		if (!(v->fields & (mh_fields_t)1 << f))
+		if (!mh_fields_have(v->fields, f))
 			continue;
 		field_family(out, name, "memhist_process_", f, "The largest processes by RSS.");
 		for (size_t i = 0; i < v->n_processes; i++)

@@ -4,8 +4,8 @@
 #include <string.h>
 
 const struct mh_field mh_fields[MH_FIELD_COUNT] = {
-#define MH_FIELD(NAME, name, column, origin, metric, collectd_type, help) \
-	[MH_FIELD_##NAME] = {name, column, origin, metric, collectd_type, help},
+#define MH_FIELD(NAME, name, column, in_groups, ...) \
+	[MH_FIELD_##NAME] = {name, column, MH_IN_GROUPS_##in_groups, __VA_ARGS__},
 #include "libmemhist/model/fields.def"
 #undef MH_FIELD
 };

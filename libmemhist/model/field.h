@@ -2,6 +2,7 @@
 #ifndef MEMHIST_MODEL_FIELD_H
 #define MEMHIST_MODEL_FIELD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum mh_field_index {
@@ -15,9 +16,12 @@ enum mh_field_index {
 typedef uint32_t mh_fields_t;
 #define MH_FIELDS(name) ((mh_fields_t)1 << MH_FIELD_##name)
 
+enum mh_in_groups { MH_IN_GROUPS_NONE, MH_IN_GROUPS_SUM };
+
 struct mh_field {
-	const char *name;          /* "rss" */
-	uint32_t column;           /* number in history files */
+	const char *name; /* "rss" */
+	uint32_t column;  /* number in history files */
+	enum mh_in_groups in_groups;
 	const char *origin;        /* "statm field 2 (resident)" */
 	const char *metric;        /* "resident_memory_bytes" */
 	const char *collectd_type; /* "ps_rss", "" = none */
@@ -25,6 +29,11 @@ struct mh_field {
 };
 
 extern const struct mh_field mh_fields[MH_FIELD_COUNT];
+
+static inline bool mh_fields_have(mh_fields_t fields, int field)
+{
+	return fields & (mh_fields_t)1 << field;
+}
 
 /* Index of the field called `name`, or -1. */
 int mh_field_by_name(const char *name);

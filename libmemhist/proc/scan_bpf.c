@@ -161,10 +161,14 @@ static int rename_process(struct bpf_scan *scan, struct mh_process *p, struct st
 /* What a record says of the fields; see "not the memory of the process alone" above. */
 static void set_values(struct bpf_scan *scan, struct mh_process *p, const struct mh_bpf_task *task)
 {
+	const uint64_t rss_pages = mh_bpf_rss_pages(task);
 	const uint64_t value[MH_FIELD_COUNT] = {
-		[MH_FIELD_RSS] = mh_bpf_rss_pages(task),
+		[MH_FIELD_RSS] = rss_pages,
 		[MH_FIELD_VSZ] = task->vsz_pages,
 		[MH_FIELD_SWAP] = task->swap_pages,
+		/* the kernel books the mark when RSS shrinks; until then RSS itself is the peak */
+		[MH_FIELD_HWM] = task->hiwater_rss_pages > rss_pages ? task->hiwater_rss_pages
+								     : rss_pages,
 	};
 	static const uint64_t nothing[MH_FIELD_COUNT];
 
@@ -342,7 +346,7 @@ static void bpf_stats(const struct mh_scan *base, struct mh_scan_stats *ret)
 
 static const struct mh_scan_ops bpf_ops = {
 	.name = "bpf",
-	.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ) | MH_FIELDS(SWAP),
+	.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ) | MH_FIELDS(SWAP) | MH_FIELDS(HWM),
 	.free = bpf_free,
 	.pass = bpf_pass,
 	.stats = bpf_stats,
@@ -350,7 +354,7 @@ static const struct mh_scan_ops bpf_ops = {
 
 static const struct mh_scan_ops bpf_seq_ops = {
 	.name = "bpf-seq",
-	.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ) | MH_FIELDS(SWAP),
+	.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ) | MH_FIELDS(SWAP) | MH_FIELDS(HWM),
 	.free = bpf_free,
 	.pass = bpf_pass,
 	.stats = bpf_stats,

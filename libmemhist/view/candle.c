@@ -12,6 +12,7 @@
 
 struct building {
 	uint64_t open, high, low, close;
+	uint64_t mark;  /* the high-water mark when it was seen last */
 	uint32_t first; /* number within the window of its first snapshot */
 	bool is_open;
 };
@@ -21,6 +22,7 @@ struct mh_candles {
 	bool in_window;
 	mh_ms_t start_ms, end_ms;
 	uint32_t n_snapshots; /* in the window */
+	bool counts_marks;    /* of this snapshot, see C6 */
 	struct building *building;
 	uint32_t cap;     /* of building */
 	uint32_t n_slots; /* all at or above are not open */
@@ -80,25 +82,47 @@ static int emit(struct mh_candles *c, uint32_t slot)
 	return candle.samples ? c->config.emit(c->config.arg, slot, &candle) : 0;
 }
 
-static void begin(struct mh_candles *c, uint32_t slot, uint64_t value)
+/*
+ * The mark belongs to the time since the snapshot before: it is the exact high of that time when it
+ * is not what it was then (C6). It may have fallen: an exec begins a new life of the mark, within
+ * that time too.
+ */
+static void take_mark(struct mh_candles *c, struct building *b, uint64_t mark)
 {
-	c->building[slot] = (struct building){
+	if (c->counts_marks && mark != b->mark && mark > b->high)
+		b->high = mark;
+	b->mark = mark;
+}
+
+/* The first sample of a process in a window, or of its life. */
+static void begin(struct mh_candles *c, uint32_t slot, const struct mh_process *p)
+{
+	struct building *b = &c->building[slot];
+	uint64_t value = p->value[c->config.field];
+
+	*b = (struct building){
 		.open = value,
 		.high = value,
 		.low = value,
 		.close = value,
+		.mark = b->mark,
 		.first = c->n_snapshots,
 		.is_open = true,
 	};
+	take_mark(c, b, p->value[MH_FIELD_HWM]);
 }
 
-static void update(struct building *b, uint64_t value)
+static void update(struct mh_candles *c, uint32_t slot, const struct mh_process *p)
 {
+	struct building *b = &c->building[slot];
+	uint64_t value = p->value[c->config.field];
+
 	b->close = value;
 	if (value > b->high)
 		b->high = value;
 	if (value < b->low)
 		b->low = value;
+	take_mark(c, b, p->value[MH_FIELD_HWM]);
 }
 
 /* Emit everybody; those alive go on in the next window. */
@@ -148,9 +172,15 @@ static int finish_before(struct mh_candles *c, const struct mh_snapshot *s, bool
 	return rc;
 }
 
+/* Whether marks tell something of the time since the snapshot before, and that time is short. */
+static bool counts_marks(const struct mh_candles *c, const struct mh_snapshot *s)
+{
+	return c->config.field == MH_FIELD_RSS && mh_fields_have(s->fields, MH_FIELD_HWM) &&
+	       !s->first && (s->gap.kind == MH_GAP_NONE || s->gap.kind == MH_GAP_CLOCK_STEP);
+}
+
 int mh_candles_add(struct mh_candles *c, const struct mh_snapshot *s)
 {
-	int field = c->config.field;
 	bool new_window;
 	int rc = reserve(c, s->n_slots);
 
@@ -158,17 +188,20 @@ int mh_candles_add(struct mh_candles *c, const struct mh_snapshot *s)
 		rc = finish_before(c, s, &new_window);
 	if (rc)
 		return rc;
+	c->counts_marks = counts_marks(c, s);
+	for (uint32_t i = 0; i < s->n_born; i++)
+		c->building[s->born[i]].mark = 0;
 	if (new_window) {
 		begin_window(c, s->at.wall_ms);
 		mh_snapshot_for_each (s, slot)
-			begin(c, slot, s->process[slot].value[field]);
+			begin(c, slot, &s->process[slot]);
 	} else {
 		for (uint32_t i = 0; i < s->n_born; i++)
-			begin(c, s->born[i], s->process[s->born[i]].value[field]);
+			begin(c, s->born[i], &s->process[s->born[i]]);
 		for (uint32_t i = 0; c->config.cut_on_rename && i < s->n_renamed; i++)
-			begin(c, s->renamed[i], s->process[s->renamed[i]].value[field]);
+			begin(c, s->renamed[i], &s->process[s->renamed[i]]);
 		for (uint32_t i = 0; i < s->n_changed; i++)
-			update(&c->building[s->changed[i]], s->process[s->changed[i]].value[field]);
+			update(c, s->changed[i], &s->process[s->changed[i]]);
 	}
 	if (s->n_slots > c->n_slots)
 		c->n_slots = s->n_slots;

@@ -11,6 +11,10 @@
  *       wall clock one window can give two candles; order inside is that of boot time.
  *   C5  Nothing is interpolated: a window without snapshots gives no candle. Gaps need no special
  *       care, since only samples count.
+ *   C6  The kernel keeps a high-water mark of RSS (VmHWM). Where it is measured and moved between
+ *       two snapshots, RSS was that high in between, although no sample saw it: the high of an RSS
+ *       candle is at least the mark, in the window of the later snapshot. Not over gaps, where
+ *       "in between" can be hours, and not in the first snapshot, where it can be years.
  *
  * Cost is one step per change, not per sample: a process that does not change is counted by
  * arithmetic.

@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../integration"))
 import exporter_lib
-from tools_lib import SOURCE, USAGE, Skip, candles, memhist, record, refuses, row, run, run_tests
+from tools_lib import NO_DATA, SOURCE, USAGE, Skip, candles, memhist, record, refuses, row, run, run_tests
 
 
 def read(path):
@@ -17,34 +17,37 @@ def read(path):
 
 
 STRING = r'"([^"]*)"'
-ENTRY = rf"^MH_FIELD\(\w+, {STRING}, (\d+), {STRING}, {STRING}, {STRING},\s+{STRING}\)"
-Field = collections.namedtuple("Field", "name column origin metric collectd_type help")
+ENTRY = (rf"^MH_FIELD\(\w+, {STRING}, (\d+), (SUM|NONE), {STRING}, {STRING}, {STRING},"
+         rf"\s+{STRING}\)")
+Field = collections.namedtuple("Field", "name column in_groups origin metric collectd_type help")
 FIELDS = [Field(*entry) for entry in
           re.findall(ENTRY, read("libmemhist/model/fields.def"), re.M)]
 NAMES = [field.name for field in FIELDS]
+IMPORTED = {"rss": 100, "vsz": 200, "swap": 300}
 
 
 def the_table_has_no_doubles():
     assert len(FIELDS) == read("libmemhist/model/fields.def").count("\nMH_FIELD(")
     for values in NAMES, [f.column for f in FIELDS], [f.metric for f in FIELDS]:
         assert len(set(values)) == len(values), values
-    assert "0" not in [f.column for f in FIELDS]
+    assert set(IMPORTED) <= set(NAMES) and "0" not in [f.column for f in FIELDS]
 
 
 def every_field_has_candles():
     record([row(0, 7, 100, vsz=200, swap=300)])
-    values = {"rss": "100", "vsz": "200", "swap": "300"}
     for name in NAMES:
-        assert candles("--metric", name).rows[1][1:] == [values[name]] * 4, name
+        if name in IMPORTED:
+            assert candles("--metric", name).rows[1][1:] == [str(IMPORTED[name])] * 4, name
+        else:
+            refuses(candles("--metric", name, status=NO_DATA), name)
     refuses(candles("--metric", "nothing", status=USAGE), *NAMES)
 
 
-def every_field_is_dumped():
+def every_measured_field_is_dumped():
     record([row(0, 7, 100, vsz=200, swap=300)])
     process = json.loads(memhist("dump", "--history", "history").text.split("\n")[0])["born"][0]
     shown = {key: value for key, value in process.items() if key.endswith("_bytes")}
-    assert shown == {"rss_bytes": 102400, "vsz_bytes": 204800, "swap_bytes": 307200}
-    assert set(shown) == {name + "_bytes" for name in NAMES}
+    assert shown == {f"{name}_bytes": kib * 1024 for name, kib in IMPORTED.items()}
 
 
 def help_and_manual_of_candles_offer_every_field():
@@ -63,10 +66,11 @@ def metrics_of_fields_come_from_the_table():
     with exporter_lib.Exporter() as exporter:
         page = exporter.get()[2].decode()
     for of in "process", "group":
-        shown = set(re.findall(rf"^memhist_{of}_(\w+_memory_bytes)\{{", page, re.M))
+        shown = set(re.findall(rf"^memhist_{of}_(\w+_bytes)\{{", page, re.M))
+        fields = [f for f in FIELDS if of == "process" or f.in_groups == "SUM"]
         assert shown >= {"resident_memory_bytes", "virtual_memory_bytes"}
-        assert shown <= {field.metric for field in FIELDS}
-        for field in FIELDS:
+        assert shown <= {field.metric for field in fields}
+        for field in fields:
             if field.metric in shown:
                 name = f"memhist_{of}_{field.metric}"
                 assert re.search(rf"^# HELP {name} {re.escape(field.help)}", page, re.M), name
@@ -81,7 +85,7 @@ def the_manual_of_the_plugin_knows_its_types():
 run_tests([
     the_table_has_no_doubles,
     every_field_has_candles,
-    every_field_is_dumped,
+    every_measured_field_is_dumped,
     help_and_manual_of_candles_offer_every_field,
     metrics_of_fields_come_from_the_table,
     the_manual_of_the_plugin_knows_its_types,

@@ -42,8 +42,9 @@ class Exporter:
     def __init__(self, *flags, ready=True):
         self.log = tempfile.NamedTemporaryFile(prefix="memhist-test-", suffix=".log")
         self.process = subprocess.Popen(
-            # a place for every program, however many the machine runs just now
-            [EXPORTER, "--web.listen-address=127.0.0.1:0", "--groups.max=10000", *flags],
+            # a place for everybody, however many the machine runs just now
+            [EXPORTER, "--web.listen-address=127.0.0.1:0", "--groups.max=10000",
+             "--process.top=1000", *flags],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         try:
             found = wait_for(lambda: re.search(r"listening on 127\.0\.0\.1:(\d+)", self.read_log())
@@ -197,7 +198,7 @@ class Child:
             size, resident = f.read().split()[:2]
         return int(size) * PAGE, int(resident) * PAGE
 
-    def swap(self):
-        """In bytes, as the kernel says."""
+    def status(self, name):
+        """A line of /proc/PID/status that the kernel gives in kB, in bytes."""
         with open(f"/proc/{self.pid}/status", encoding="utf-8", errors="replace") as f:
-            return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmSwap:"))
+            return next(int(line.split()[1]) * 1024 for line in f if line.startswith(name + ":"))

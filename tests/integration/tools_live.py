@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 
 import exporter_lib
 import tools_lib as lib
@@ -70,8 +72,39 @@ def a_real_process_has_its_candle():
         assert file.read().startswith(f"PID\tCOMMAND\n{child.pid}\t")
 
 
+def a_peak_between_two_samples_is_the_high():
+    """One that takes 256 MiB for a moment, soon after a sample, seconds before the next."""
+    with exporter_lib.Exporter("--interval=3s", "--history.dir=history") as exporter:
+        child = subprocess.Popen(
+            [sys.executable, "-c", "import sys; print('ready', flush=True); sys.stdin.readline();"
+             "x = bytearray(256 << 20); del x; print('done', flush=True); sys.stdin.read()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            assert child.stdout.readline() == "ready\n"
+            exporter.next_sample()
+            child.stdin.write("\n")
+            child.stdin.flush()
+            assert child.stdout.readline() == "done\n"
+            exporter.next_sample()
+        finally:
+            child.kill()
+            child.wait()
+    if lib.run("memhist-candles", "--history", "history", "--metric", "hwm", status=None).status:
+        raise lib.Skip("high-water marks are read through BPF, which cannot be had here")
+    shots = [json.loads(line) for line in
+             memhist("dump", "--history", "history", "--full").text.splitlines()]
+    seen = [p["rss_bytes"] for shot in shots for p in shot.get("processes", ())
+            if p["pid"] == child.pid]
+    rows = candles("--long", "-i", "1d", "--unit", "bytes").rows
+    high = max(int(row[rows[0].index("high")]) for row in rows[1:]
+               if row[rows[0].index("pid")] == str(child.pid))
+    assert high >= 256 << 20, high
+    assert max(seen) < 256 << 20, "a sample met the peak"
+
+
 lib.run_tests([
     nothing_is_damaged_while_it_is_written,
     status_names_the_writer,
     a_real_process_has_its_candle,
+    a_peak_between_two_samples_is_the_high,
 ])

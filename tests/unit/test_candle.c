@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+enum { LIVES_MAX = 20000 };
+
 /* A candle and who it is of; lives are numbered by the test in order of birth. */
 struct line {
 	uint32_t life;
@@ -22,6 +24,7 @@ struct book {
 	struct line *line;
 	size_t n, cap;
 	uint32_t life_of_slot[256];
+	uint64_t mark_of_life[LIVES_MAX];
 	uint32_t n_lives;
 	bool by_names; /* a rename begins another life */
 	size_t n_windows;
@@ -42,15 +45,31 @@ static void number_lives(struct book *b, const struct mh_snapshot *s)
 {
 	for (uint32_t i = 0; i < s->n_born; i++)
 		b->life_of_slot[s->born[i]] = b->n_lives++;
-	for (uint32_t i = 0; b->by_names && i < s->n_renamed; i++)
-		b->life_of_slot[s->renamed[i]] = b->n_lives++;
+	for (uint32_t i = 0; b->by_names && i < s->n_renamed; i++) {
+		uint32_t *life = &b->life_of_slot[s->renamed[i]];
+
+		b->mark_of_life[b->n_lives] = b->mark_of_life[*life];
+		*life = b->n_lives++;
+	}
+	assert_true(b->n_lives < LIVES_MAX);
+}
+
+/* The mark of a life that moved since its last sample, where it tells something; else 0. */
+static uint64_t naive_mark(struct book *b, uint32_t life, const struct mh_snapshot *s,
+			   uint64_t mark)
+{
+	uint64_t was = b->mark_of_life[life];
+
+	b->mark_of_life[life] = mark;
+	return mark != was && !s->first && s->gap.kind == MH_GAP_NONE ? mark : 0;
 }
 
 /* The reference: extends the last candle of this life in this window, or begins one. */
 static void naive_sample(struct book *b, uint32_t life, const struct mh_snapshot *s, uint64_t value,
-			 mh_ms_t interval_ms)
+			 uint64_t mark, mh_ms_t interval_ms)
 {
-	struct mh_candle fresh = {.open = value, .high = value, .low = value, .close = value};
+	uint64_t high = value > mark ? value : mark;
+	struct mh_candle fresh = {.open = value, .high = high, .low = value, .close = value};
 	struct mh_candle *c;
 
 	mh_window(s->at.wall_ms, interval_ms, true, &fresh.start_ms, &fresh.end_ms);
@@ -61,13 +80,22 @@ static void naive_sample(struct book *b, uint32_t life, const struct mh_snapshot
 			break;
 		c = &b->line[i].candle;
 		c->close = value;
-		c->high = value > c->high ? value : c->high;
+		c->high = high > c->high ? high : c->high;
 		c->low = value < c->low ? value : c->low;
 		c->samples++;
 		return;
 	}
 	fresh.samples = 1;
 	add_line(b, life, &fresh);
+}
+
+static void take_naive(struct book *b, uint32_t slot, const struct mh_snapshot *s,
+		       mh_ms_t interval_ms)
+{
+	uint32_t life = b->life_of_slot[slot];
+	uint64_t mark = naive_mark(b, life, s, s->process[slot].value[MH_FIELD_HWM]);
+
+	naive_sample(b, life, s, s->process[slot].value[MH_FIELD_RSS], mark, interval_ms);
 }
 
 static int on_emit(void *arg, uint32_t slot, const struct mh_candle *candle)
@@ -151,8 +179,7 @@ static void run(uint64_t seed, mh_ms_t interval_ms, bool by_names, bool with_jum
 		s = world_step(&world);
 		number_lives(&naive, s);
 		mh_snapshot_for_each (s, slot)
-			naive_sample(&naive, naive.life_of_slot[slot], s,
-				     s->process[slot].value[MH_FIELD_RSS], interval_ms);
+			take_naive(&naive, slot, s, interval_ms);
 		assert_int_equal(mh_candles_add(c, s), 0);
 	}
 	assert_int_equal(mh_candles_finish(c), 0);

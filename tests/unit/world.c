@@ -7,6 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Every field that a history keeps. */
+static const mh_fields_t WORLD_FIELDS = MH_FIELDS(RSS) | MH_FIELDS(VSZ) | MH_FIELDS(SWAP) |
+					MH_FIELDS(HWM);
+
 uint32_t world_random(struct world *w, uint32_t n)
 {
 	/* splitmix64 */
@@ -62,10 +66,11 @@ static void give_names(struct world *w, struct mh_process *p)
 
 static void give_values(struct world *w, struct mh_process *p)
 {
-	uint64_t value[MH_FIELD_COUNT];
+	uint64_t value[MH_FIELD_COUNT] = {0};
 
 	for (int i = 0; i < MH_FIELD_COUNT; i++)
-		value[i] = world_random(w, 3) ? world_random(w, 5000) : 0;
+		if (mh_fields_have(WORLD_FIELDS, i))
+			value[i] = world_random(w, 3) ? world_random(w, 5000) : 0;
 	if (!world_random(w, 50))
 		value[MH_FIELD_VSZ] = UINT64_MAX - world_random(w, 3);
 	mh_table_set(w->table, p, value);
@@ -91,7 +96,7 @@ static void bear(struct world *w)
 const struct mh_snapshot *world_step(struct world *w)
 {
 	struct mh_round round = {
-		.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ) | MH_FIELDS(SWAP),
+		.fields = WORLD_FIELDS,
 		.collect_us = world_random(w, 1000),
 		.partial = !world_random(w, 10),
 		.meminfo = &w->meminfo,
