@@ -33,6 +33,13 @@ bool mh_meminfo_same_keys(const struct mh_meminfo *a, const struct mh_meminfo *b
 	return true;
 }
 
+/* As the locale "C" has it, whatever the daemon we live in has set. */
+static bool is_key_char(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '(' || c == ')';
+}
+
 int mh_meminfo_add(struct mh_meminfo *m, const char *key, size_t key_len, bool is_kib,
 		   uint64_t value)
 {
@@ -41,7 +48,7 @@ int mh_meminfo_add(struct mh_meminfo *m, const char *key, size_t key_len, bool i
 	if (!key_len || key_len > MH_MEMINFO_KEY_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i < key_len; i++)
-		if (!isalnum((unsigned char)key[i]) && !memchr("_()", key[i], 3))
+		if (!is_key_char(key[i]))
 			return -EINVAL;
 	if (m->n == MH_MEMINFO_MAX)
 		return -EOVERFLOW;
