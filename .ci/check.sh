@@ -13,7 +13,7 @@ results()
 run_tests()
 {
     find "$1" -name '*.trs' -delete
-    timeout 300 make -C "$1" -k -j2 "${2:-check}"
+    timeout 400 make -C "$1" -k -j2 "${2:-check}"
 }
 
 # show_failures DIR: the logs of the tests that failed there.
