@@ -26,8 +26,9 @@ struct job {
 	const struct candles_config *config;
 	struct mh_err *err;
 	struct progress progress;
-	struct pass pass;           /* the last one: its labels and statistics */
-	struct selection selection; /* what is shown, when the table is written */
+	struct pass pass;             /* the last one: its labels */
+	struct mh_reader_stats stats; /* of the first one, which alone sees what is at the end */
+	struct selection selection;   /* what is shown, when the table is written */
 	bool is_selected;
 	uint64_t n_rows;
 	struct outfile table, map;
@@ -125,6 +126,7 @@ static int survey(struct job *job)
 	progress_end(&job->progress);
 	if (rc)
 		return rc;
+	job->stats = job->pass.stats;
 	job->is_selected = true;
 	rc = check_found(job);
 	pass_done(&job->pass);
@@ -205,6 +207,8 @@ static int write_table(struct job *job)
 		rc = history_changed(job);
 	if (!rc)
 		rc = check_found(job);
+	if (!job->is_selected)
+		job->stats = job->pass.stats;
 	job->n_rows = w.table.n_rows;
 	return rc;
 }
@@ -264,7 +268,7 @@ static void say_given_up(const struct job *job)
 static int say_notes(const struct job *job)
 {
 	const struct candles_config *c = job->config;
-	const struct mh_reader_stats *stats = &job->pass.stats;
+	const struct mh_reader_stats *stats = &job->stats;
 	int status;
 
 	if (job->selection.n_left_out)

@@ -111,8 +111,7 @@ static int open_beside(struct outfile *o, mode_t mode)
 	return -errno;
 }
 
-/* Whether o->path lies in the directory o->spare. What cannot be looked at fails by itself later.
- */
+/* Whether o->path lies in o->spare. What cannot be looked at fails by itself later. */
 static bool is_to_be_spared(const struct outfile *o)
 {
 	char *copy = o->spare ? strdup(o->path) : NULL;

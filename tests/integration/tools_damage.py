@@ -1,5 +1,6 @@
 """Damaged, cut and foreign histories: what verify says, and that nobody ever shows a wrong value."""
 
+import json
 import os
 import random
 import re
@@ -117,6 +118,18 @@ def candles_of_a_damaged_history_are_written_with_a_word():
     assert "1 place," in memhist("status", "--history", "history", status=lib.DAMAGED).text
 
 
+def damage_behind_the_last_snapshot_is_told_for_every_table():
+    make()
+    lines = map(json.loads, memhist("dump", "--history", "history").text.splitlines())
+    last_key = [line for line in lines if line["key"]][-1]
+    with open("history/" + last_key["file"], "r+b") as file:
+        file.seek(last_key["offset"] + last_key["bytes"])
+        file.write(b"\xff" * 50)
+    verify(lib.DAMAGED)
+    for args in (), ("--long",), ("--long", "--top", 3), ("--match", "command"):
+        assert "damaged in 1 place " in candles(*args, status=lib.DAMAGED).err
+
+
 def nothing_readable_is_damage_too():
     make()
     for path in segments():
@@ -190,6 +203,10 @@ def segments_that_cannot_be_opened_are_left_out():
         assert found.err == f"memhist {command}{sentence}", found.err
     found = candles(status=lib.DAMAGED, **nobody)
     assert sentence in found.err and "damaged in 1 place" in found.err
+    os.chmod(segments()[1], 0o644)
+    os.chmod(segments()[2], 0)
+    for args in (), ("--long",), ("--match", "command"):
+        assert sentence in candles(*args, status=lib.DAMAGED, **nobody).err
     for path in segments():
         os.chmod(path, 0)
     every_command_says_the_same(lib.OTHER, "3 segments that cannot be opened", **nobody)
@@ -302,6 +319,7 @@ lib.run_tests([
     a_cut_is_a_torn_tail_and_no_damage,
     a_flipped_bit_is_found_and_nothing_false_is_shown,
     candles_of_a_damaged_history_are_written_with_a_word,
+    damage_behind_the_last_snapshot_is_told_for_every_table,
     nothing_readable_is_damage_too,
     every_command_ends_alike_where_nothing_is_readable,
     segments_that_cannot_be_opened_are_left_out,
