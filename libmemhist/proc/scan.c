@@ -1,6 +1,8 @@
 /* Choosing a backend: the best one that can be had, or the one that is asked for. */
 #include "libmemhist/proc/scan_backend.h"
 
+#include "libmemhist/base/suggest.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -9,18 +11,22 @@ static const char *const names[] = {
 	[MH_SCAN_BPF] = "bpf",
 	[MH_SCAN_BPF_SEQ] = "bpf-seq",
 	[MH_SCAN_PROCFS] = "procfs",
+	NULL,
 };
 
-enum { N_BACKENDS = sizeof(names) / sizeof(names[0]) };
-
-int mh_scan_backend_parse(const char *text, enum mh_scan_backend *ret)
+int mh_scan_backend_parse(const char *text, enum mh_scan_backend *ret, struct mh_err *err)
 {
-	for (int i = 0; i < N_BACKENDS; i++)
+	const char *nearest;
+
+	for (int i = 0; names[i]; i++)
 		if (!strcmp(text, names[i])) {
 			*ret = (enum mh_scan_backend)i;
 			return 0;
 		}
-	return -EINVAL;
+	nearest = mh_suggest(text, names);
+	if (nearest)
+		return mh_errf(err, -EINVAL, "'%s' is no backend: did you mean %s?", text, nearest);
+	return mh_errf(err, -EINVAL, "'%s' is none of auto, bpf, bpf-seq, procfs", text);
 }
 
 const char *mh_scan_backend_name(enum mh_scan_backend backend)

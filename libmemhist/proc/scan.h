@@ -19,8 +19,8 @@ enum mh_scan_backend {
 	MH_SCAN_PROCFS,
 };
 
-/* "auto", "bpf", "bpf-seq", "procfs". Returns 0 or -EINVAL. */
-int mh_scan_backend_parse(const char *text, enum mh_scan_backend *ret);
+/* "auto", "bpf", "bpf-seq", "procfs". Returns 0, or -EINVAL and a sentence. */
+int mh_scan_backend_parse(const char *text, enum mh_scan_backend *ret, struct mh_err *err);
 const char *mh_scan_backend_name(enum mh_scan_backend backend);
 
 struct mh_scan_config {

@@ -232,7 +232,7 @@ int main(int argc, char **argv)
 
 	if (argc > 4 || (argc > 1 && !number(argv[1], 1000000, &processes)) ||
 	    (argc > 2 && !number(argv[2], ROUNDS_MAX, &rounds)) ||
-	    (argc > 3 && mh_scan_backend_parse(argv[3], &backend))) {
+	    (argc > 3 && mh_scan_backend_parse(argv[3], &backend, NULL))) {
 		fprintf(stderr, "usage: bench_tick [PROCESSES [ROUNDS [BACKEND]]]\n");
 		return 2;
 	}

@@ -215,13 +215,18 @@ static void test_names(void **state)
 	static const char *const good[] = {"auto", "bpf", "bpf-seq", "procfs"};
 	static const char *const bad[] = {"", "BPF", "bpf ", "seq", "autos"};
 	enum mh_scan_backend backend = MH_SCAN_PROCFS;
+	struct mh_err err;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		assert_int_equal(mh_scan_backend_parse(bad[i], &backend), -EINVAL);
+		assert_int_equal(mh_scan_backend_parse(bad[i], &backend, NULL), -EINVAL);
+	mh_scan_backend_parse("", &backend, &err);
+	assert_string_equal(err.text, "'' is none of auto, bpf, bpf-seq, procfs");
+	mh_scan_backend_parse("bpf_seq", &backend, &err);
+	assert_string_equal(err.text, "'bpf_seq' is no backend: did you mean bpf-seq?");
 	assert_int_equal(backend, MH_SCAN_PROCFS);
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
-		assert_int_equal(mh_scan_backend_parse(good[i], &backend), 0);
+		assert_int_equal(mh_scan_backend_parse(good[i], &backend, NULL), 0);
 		assert_string_equal(mh_scan_backend_name(backend), good[i]);
 	}
 }
