@@ -151,8 +151,20 @@ static void write_scan_errors(struct mh_buf *out, const struct mh_scan_stats *sc
 	}
 }
 
+static void write_backend(struct mh_buf *out, const struct mh_sampler_status *s)
+{
+	const struct label label[] = {{"backend", s->backend}, {"reason", s->backend_reason}};
+
+	if (!s->backend) /* nobody has looked yet */
+		return;
+	text_family(out, "memhist_collector_backend_info", METRIC_GAUGE,
+		    "Always 1; says how processes are read, and why in no better way.");
+	text_sample(out, "memhist_collector_backend_info", label, 2, 1);
+}
+
 static void write_sampler(struct mh_buf *out, const struct mh_sampler_status *s, uint64_t missed)
 {
+	write_backend(out, s);
 	counter(out, "memhist_sampler_samples_total", "Samples taken.", s->ticks - s->failed_ticks);
 	counter(out, "memhist_sampler_failed_total", "Samples that failed altogether.",
 		s->failed_ticks);

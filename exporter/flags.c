@@ -51,6 +51,11 @@ static int set_procfs(struct settings *s, const char *value, struct mh_err *err)
 	return 0;
 }
 
+static int set_backend(struct settings *s, const char *value, struct mh_err *err)
+{
+	return mh_scan_backend_parse(value, &s->backend, err);
+}
+
 static int set_history_dir(struct settings *s, const char *value, struct mh_err *err)
 {
 	(void)err;
@@ -115,6 +120,8 @@ static const struct flag {
 	 "HOST:PORT to serve at"},
 	{"--web.telemetry-path", "PATH", "/metrics", set_telemetry_path, "where the metrics are"},
 	{"--path.procfs", "DIR", "/proc", set_procfs, "the procfs to read, e.g. /host/proc"},
+	{"--collector.backend", "NAME", "auto", set_backend,
+	 "read processes by bpf, bpf-seq or procfs"},
 	{"--history.dir", "DIR", "", set_history_dir,
 	 "keep a history there; empty: none [default]. If\n"
 	 "another process writes it, show what it records"},

@@ -8,6 +8,7 @@
 
 #include "exporter/log.h"
 #include "libmemhist/base/err.h"
+#include "libmemhist/proc/scan.h"
 
 #define EXPORTER_HEALTHY_PATH "/-/healthy"
 #define EXPORTER_READY_PATH   "/-/ready"
@@ -17,6 +18,7 @@ struct settings {
 	const char *listen_address;
 	const char *telemetry_path;
 	const char *procfs;
+	enum mh_scan_backend backend;
 	const char *history_dir; /* NULL = keep no history */
 	uint32_t interval_ms;
 	uint32_t process_top;

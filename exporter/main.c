@@ -79,6 +79,7 @@ static int start_parts(struct exporter *e, const struct settings *settings, int 
 		       struct mh_err *err)
 {
 	struct source_config source = {.procfs = settings->procfs,
+				       .backend = settings->backend,
 				       .history_dir = settings->history_dir,
 				       .interval_ms = settings->interval_ms};
 	struct collector_config collector = {.interval_ms = settings->interval_ms,
@@ -126,11 +127,16 @@ static int wait_for_end(const sigset_t *signals, struct server *server)
 static void report_start(const struct settings *settings, const struct exporter *e,
 			 const char *address)
 {
+	const char *reason, *backend = source_backend(e->source, &reason);
+
 	log_info("memhist-exporter " PACKAGE_VERSION);
 	if (source_following(e->source))
 		log_info("%s", source_following(e->source));
 	else if (settings->history_dir)
 		log_info("writing history to %s", settings->history_dir);
+	if (backend)
+		log_info("processes are read by %s%s%s%s", backend, *reason ? " (" : "", reason,
+			 *reason ? ")" : "");
 	log_info("listening on %s, metrics at %s", address, settings->telemetry_path);
 }
 

@@ -12,6 +12,7 @@ enum { STALE_INTERVALS = 3 };
 struct source {
 	struct source_config config;
 	struct mh_sampler *sampler;
+	const char *backend, *backend_reason; /* the sampler's; they do not change */
 	bool following;
 	struct mh_err follow_reason;
 	struct mh_reader *reader;
@@ -23,9 +24,20 @@ struct source {
 	uint64_t arrived_age_ms;
 };
 
+/* Once for all: whoever asks later may do so while the sampler works. */
+static void note_backend(struct source *s)
+{
+	struct mh_sampler_status status;
+
+	mh_sampler_status(s->sampler, &status);
+	s->backend = status.backend;
+	s->backend_reason = status.backend_reason;
+}
+
 int source_new(struct source **ret, const struct source_config *config, struct mh_err *err)
 {
 	struct mh_sampler_config sampler = {.procfs = config->procfs,
+					    .backend = config->backend,
 					    .history_dir = config->history_dir,
 					    .interval_ms = config->interval_ms};
 	struct source *s = calloc(1, sizeof(*s));
@@ -46,6 +58,8 @@ int source_new(struct source **ret, const struct source_config *config, struct m
 		free(s);
 		return rc;
 	}
+	if (s->sampler)
+		note_backend(s);
 	*ret = s;
 	return 0;
 }
@@ -62,6 +76,12 @@ void source_free(struct source *s)
 const char *source_following(const struct source *s)
 {
 	return s->following ? s->follow_reason.text : NULL;
+}
+
+const char *source_backend(const struct source *s, const char **ret_reason)
+{
+	*ret_reason = s->backend_reason;
+	return s->backend;
 }
 
 static int poll_sampler(struct source *s, struct mh_instant now, source_take_fn *take, void *arg,

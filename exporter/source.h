@@ -16,8 +16,9 @@
 struct source;
 
 struct source_config {
-	const char *procfs;      /* not read when following */
-	const char *history_dir; /* NULL = keep none */
+	const char *procfs;           /* not read when following */
+	enum mh_scan_backend backend; /* likewise */
+	const char *history_dir;      /* NULL = keep none */
 	uint32_t interval_ms;
 };
 
@@ -37,6 +38,12 @@ void source_free(struct source *s);
 
 /* A sentence to say at the start when following, else NULL. Lives as long as the source. */
 const char *source_following(const struct source *s);
+
+/*
+ * How processes are read, and why in no better way ("" or a sentence); NULL when following. Both
+ * live as long as the source.
+ */
+const char *source_backend(const struct source *s, const char **ret_reason);
 
 /*
  * Hand what is new to `take`, in order: own samples one at each call, a followed history none or

@@ -31,6 +31,7 @@ def both_show_the_same():
         assert single(theirs, "memhist_history_following") == 1
         assert single(theirs, "memhist_history_snapshots_read_total") >= 1
         assert single(theirs, "memhist_sampler_samples_total") is None  # it scans nothing itself
+        assert not [1 for name, _ in theirs if name == "memhist_collector_backend_info"]
         assert single(ours, "memhist_history_following") == 0
         assert follower.end() == 0
         assert writer.end() == 0

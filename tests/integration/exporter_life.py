@@ -45,6 +45,9 @@ def wrong_flags_are_named():
     refuses(USAGE, ["--interval"], "--interval needs a value")
     refuses(USAGE, ["--web.listen-address=nowhere"], "--web.listen-address", "nowhere")
     refuses(USAGE, ["--process.top=many"], "--process.top", "many")
+    refuses(USAGE, ["--collector.backend=bpf-sek"], "--collector.backend", "bpf-sek",
+            "did you mean bpf-seq?")
+    refuses(USAGE, ["--collector.backend=psutil"], "none of auto, bpf, bpf-seq, procfs")
     refuses(USAGE, ["metrics"], "metrics")
     refuses(USAGE, ["--\x1b[31m"], "unknown flag --?[31m")
 
@@ -164,6 +167,15 @@ def another_procfs_is_read_and_may_go_away():
         assert exporter.end() == 0
 
 
+def a_backend_that_cannot_be_had_is_said_at_the_start():
+    fake_proc()  # BPF could not read it
+    for name in "bpf", "bpf-seq":
+        refuses(OTHER, ["--web.listen-address=127.0.0.1:0", "--path.procfs=proc",
+                        f"--collector.backend={name}"], "level=error", "BPF")
+    with Exporter("--path.procfs=proc", "--collector.backend=auto") as exporter:
+        assert "processes are read by procfs (" in exporter.read_log()
+
+
 run_tests([
     help_and_version_go_to_standard_output,
     wrong_flags_are_named,
@@ -176,4 +188,5 @@ run_tests([
     sighup_and_sigpipe_do_not_end_it,
     a_history_that_cannot_be_written_is_counted_and_resumed,
     another_procfs_is_read_and_may_go_away,
+    a_backend_that_cannot_be_had_is_said_at_the_start,
 ])

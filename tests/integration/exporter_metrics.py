@@ -166,6 +166,30 @@ def the_exporter_tells_of_itself():
         assert not [name for name, _ in page if name.startswith("memhist_history_snapshots")]
 
 
+BACKENDS = "bpf", "bpf-seq", "procfs"  # the best first
+
+
+def backend(*flags):
+    """(name, reason) of the backend in use, which the log says too."""
+    with Exporter(*flags) as exporter:
+        ((labels, value),) = series(exporter.metrics(), "memhist_collector_backend_info")
+        log = exporter.read_log()
+    assert value == 1 and labels.keys() == {"backend", "reason"}, (labels, value)
+    name, reason = labels["backend"], labels["reason"]
+    said = f"{name} ({reason})" if reason else name
+    assert f'level=info msg="processes are read by {said}"' in log.replace('\\"', '"'), log
+    return name, reason
+
+
+def the_backend_is_named_and_why_it_is_no_better_one():
+    assert backend("--collector.backend=procfs") == ("procfs", "")
+    name, reason = backend()
+    assert name in BACKENDS, name
+    assert bool(reason) == (name != BACKENDS[0]), (name, reason)
+    assert backend("--collector.backend=auto") == (name, reason)
+    assert backend(f"--collector.backend={name}") == (name, "")
+
+
 def samples_keep_their_pace():
     """Absolute pacing: over 2 s at 100 ms, as many samples as were due, late ones counted."""
     with Exporter("--interval=100ms") as exporter:
@@ -217,7 +241,7 @@ def the_manual_names_every_metric_and_flag():
     assert shown | bpf_only == documented, (shown - documented, documented - shown)
     usage = subprocess.run([EXPORTER, "--help"], capture_output=True, text=True, check=True).stdout
     flags = set(re.findall(r"^  (--[a-z.-]+)", usage, re.MULTILINE))
-    assert len(flags) == 10
+    assert len(flags) == 11
     assert flags == set(re.findall(r"^=item B<(--[a-z.-]+)>", manual, re.MULTILINE))
 
 
@@ -231,6 +255,7 @@ run_tests([
     programs_beyond_the_limit_are_summed_as_other,
     meminfo_is_complete,
     the_exporter_tells_of_itself,
+    the_backend_is_named_and_why_it_is_no_better_one,
     samples_keep_their_pace,
     promtool_finds_nothing,
     the_reader_of_prometheus_client_agrees,

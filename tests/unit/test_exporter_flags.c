@@ -35,6 +35,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_string_equal(settings.listen_address, "127.0.0.1:19256");
 	assert_string_equal(settings.telemetry_path, "/metrics");
 	assert_string_equal(settings.procfs, "/proc");
+	assert_int_equal(settings.backend, MH_SCAN_AUTO);
 	assert_null(settings.history_dir);
 	assert_int_equal(settings.interval_ms, 1000);
 	assert_int_equal(settings.process_top, 20);
@@ -47,8 +48,10 @@ static void values_come_after_an_equals_sign_or_as_the_next_word(void **state)
 	(void)state;
 	assert_int_equal(PARSE("--interval=250ms", "--process.top", "7", "--groups.max=1",
 			       "--history.dir", "/h", "--log.level=debug", "--path.procfs=/p",
-			       "--web.telemetry-path", "/m/x", "--web.listen-address=:1"),
+			       "--web.telemetry-path", "/m/x", "--web.listen-address=:1",
+			       "--collector.backend", "bpf-seq"),
 			 0);
+	assert_int_equal(settings.backend, MH_SCAN_BPF_SEQ);
 	assert_int_equal(settings.interval_ms, 250);
 	assert_int_equal(settings.process_top, 7);
 	assert_int_equal(settings.groups_max, 1);
@@ -121,6 +124,10 @@ static void wrong_values_are_named(void **state)
 		       "--process.top: '99999999999999999999' is no number from 0 to 1000");
 	expect_refusal("--groups.max=0", "--groups.max: '0' is no number from 1 to 10000");
 	expect_refusal("--groups.max=", "--groups.max: '' is no number from 1 to 10000");
+	expect_refusal("--collector.backend=bfp",
+		       "--collector.backend: 'bfp' is no backend: did you mean bpf?");
+	expect_refusal("--collector.backend=",
+		       "--collector.backend: '' is none of auto, bpf, bpf-seq, procfs");
 	expect_refusal("--log.level=loud",
 		       "--log.level: 'loud' is none of debug, info, warn, error");
 	expect_refusal("--path.procfs=", "--path.procfs: an empty path is no directory; leave the "
@@ -143,6 +150,7 @@ static void help_fits_a_screen_and_names_every_flag(void **state)
 	static const char *const names[] = {"--web.listen-address=ADDR",
 					    "--web.telemetry-path=PATH",
 					    "--path.procfs=DIR",
+					    "--collector.backend=NAME",
 					    "--history.dir=DIR",
 					    "--interval=TIME",
 					    "--process.top=N",

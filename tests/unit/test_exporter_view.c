@@ -318,6 +318,13 @@ static void without_a_current_snapshot_only_the_exporter_is_shown(void **state)
 	assert_int_equal(view_new(&v, 5, 5), 0);
 	view_fail(v, &reason, &facts);
 	text = page(&out, v, &self);
+	assert_lacks(text, "backend");
+	facts.source.sampler.backend = "bpf-seq";
+	facts.source.sampler.backend_reason = "bpf is \"too new\"";
+	view_fail(v, &reason, &facts);
+	text = page(&out, v, &self);
+	assert_has(text, "\nmemhist_collector_backend_info{backend=\"bpf-seq\","
+			 "reason=\"bpf is \\\"too new\\\"\"} 1\n");
 	assert_lacks(text, "memhist_group");
 	assert_lacks(text, "memhist_process");
 	assert_lacks(text, "memhist_last_sample");
