@@ -18,13 +18,14 @@ enum {
 	MAX_INSTANCES_LIMIT = 10000, /* each is three files or series in whatever collectd feeds */
 };
 
-enum kind { BOOLEAN, DIRECTORY, DIRECTORY_OR_NONE, INSTANCES, PATTERN };
+enum kind { BACKEND, BOOLEAN, DIRECTORY, DIRECTORY_OR_NONE, INSTANCES, PATTERN };
 
 static const struct option {
 	const char *name;
 	enum kind kind;
 	size_t offset; /* of what it sets in struct config */
 } options[] = {
+	{"Backend", BACKEND, offsetof(struct config, backend)},
 	{"HistoryDir", DIRECTORY_OR_NONE, offsetof(struct config, history_dir)},
 	{"IgnoreSelected", BOOLEAN, offsetof(struct config, select.invert)},
 	{"MaxInstances", INSTANCES, offsetof(struct config, max_instances)},
@@ -40,6 +41,7 @@ void config_init(struct config *c)
 	*c = (struct config){
 		.history_dir = "/var/lib/memhist",
 		.procfs = "/proc",
+		.backend = MH_SCAN_AUTO,
 		.report_processes = true,
 		.report_meminfo = true,
 		.max_instances = MAX_INSTANCES,
@@ -67,6 +69,19 @@ static int unknown(const char *key, struct mh_err *err)
 		return mh_errf(err, -EINVAL, "unknown option \"%s\": did you mean %s?", key,
 			       nearest);
 	return mh_errf(err, -EINVAL, "unknown option \"%s\": see collectd-memhist(5)", key);
+}
+
+static int read_backend(enum mh_scan_backend *ret, const char *name, const oconfig_value_t *value,
+			struct mh_err *err)
+{
+	struct mh_err reason;
+	int rc;
+
+	if (value->type != OCONFIG_TYPE_STRING)
+		return mh_errf(err, -EINVAL,
+			       "%s takes \"auto\", \"bpf\", \"bpf-seq\" or \"procfs\"", name);
+	rc = mh_scan_backend_parse(value->value.string, ret, &reason);
+	return rc ? mh_errf(err, rc, "%s: %s", name, reason.text) : 0;
 }
 
 static int read_boolean(bool *ret, const char *name, const oconfig_value_t *value,
@@ -138,9 +153,13 @@ static int read_option(struct config *c, const oconfig_item_t *item, struct mh_e
 	if (option == options + N_OPTIONS)
 		return unknown(item->key, err);
 	if (item->children_num || item->values_num != 1)
-		return mh_errf(err, -EINVAL, "%s takes one value", option->name);
+		return mh_errf(err, -EINVAL,
+			       "%s takes one value; one with a blank or a dash needs quotes",
+			       option->name);
 	to = (char *)c + option->offset;
 	switch (option->kind) {
+	case BACKEND:
+		return read_backend(to, option->name, item->values, err);
 	case BOOLEAN:
 		return read_boolean(to, option->name, item->values, err);
 	case INSTANCES:

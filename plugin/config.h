@@ -7,6 +7,7 @@
 
 #include "libmemhist/base/err.h"
 #include "libmemhist/model/match.h"
+#include "libmemhist/proc/scan.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -17,6 +18,7 @@ struct oconfig_item_s;
 struct config {
 	char history_dir[PATH_MAX]; /* absolute; "" = keep no history */
 	char procfs[PATH_MAX];      /* absolute */
+	enum mh_scan_backend backend;
 	bool report_processes;
 	bool report_meminfo;
 	uint32_t max_instances;  /* program names with values of their own: 1 … 10,000 */

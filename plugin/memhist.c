@@ -147,6 +147,7 @@ static int use_sampler(bool with_history, struct mh_err *err)
 		.procfs = plugin.config.procfs,
 		.history_dir = with_history ? plugin.config.history_dir : NULL,
 		.interval_ms = plugin.interval_ms,
+		.backend = plugin.config.backend,
 	};
 	struct mh_sampler *sampler;
 	int rc = mh_sampler_new(&sampler, &config, err);
@@ -197,6 +198,18 @@ static void tell_history(void)
 		return;
 	mh_sampler_status(plugin.sampler, &status);
 	tell(&plugin.history, status.history_error, status.history_message.text);
+}
+
+/* At the start: what decides what a sample costs and which values there are. */
+static void tell_backend(void)
+{
+	struct mh_sampler_status status;
+	const char *reason;
+
+	mh_sampler_status(plugin.sampler, &status);
+	reason = status.backend_reason;
+	INFO("memhist plugin: processes are read by %s%s%s%s.", status.backend, *reason ? " (" : "",
+	     reason, *reason ? ")" : "");
 }
 
 /* That names are summed into "other" is said once, since it may come and go with every process. */
@@ -361,6 +374,8 @@ static int on_init(void)
 	if (rc) {
 		ERROR("memhist plugin: %s. Nothing is measured.", err.text);
 		stop();
+	} else {
+		tell_backend();
 	}
 	release_sigxfsz(&before);
 	unlock();

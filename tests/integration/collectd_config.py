@@ -5,7 +5,8 @@ import re
 import shutil
 import subprocess
 
-from collectd_lib import PLUGIN, collectd, configure, run_tests
+from collectd_lib import PLUGIN, collectd, complaints, configure, run_tests
+from exporter_lib import fake_proc
 from tools_lib import SOURCE, Skip
 
 EXAMPLE = os.path.join(SOURCE, "plugin/memhist.conf")
@@ -18,6 +19,10 @@ WRONG = [
     ("Frobnicate yes", 'unknown option "Frobnicate": see collectd-memhist(5)'),
     ('HistoryDir "relative/path"', 'HistoryDir takes an absolute path, or "none"'),
     ('HistoryDir ""', 'HistoryDir takes an absolute path, or "none"'),
+    ('Backend "bpf-sek"', "Backend: 'bpf-sek' is no backend: did you mean bpf-seq?"),
+    ('Backend "psutil"', "Backend: 'psutil' is none of auto, bpf, bpf-seq, procfs"),
+    ("Backend bpf-seq", "Backend takes one value; one with a blank or a dash needs quotes"),
+    ("Backend true", 'Backend takes "auto", "bpf", "bpf-seq" or "procfs"'),
     ('Procfs "proc"', "Procfs takes an absolute path"),
     ("MaxInstances 0", "MaxInstances takes a whole number, 1 to 10000"),
     ("MaxInstances many", "MaxInstances takes a whole number, 1 to 10000"),
@@ -76,6 +81,25 @@ def a_procfs_that_is_none_is_said_at_the_start():
     assert "no procfs" in said and "Nothing is measured." in said, said
 
 
+def the_backend_is_said_at_the_start():
+    configure("Backend procfs")
+    status, said = collectd("-T")
+    assert status == 0 and "memhist plugin: processes are read by procfs." in said, said
+    os.remove("log")
+    configure('Backend "auto"')
+    status, said = collectd("-T")
+    assert status == 0, said
+    assert re.search(r"plugin: processes are read by (bpf\.|(bpf-seq|procfs) \()", said), said
+
+
+def a_backend_that_cannot_be_had_is_said_at_the_start():
+    fake_proc()  # BPF could not read it
+    configure(f'Procfs "{os.getcwd()}/proc"\nBackend bpf')
+    status, said = collectd("-T")
+    assert status == 1
+    assert "BPF" in said and "Nothing is measured." in said, said
+
+
 def an_interval_out_of_range_is_said_at_the_start():
     configure(interval=0.01)
     status, said = collectd("-T")
@@ -110,7 +134,7 @@ def the_example_is_accepted_as_it_is_and_with_every_comment_removed():
         with open("collectd.conf", "w", encoding="utf-8") as file:
             file.write(before + text + here)
         status, said = collectd("-T")
-        assert status == 0 and "memhist plugin" not in said, said
+        assert status == 0 and not complaints(said), said
         assert os.path.exists("history")
         shutil.rmtree("history")
 
@@ -138,6 +162,8 @@ run_tests([
     each_mistake_is_named_and_stops_collectd,
     a_check_alone_finds_mistakes_too,
     a_procfs_that_is_none_is_said_at_the_start,
+    the_backend_is_said_at_the_start,
+    a_backend_that_cannot_be_had_is_said_at_the_start,
     an_interval_out_of_range_is_said_at_the_start,
     a_missing_types_db_is_said_at_the_start,
     the_example_is_accepted_as_it_is_and_with_every_comment_removed,

@@ -93,6 +93,12 @@ def log():
         return file.read()
 
 
+def complaints(said):
+    """What the plugin says in these lines, but how it reads processes."""
+    return [line for line in said.splitlines()
+            if "memhist plugin" in line and "processes are read by" not in line]
+
+
 class Collectd:
     """A running collectd, configured by configure(); use in a `with`."""
 

@@ -202,3 +202,16 @@ class Child:
         """A line of /proc/PID/status that the kernel gives in kB, in bytes."""
         with open(f"/proc/{self.pid}/status", encoding="utf-8", errors="replace") as f:
             return next(int(line.split()[1]) * 1024 for line in f if line.startswith(name + ":"))
+
+
+def fake_proc():
+    """A folder that looks like a procfs with one process."""
+    stat = "7 (seven) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 555 8192000 250" + " 0" * 28 + "\n"
+    files = {"meminfo": "MemTotal: 1000 kB\nMemFree: 500 kB\n", "7/stat": stat,
+             "7/statm": "2000 250 0 0 0 0 0\n", "7/status": "Name:\tseven\nUid:\t1\t1\t1\t1\n",
+             "7/cmdline": "/bin/seven\0", "7/comm": "seven\n",
+             "sys/kernel/random/boot_id": "b087503f-5400-4da4-a2a8-bd55887c66cf\n"}
+    for name, text in files.items():
+        os.makedirs(os.path.dirname("proc/" + name), exist_ok=True)
+        with open("proc/" + name, "w", encoding="ascii") as f:
+            f.write(text)

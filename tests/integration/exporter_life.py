@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 
-from exporter_lib import EXPORTER, Exporter, run_tests, single, wait_for
+from exporter_lib import EXPORTER, Exporter, fake_proc, run_tests, single, wait_for
 from tools_lib import memhist
 
 OTHER, USAGE = 1, 2
@@ -129,19 +129,6 @@ def a_history_that_cannot_be_written_is_counted_and_resumed():
     text = memhist("dump", "--history", "history").text
     assert '"kind":"write error"' in text, "the gap is not recorded"
     memhist("verify", "--history", "history")
-
-
-def fake_proc():
-    """A folder that looks like a procfs with one process."""
-    stat = "7 (seven) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 555 8192000 250" + " 0" * 28 + "\n"
-    files = {"meminfo": "MemTotal: 1000 kB\nMemFree: 500 kB\n", "7/stat": stat,
-             "7/statm": "2000 250 0 0 0 0 0\n", "7/status": "Name:\tseven\nUid:\t1\t1\t1\t1\n",
-             "7/cmdline": "/bin/seven\0", "7/comm": "seven\n",
-             "sys/kernel/random/boot_id": "b087503f-5400-4da4-a2a8-bd55887c66cf\n"}
-    for name, text in files.items():
-        os.makedirs(os.path.dirname("proc/" + name), exist_ok=True)
-        with open("proc/" + name, "w", encoding="ascii") as f:
-            f.write(text)
 
 
 def another_procfs_is_read_and_may_go_away():

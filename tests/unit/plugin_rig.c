@@ -90,13 +90,14 @@ void rig_configure(const struct rig *rig, const char *history, oconfig_item_t *i
 {
 	oconfig_item_t all[ITEMS_MAX] = {
 		RIG_OPTION("Procfs", MOCK_STRING(rig->proc.path)),
+		RIG_OPTION("Backend", MOCK_STRING("procfs")),
 		RIG_OPTION("HistoryDir", MOCK_STRING(history ? history : "none")),
 	};
-	oconfig_item_t block = {.key = (char *)"Plugin", .children = all, .children_num = n + 2};
+	oconfig_item_t block = {.key = (char *)"Plugin", .children = all, .children_num = n + 3};
 
-	assert_true(n + 2 <= ITEMS_MAX);
+	assert_true(n + 3 <= ITEMS_MAX);
 	if (n)
-		memcpy(all + 2, items, (size_t)n * sizeof(*items));
+		memcpy(all + 3, items, (size_t)n * sizeof(*items));
 	assert_int_equal(mock.config(&block), 0);
 }
 

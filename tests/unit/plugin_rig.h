@@ -32,7 +32,13 @@ extern struct faults faults;
 int rig_setup(void **state);
 int rig_teardown(void **state);
 
-/* Configure Procfs, and HistoryDir as given (NULL = none), then `n` items of the test's own. */
+/* What the log says when there was nothing to complain about. */
+#define RIG_QUIET "<6> memhist plugin: processes are read by procfs.\n"
+
+/*
+ * Configure Procfs, the backend that can read it, and HistoryDir as given (NULL = none), then `n`
+ * items of the test's own.
+ */
 void rig_configure(const struct rig *rig, const char *history, oconfig_item_t *items, int n);
 /* rig_configure() without items, and init, which must succeed. */
 void rig_start(const struct rig *rig, const char *history);

@@ -193,7 +193,7 @@ static void every_read_is_in_the_history(void **state)
 	assert_int_equal(rig_recorded(rig->history), 5);
 	rig_stop();
 	assert_int_equal(rig_recorded(rig->history), 5);
-	assert_string_equal(mock.log, "");
+	assert_string_equal(mock.log, RIG_QUIET);
 }
 
 static void flush_brings_the_history_to_the_disk(void **state)
@@ -247,7 +247,7 @@ static void fifty_lives_leave_nothing_open(void **state)
 		rig_start(rig, rig->history);
 		rig_read();
 		rig_stop();
-		assert_string_equal(mock.log, "");
+		assert_string_equal(mock.log, RIG_QUIET);
 	}
 	assert_int_equal(open_files(), before);
 	assert_int_equal(rig_recorded(rig->history), 50);

@@ -43,6 +43,7 @@ static void defaults(void **state)
 	config_init(&c);
 	assert_string_equal(c.history_dir, "/var/lib/memhist");
 	assert_string_equal(c.procfs, "/proc");
+	assert_int_equal(c.backend, MH_SCAN_AUTO);
 	assert_true(c.report_processes);
 	assert_true(c.report_meminfo);
 	assert_int_equal(c.max_instances, 100);
@@ -57,6 +58,7 @@ static void every_option_is_taken(void **state)
 	oconfig_item_t items[] = {
 		ITEM("HistoryDir", MOCK_STRING("/srv/history")),
 		ITEM("Procfs", MOCK_STRING("/host/proc")),
+		ITEM("Backend", MOCK_STRING("bpf-seq")),
 		ITEM("ReportProcesses", MOCK_BOOLEAN(0)),
 		ITEM("ReportMeminfo", MOCK_BOOLEAN(0)),
 		ITEM("MaxInstances", MOCK_NUMBER(10000)),
@@ -72,6 +74,7 @@ static void every_option_is_taken(void **state)
 	assert_int_equal(read_items(&c, items, sizeof(items) / sizeof(items[0]), &err), 0);
 	assert_string_equal(c.history_dir, "/srv/history");
 	assert_string_equal(c.procfs, "/host/proc");
+	assert_int_equal(c.backend, MH_SCAN_BPF_SEQ);
 	assert_false(c.report_processes);
 	assert_false(c.report_meminfo);
 	assert_int_equal(c.max_instances, 10000);
@@ -155,6 +158,12 @@ static void wrong_values_are_refused(void **state)
 	refused((oconfig_item_t)ITEM("HistoryDir", MOCK_STRING(longest)), "longer than a path");
 	refused((oconfig_item_t)ITEM("Procfs", MOCK_STRING("none")),
 		"Procfs takes an absolute path");
+	refused((oconfig_item_t)ITEM("Backend", MOCK_STRING("bfp")),
+		"Backend: 'bfp' is no backend: did you mean bpf?");
+	refused((oconfig_item_t)ITEM("Backend", MOCK_STRING("")),
+		"Backend: '' is none of auto, bpf, bpf-seq, procfs");
+	refused((oconfig_item_t)ITEM("Backend", MOCK_BOOLEAN(1)),
+		"Backend takes \"auto\", \"bpf\", \"bpf-seq\" or \"procfs\"");
 	refused((oconfig_item_t)ITEM("ReportMeminfo", MOCK_STRING("true")),
 		"ReportMeminfo takes true");
 	refused((oconfig_item_t)ITEM("IgnoreSelected", MOCK_NUMBER(1)),

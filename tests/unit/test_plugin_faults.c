@@ -229,6 +229,34 @@ static void what_is_no_procfs_fails_the_start(void **state)
 	rig_stop();
 }
 
+static void a_backend_that_cannot_be_had_fails_the_start(void **state)
+{
+	const struct rig *rig = *state;
+	oconfig_item_t items[] = {RIG_OPTION("Backend", MOCK_STRING("bpf"))};
+
+	/* files that only look like a procfs are nothing to BPF, if there is any here */
+	rig_configure(rig, rig->history, items, 1);
+	assert_int_not_equal(mock.init(), 0);
+	assert_int_equal(mock_logged("BPF"), 1);
+	assert_int_equal(mock_logged("Nothing is measured."), 1);
+	assert_int_equal(mock_logged("values go on"), 0);
+	assert_null(mock.read);
+	rig_stop();
+}
+
+static void why_there_is_no_better_backend_is_said(void **state)
+{
+	const struct rig *rig = *state;
+	oconfig_item_t items[] = {RIG_OPTION("Backend", MOCK_STRING("auto"))};
+
+	rig_configure(rig, NULL, items, 1);
+	assert_int_equal(mock.init(), 0);
+	rig_read();
+	assert_int_equal(mock_logged("<6> memhist plugin: processes are read by procfs ("), 1);
+	assert_int_equal(mock_logged("\n"), 1);
+	rig_stop();
+}
+
 static void an_interval_that_is_no_interval_fails_the_start(void **state)
 {
 	rig_configure(*state, NULL, NULL, 0);
@@ -252,7 +280,7 @@ static void a_read_that_is_not_registered_fails_the_start_and_frees_the_history(
 	mock_reset();
 	module_register();
 	rig_start(rig, rig->history);
-	assert_string_equal(mock.log, "");
+	assert_string_equal(mock.log, RIG_QUIET);
 	rig_stop();
 }
 
@@ -280,6 +308,8 @@ int main(void)
 		RIG_TEST(a_disk_that_hangs_holds_up_no_read),
 		RIG_TEST(a_disk_that_hangs_holds_up_no_shutdown),
 		RIG_TEST(what_is_no_procfs_fails_the_start),
+		RIG_TEST(a_backend_that_cannot_be_had_fails_the_start),
+		RIG_TEST(why_there_is_no_better_backend_is_said),
 		RIG_TEST(an_interval_that_is_no_interval_fails_the_start),
 		RIG_TEST(a_read_that_is_not_registered_fails_the_start_and_frees_the_history),
 		RIG_TEST(a_wrong_option_is_said_and_refused),
