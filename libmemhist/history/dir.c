@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #define LOCK_NAME "LOCK"
-#define PATTERN   "##########-########T######Z-xxxxxxxx.open" /* # digit, x hexadecimal digit */
+/* D1 */
+#define PATTERN "##########-########T######Z-xxxxxxxx.open" /* # digit, x hexadecimal digit */
 
 enum { DIR_MODE = 0750, FILE_MODE = 0640 };
 enum { SEQ_DIGITS = 10, START_AT = 11, BOOT_AT = 28, BOOT_DIGITS = 8 }; /* places in PATTERN */
@@ -200,7 +201,8 @@ static int32_t pid_in(int fd)
 
 int mh_dir_lock(int dir_fd, int32_t *ret_pid)
 {
-	int fd = openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
+	int fd = openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+			FILE_MODE); /* D3 */
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int rc;
 
@@ -223,7 +225,8 @@ int mh_dir_lock(int dir_fd, int32_t *ret_pid)
 
 bool mh_dir_is_locked(int dir_fd, int32_t *ret_pid)
 {
-	int fd = openat(dir_fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	/* O_NONBLOCK: a FIFO called LOCK must not hang us */
+	int fd = openat(dir_fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 	bool locked;
 

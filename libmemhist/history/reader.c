@@ -23,6 +23,7 @@ struct mh_reader {
 	struct mh_segment_list list;
 	uint64_t last_seq;   /* number of the segment opened last, 0 = none yet */
 	bool is_new_segment; /* nothing of the open segment was delivered yet */
+	bool is_lost;        /* damage was reported, and no keyframe has come since */
 	bool is_late;        /* follow: behind the newest snapshot, which alone is delivered */
 
 	struct mh_walk *walk; /* the open segment, NULL = between segments */
@@ -101,6 +102,7 @@ static void report(struct mh_reader *r, uint64_t offset, uint64_t bytes, bool to
 	} else {
 		r->stats.damages++;
 		r->stats.damaged_bytes += bytes;
+		r->is_lost = true;
 		mh_decoder_lost(r->decoder, r->last_wall_ms);
 	}
 	if (r->options.damage)
@@ -129,8 +131,8 @@ static bool has_newer_segment(struct mh_reader *r)
 }
 
 /*
- * Whether the writer has left the open segment for good. Asked before the last look at its end:
- * what it wrote before it left is there by then.
+ * Whether the writer has left the open segment for good (R1). Asked before the last look at its
+ * end: what it wrote before it left is there by then.
  */
 static bool is_left(struct mh_reader *r)
 {
@@ -195,6 +197,7 @@ static int open_next(struct mh_reader *r, struct mh_err *err)
 		memcpy(r->name, file->name, sizeof(r->name));
 		r->step = (struct mh_step){0};
 		r->is_new_segment = true;
+		r->is_lost = false;
 		r->stats.segments++;
 		mh_decoder_new_segment(r->decoder);
 		return 1;
@@ -240,7 +243,14 @@ static int take_frame(struct mh_reader *r, struct mh_err *err)
 	r->stats.bytes += step->size;
 	r->stats.frames++;
 	r->stats.keyframes += step->frame.flags & MH_FRAME_KEY;
-	r->stats.orphans += rc == MH_DECODED_ORPHAN;
+	if (rc == MH_DECODED_ORPHAN) {
+		r->stats.orphans++;
+		if (!r->is_lost)
+			report(r, step->offset, 0, false,
+			       "frames before this one are missing"); /* F7 */
+	}
+	if (rc == MH_DECODED_SNAPSHOT)
+		r->is_lost = false;
 	return rc == MH_DECODED_SNAPSHOT;
 }
 

@@ -25,7 +25,9 @@ static int add_segment(int dir_fd, const char *name, enum extent extent,
 	while ((extent == WHOLE || !found) && (rc = mh_walk_next(walk, &step)) > 0) {
 		mh_ms_t wall_ms = step.frame.at.wall_ms;
 
-		if (step.frame.type != MH_FRAME_SNAPSHOT)
+		/* what stands before the first keyframe cannot be read */
+		if (step.frame.type != MH_FRAME_SNAPSHOT ||
+		    (!found && !(step.frame.flags & MH_FRAME_KEY)))
 			continue;
 		if (wall_ms < span->first_wall_ms)
 			span->first_wall_ms = wall_ms;

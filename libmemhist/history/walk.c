@@ -128,10 +128,17 @@ static int frame_here(struct mh_walk *w, struct mh_frame *ret)
 			return 0;
 		rc = mh_frame_read(here(w), (size_t)have, ret, &need);
 		if (rc > 0 && w->have_segment && ret->segment != w->segment)
-			return -EBADMSG;
+			return -EBADMSG; /* F4 */
 		if (rc || (size_t)have < asked)
 			return rc;
 	}
+}
+
+/* Go to a place in the file; the window is read anew. */
+static void seek(struct mh_walk *w, uint64_t offset)
+{
+	w->window_base = offset;
+	w->window.len = w->at = 0;
 }
 
 /* Where in the window, from `from` on, the next candidate for a frame begins; window.len if none.
@@ -146,8 +153,8 @@ static size_t next_magic(const struct mh_walk *w, size_t from)
 }
 
 /*
- * No valid frame begins at `at`. Find the next one: 1 and `at` there, or 0 with `at` unchanged when
- * there is none up to the end of the file. The whole rest is read through the window piece by
+ * No valid frame begins at `at`. Find the next one (R3): 1 and `at` there, or 0 with `at` unchanged
+ * when there is none up to the end of the file. The whole rest is read through the window piece by
  * piece, so `at` is remembered as a file offset.
  */
 static int resync(struct mh_walk *w, struct mh_frame *ret, int *ret_size)
@@ -185,9 +192,30 @@ static int resync(struct mh_walk *w, struct mh_frame *ret, int *ret_size)
 		w->at++;
 	}
 	/* none: go back, and look again when the file has grown */
-	w->window_base = start;
-	w->window.len = w->at = 0;
+	seek(w, start);
 	return rc;
+}
+
+/*
+ * The frame at `at` was not valid, and one that is was found further on. If it was merely cut when
+ * we looked, the file may have grown since, with the rest of it and others behind (R1): it is
+ * damaged only if it is still not valid.
+ */
+static int look_again(struct mh_walk *w, uint64_t start, struct mh_frame *ret)
+{
+	uint64_t found = w->window_base + w->at;
+	int size;
+
+	seek(w, start);
+	size = frame_here(w, ret);
+	if (size > 0) {
+		w->skipped = 0;
+		return size;
+	}
+	if (size < 0 && size != -EBADMSG)
+		return size;
+	seek(w, found);
+	return frame_here(w, ret);
 }
 
 int mh_walk_next(struct mh_walk *w, struct mh_step *ret)
@@ -198,11 +226,15 @@ int mh_walk_next(struct mh_walk *w, struct mh_step *ret)
 	if (size < 0 && size != -EBADMSG)
 		return size;
 	if (size <= 0) {
+		uint64_t start = w->window_base + w->at;
+		bool was_cut = size == 0;
 		int rc;
 
 		if (!ahead(w))
 			return 0;
 		rc = resync(w, &frame, &size);
+		if (rc > 0 && was_cut)
+			rc = size = look_again(w, start, &frame);
 		if (rc <= 0)
 			return rc;
 	}
@@ -219,7 +251,8 @@ int mh_walk_next(struct mh_walk *w, struct mh_step *ret)
 	return 1;
 }
 
-/* Whether only zero bytes follow from `at` to `end`: the size was extended, the data never came. */
+/* Whether only zero bytes follow from `at` to `end`: the size was extended, the data never came
+ * (R2). */
 static bool only_zeros(int fd, uint64_t at, uint64_t end)
 {
 	uint8_t piece[4096];

@@ -6,7 +6,7 @@
  *       is cut off again; when even that fails, readers find a torn tail and nothing false.
  *   W2  After any error the segment is closed for good and the next snapshot begins another with a
  *       keyframe, so that no delta ever builds on a frame that is not there.
- *   W3  Files that earlier runs left are only read.
+ *   W3  Files that earlier runs left are only read (D4).
  *   W4  Only who holds the lock writes, and only to files that have a name.
  */
 #include "libmemhist/history/writer.h"
@@ -33,6 +33,8 @@ enum {
 	SEGMENT_MODE = 0640,
 };
 
+#define SEGMENT_NUMBER_MAX UINT64_C(9999999999) /* ten digits (D1) */
+
 struct mh_writer {
 	struct mh_writer_config config; /* defaults filled in */
 	char *dir_path;
@@ -46,6 +48,7 @@ struct mh_writer {
 	uint32_t segment; /* random number in its frames */
 	uint32_t seq;     /* of the next frame */
 	uint64_t size;    /* bytes of whole frames */
+	bool has_snapshot;
 	mh_boot_ns_t began_ns;
 	bool dir_dirty; /* a file was created since the directory was synced */
 
@@ -81,6 +84,10 @@ static int look_back(struct mh_writer *w)
 	if (rc || !list.n)
 		goto out;
 	last = &list.file[list.n - 1];
+	if (last->seq >= SEGMENT_NUMBER_MAX) {
+		rc = -EOVERFLOW;
+		goto out;
+	}
 	w->next_segment = last->seq + 1;
 	memcpy(w->last_boot, last->boot, sizeof(w->last_boot));
 	rc = mh_walk_open(&walk, w->dir_fd, last->name);
@@ -222,6 +229,7 @@ static int begin_segment(struct mh_writer *w, const struct mh_snapshot *s, struc
 	w->segment = random_number();
 	w->seq = 0;
 	w->size = 0;
+	w->has_snapshot = false;
 	w->began_ns = s->at.boot_ns;
 	w->fields = s->fields;
 	w->boot_id = s->boot_id;
@@ -233,12 +241,12 @@ static int begin_segment(struct mh_writer *w, const struct mh_snapshot *s, struc
 }
 
 /* The open segment could not be written: cut it back to whole frames (W1), or remove it when it has
- * none, so that a full disk does not fill up with empty files. */
+ * no snapshot, so that a full disk does not fill up with files of nothing. */
 static void abandon_segment(struct mh_writer *w)
 {
 	int rc;
 
-	if (w->size) {
+	if (w->has_snapshot) {
 		rc = ftruncate(w->fd, (off_t)w->size);
 	} else {
 		rc = unlinkat(w->dir_fd, w->name, 0);
@@ -249,7 +257,7 @@ static void abandon_segment(struct mh_writer *w)
 	close_segment(w);
 }
 
-/* Hand one frame to the kernel in one call. */
+/* Hand one frame to the kernel in one call (R1). */
 static int write_frame(struct mh_writer *w, enum mh_frame_type type, struct mh_instant at,
 		       const struct mh_payload *payload, struct mh_err *err)
 {
@@ -335,6 +343,7 @@ static int write_snapshot(struct mh_writer *w, const struct mh_snapshot *s, stru
 	rc = write_frame(w, MH_FRAME_SNAPSHOT, s->at, &payload, err);
 	if (rc)
 		return rc;
+	w->has_snapshot = true;
 	if (key) {
 		w->since_key = 0;
 		w->key_ns = s->at.boot_ns;
@@ -383,7 +392,8 @@ static int append(struct mh_writer *w, const struct mh_snapshot *s, struct mh_er
 		close_segment(w);
 		w->since_key = 0;
 		rc = begin_segment(w, s, err);
-		if (w->owed.kind == MH_GAP_STOPPED && !strstr(w->name, w->last_boot))
+		if (w->owed.kind == MH_GAP_STOPPED && w->last_boot[0] &&
+		    strncmp(strrchr(w->name, '-') + 1, w->last_boot, strlen(w->last_boot)) != 0)
 			w->owed.kind = MH_GAP_REBOOT;
 	}
 	if (!rc && w->owed.kind != MH_GAP_NONE)

@@ -4,8 +4,8 @@
  *
  * One writer per directory: the file LOCK says who (locked for the writer's life).
  * mh_writer_append() returns 0 when the frame was handed to the kernel in full: it survives the
- * death of the process from then on. It is on the disk after mh_writer_sync(), or when the kernel
- * writes it out.
+ * death of the process from then on. What the open segment holds is on the disk after
+ * mh_writer_sync(); the kernel writes out segments that were ended before in its own time (30 s).
  *
  * A segment is closed and the next begun after an hour, 16 MiB, a step of the wall clock, another
  * boot, a changed set of fields or meminfo keys, and any write error. The writer never appends to a

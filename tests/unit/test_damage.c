@@ -187,12 +187,64 @@ static void test_every_flipped_bit(void **state)
 	drop_specimen(&sp);
 }
 
+/* A frame taken out whole, as if it had never been written: noticed by the numbers of the others.
+ */
+static void test_every_missing_frame(void **state)
+{
+	struct mh_reader_stats stats;
+	struct specimen sp;
+
+	(void)state;
+	make_specimen(&sp, 16);
+	for (size_t hit = 0; hit + 1 < sp.log.n; hit++) {
+		int fd = open(sp.path, O_WRONLY | O_TRUNC);
+		size_t rest = sp.len - sp.offset[hit + 1];
+
+		assert_int_equal(write(fd, sp.bytes, sp.offset[hit]), sp.offset[hit]);
+		assert_int_equal(write(fd, sp.bytes + sp.offset[hit + 1], rest), rest);
+		close(fd);
+		assert_int_equal(survivors(&sp, &stats), expected_survivors(&sp, hit));
+		/* when all of a chapter is gone, no delta is left to tell */
+		if (!sp.key[hit + 1])
+			assert_int_equal(stats.damages, 1);
+	}
+	drop_specimen(&sp);
+}
+
+/* Frames of another file, whole and valid, do not become part of this one. */
+static void test_frames_of_another_file(void **state)
+{
+	struct mh_reader_stats stats;
+	struct specimen sp, other;
+	char first_dir[64];
+	int fd;
+
+	(void)state;
+	make_specimen(&other, 16);
+	snprintf(first_dir, sizeof(first_dir), "%s", other.dir);
+	other.dir = first_dir;
+	make_specimen(&sp, 16);
+	fd = open(sp.path, O_WRONLY);
+	/* the second half of the file is the other's: keyframes and all */
+	assert_int_equal(ftruncate(fd, (off_t)sp.offset[8]), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_END), sp.offset[8]);
+	assert_int_equal(write(fd, other.bytes, other.len), other.len);
+	close(fd);
+	assert_int_equal(survivors(&sp, &stats), first_bits(8));
+	assert_int_equal(stats.damages, 1);
+	assert_int_equal(stats.damaged_bytes, other.len);
+	drop_specimen(&sp);
+	drop_specimen(&other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_truncation),
 		cmocka_unit_test(test_zero_filled_tail),
 		cmocka_unit_test(test_every_flipped_bit),
+		cmocka_unit_test(test_every_missing_frame),
+		cmocka_unit_test(test_frames_of_another_file), /* F4 */
 	};
 
 	return cmocka_run_group_tests_name("damage", tests, NULL, NULL);

@@ -35,6 +35,25 @@ static size_t count_snapshots(const char *dir, struct mh_reader_stats *ret)
 	return ret->snapshots;
 }
 
+static uint64_t count_segments_with_snapshots(const char *dir)
+{
+	struct mh_reader *r = open_reader(dir, false);
+	const struct mh_snapshot *s;
+	struct mh_err err = {""};
+	char last[MH_SEGMENT_NAME_MAX] = "";
+	uint64_t n = 0;
+
+	while (mh_reader_next(r, &s, &err) > 0) {
+		struct mh_place place;
+
+		mh_reader_place(r, &place);
+		n += strcmp(last, place.file) != 0;
+		snprintf(last, sizeof(last), "%s", place.file);
+	}
+	mh_reader_close(r);
+	return n;
+}
+
 static void test_second_writer_is_refused(void **state)
 {
 	const char *dir = temp_dir();
@@ -104,6 +123,8 @@ static void test_full_disk(void **state)
 	assert_int_equal(count_snapshots(dir, &stats), log.n);
 	assert_int_equal(stats.damages + stats.orphans + stats.torn_tails, 0);
 	assert_true(stats.gaps > 0);
+	/* nothing is left of the failed attempts: every file has a snapshot to show */
+	assert_int_equal(stats.segments, count_segments_with_snapshots(dir));
 	world_done(&world);
 	forget(&log);
 	remove_dir(dir);
