@@ -216,7 +216,6 @@ The files stay in $here:
 
 Next, as root: make -C $build install, and then
   with collectd, at the end of collectd.conf:
-    PluginDir "/usr/local/lib/collectd"
     LoadPlugin memhist
     <Plugin memhist>
       HistoryDir "/var/lib/memhist"
