@@ -23,7 +23,8 @@
 enum {
 	INTERVAL_MIN_MS = 100,
 	INTERVAL_MAX_MS = 86400000,
-	CLOCK_STEP_MS = 1000,
+	CLOCK_STEP_MS = 1000,  /* the wall clock was set, not slewed … */
+	CLOCK_SLEW_PER = 1000, /* … which takes or gives up to half a thousandth (adjtimex(2)) */
 	NS_PER_MS = 1000000,
 	MEMINFO_BYTES_MAX = 64 * 1024, /* the kernel gives 1.6 KiB */
 };
@@ -150,14 +151,15 @@ static struct mh_gap gap_before(const struct mh_sampler *s, struct mh_instant no
 {
 	struct mh_gap gap = {.kind = MH_GAP_NONE, .since_wall_ms = s->last.wall_ms};
 	const uint64_t interval_ns = (uint64_t)s->interval_ms * NS_PER_MS;
-	int64_t boot_ns, wall_ms, step_ms;
+	int64_t boot_ns, wall_ms, step_ms, most_ms;
 
 	if (!s->ticked)
 		return (struct mh_gap){.kind = MH_GAP_NONE};
 	boot_ns = (int64_t)(now.boot_ns - s->last.boot_ns);
 	wall_ms = now.wall_ms - s->last.wall_ms;
 	step_ms = wall_ms - boot_ns / NS_PER_MS;
-	if (step_ms > CLOCK_STEP_MS || step_ms < -CLOCK_STEP_MS)
+	most_ms = CLOCK_STEP_MS + boot_ns / NS_PER_MS / CLOCK_SLEW_PER;
+	if (step_ms > most_ms || step_ms < -most_ms)
 		gap.kind = MH_GAP_CLOCK_STEP;
 	else if (boot_ns > (int64_t)(interval_ns / 2 * 5))
 		gap.kind = (int64_t)(slept_ns - s->last_slept_ns) >= (int64_t)interval_ns
