@@ -88,7 +88,7 @@ static int look_back(struct mh_writer *w)
 		rc = -EOVERFLOW;
 		goto out;
 	}
-	w->next_segment = last->seq + 1;
+	w->next_segment = last->seq + 1; /* D2 */
 	memcpy(w->last_boot, last->boot, sizeof(w->last_boot));
 	rc = mh_walk_open(&walk, w->dir_fd, last->name);
 	if (rc) {
