@@ -4,7 +4,7 @@
  * since a process keeps its place in the table over segments and restarts of the writer.
  *
  * A frame that breaks a rule half-way leaves the round open and the chapter closed; the next
- * keyframe lists everybody and puts all right.
+ * keyframe lists everybody and puts all right. F1, C2 … are the rules of docs/FORMAT.md.
  */
 #include "libmemhist/history/decode.h"
 
@@ -122,7 +122,8 @@ void mh_decoder_continues(struct mh_decoder *d, mh_ms_t last_wall_ms, mh_ms_t wa
 	mh_ms_t known_ms = gap->kind == MH_GAP_NONE ? wall_ms : gap->since_wall_ms;
 
 	if (gap->kind != MH_GAP_DAMAGE && gap->kind != MH_GAP_CLOCK_STEP &&
-	    known_ms - last_wall_ms > (mh_ms_t)d->segment.interval_ms * 5 / 2)
+	    known_ms > last_wall_ms &&
+	    (uint64_t)known_ms - (uint64_t)last_wall_ms > (uint64_t)d->segment.interval_ms * 5 / 2)
 		*gap = (struct mh_gap){MH_GAP_MISSING, last_wall_ms};
 }
 
@@ -132,7 +133,7 @@ static int take_strings(struct mh_decoder *d, const Memhist__V1__Snapshot *m)
 
 	for (size_t i = 0; i < m->n_string && !rc; i++)
 		rc = mh_strings_add(&d->strings, m->string[i].data, m->string[i].len);
-	return rc == -EOVERFLOW ? -EBADMSG : rc;
+	return rc == -EOVERFLOW ? -EBADMSG : rc; /* C3 */
 }
 
 static int rename_process(struct mh_decoder *d, struct mh_process *p,
@@ -144,7 +145,7 @@ static int rename_process(struct mh_decoder *d, struct mh_process *p,
 	int rc;
 
 	if (!comm || !cmdline)
-		return -EBADMSG;
+		return -EBADMSG; /* C3 */
 	names = (struct mh_names){
 		.ppid = m->ppid[i],
 		.uid = m->uid[i],
@@ -153,7 +154,7 @@ static int rename_process(struct mh_decoder *d, struct mh_process *p,
 		.cmdline = cmdline->bytes,
 		.cmdline_len = cmdline->len,
 	};
-	rc = mh_table_rename(d->table, p, &names);
+	rc = mh_table_rename(d->table, p, &names); /* M3 */
 	return rc < 0 ? rc : 0;
 }
 
@@ -172,7 +173,7 @@ static int take_gone(struct mh_decoder *d, const Memhist__V1__Snapshot *m)
 		struct mh_process *p;
 
 		if (!next_slot(&slot, i, m->gone_gap[i]) || !(p = at_slot(d, slot)))
-			return -EBADMSG;
+			return -EBADMSG; /* S1 */
 		mh_table_remove(d->table, p);
 		d->place[slot] = 0;
 	}
@@ -180,8 +181,8 @@ static int take_gone(struct mh_decoder *d, const Memhist__V1__Snapshot *m)
 }
 
 /*
- * One process that the frame lists as born. In a keyframe it may well be known already; whoever
- * else holds its pid has ended.
+ * One process that the frame lists as born. In a keyframe it may well be known already (M1);
+ * whoever else holds its pid has ended.
  */
 static int take_one_born(struct mh_decoder *d, bool key, uint32_t slot,
 			 const struct mh_identity *id, struct mh_process **ret)
@@ -192,9 +193,9 @@ static int take_one_born(struct mh_decoder *d, bool key, uint32_t slot,
 	if (rc)
 		return rc;
 	if (d->place[slot])
-		return -EBADMSG;
+		return -EBADMSG; /* S2 */
 	if (p && (!key || mh_table_is_kept(d->table, p)))
-		return -EBADMSG; /* one pid, two processes */
+		return -EBADMSG; /* S2 */
 	if (p && !mh_identity_same(&p->id, id)) {
 		mh_table_remove(d->table, p);
 		p = NULL;
@@ -202,7 +203,7 @@ static int take_one_born(struct mh_decoder *d, bool key, uint32_t slot,
 	if (!p) {
 		rc = mh_table_add(d->table, id, &p);
 		if (rc)
-			return rc == -ENOMEM ? rc : -EBADMSG;
+			return rc == -ENOMEM ? rc : -EBADMSG; /* S2 */
 	}
 	d->place[slot] = mh_table_slot(d->table, p) + 1;
 	*ret = p;
@@ -216,7 +217,7 @@ static int take_born(struct mh_decoder *d, const Memhist__V1__Processes *m, bool
 
 	if (!names_are_whole(m) || m->n_pid != m->n_slot_gap || m->n_start_ticks != m->n_slot_gap ||
 	    (m->n_twin && m->n_twin != m->n_slot_gap))
-		return -EBADMSG;
+		return -EBADMSG; /* S2 */
 	for (size_t i = 0; i < m->n_slot_gap; i++) {
 		struct mh_process *p;
 		int rc;
@@ -240,14 +241,14 @@ static int take_renamed(struct mh_decoder *d, const Memhist__V1__Processes *m)
 {
 	uint32_t slot = 0;
 
-	if (!names_are_whole(m))
-		return -EBADMSG;
+	if (!names_are_whole(m) || m->n_pid || m->n_start_ticks || m->n_twin)
+		return -EBADMSG; /* S3 */
 	for (size_t i = 0; i < m->n_slot_gap; i++) {
 		struct mh_process *p;
 		int rc;
 
 		if (!next_slot(&slot, i, m->slot_gap[i]) || !(p = at_slot(d, slot)))
-			return -EBADMSG;
+			return -EBADMSG; /* S3 */
 		rc = rename_process(d, p, m, i);
 		if (rc)
 			return rc;
@@ -261,35 +262,34 @@ static int take_column(struct mh_decoder *d, const Memhist__V1__Column *m)
 	uint32_t slot = 0;
 
 	if (m->n_slot_gap != m->n_delta)
-		return -EBADMSG;
+		return -EBADMSG; /* S4 */
 	if (field < 0)
-		return 0; /* a column from the future */
+		return 0; /* P2: a column from the future */
 	for (size_t i = 0; i < m->n_delta; i++) {
 		struct mh_process *p;
 
 		if (!next_slot(&slot, i, m->slot_gap[i]) || !(p = at_slot(d, slot)))
-			return -EBADMSG;
+			return -EBADMSG; /* S4 */
 		mh_table_set_one(d->table, p, field, p->value[field] + (uint64_t)m->delta[i]);
 	}
 	return 0;
 }
 
-/* In a keyframe a value that is not listed is 0, and a listed one counts from 0. */
+/* S4: in a keyframe a value that is not listed is 0, and a listed one counts from 0. */
 static int take_key_column(struct mh_decoder *d, const Memhist__V1__Column *m, int field)
 {
 	uint32_t slot = 0;
 	size_t i = 0;
 
-	if (m && m->n_slot_gap != m->n_delta)
-		return -EBADMSG;
-	if (m && m->n_delta && !next_slot(&slot, 0, m->slot_gap[0]))
+	if (m &&
+	    (m->n_slot_gap != m->n_delta || (m->n_delta && !next_slot(&slot, 0, m->slot_gap[0]))))
 		return -EBADMSG;
 	for (uint32_t s = 0; s < d->place_cap; s++) {
 		struct mh_process *p = at_slot(d, s);
 		uint64_t value = 0;
 
 		if (m && i < m->n_delta && slot == s) {
-			value = (uint64_t)m->delta[i++];
+			value = (uint64_t)m->delta[i++]; /* M2 */
 			if (!p || (i < m->n_delta && !next_slot(&slot, i, m->slot_gap[i])))
 				return -EBADMSG;
 		}
@@ -326,7 +326,7 @@ static int take_meminfo(struct mh_decoder *d, const Memhist__V1__Snapshot *m)
 	for (size_t i = 0; i < m->n_meminfo_gap; i++) {
 		if (!next_slot(&at, i, m->meminfo_gap[i]) || at >= d->meminfo.n)
 			return -EBADMSG;
-		d->meminfo.line[at].value += (uint64_t)m->meminfo_delta[i];
+		d->meminfo.line[at].value += (uint64_t)m->meminfo_delta[i]; /* M2, M4 */
 	}
 	return 0;
 }
@@ -360,12 +360,12 @@ static int take_segment(struct mh_decoder *d, const Memhist__V1__Segment *m, str
 	struct mh_boot_id boot_id;
 
 	if (m->required_features)
-		return mh_errf(err, -EPROTO,
+		return mh_errf(err, -EPROTO, /* P2 */
 			       "written by %s with features (0x%llx) that this memhist does not "
 			       "know: use a newer one",
 			       m->writer, (unsigned long long)m->required_features);
 	if (m->boot_id.len != sizeof(boot_id.bytes) || !m->page_bytes || !m->clk_tck)
-		return -EBADMSG;
+		return -EBADMSG; /* C2 */
 	memcpy(boot_id.bytes, m->boot_id.data, sizeof(boot_id.bytes));
 	mh_table_set_boot(d->table, &boot_id);
 	d->segment.page_bytes = m->page_bytes;
@@ -373,7 +373,7 @@ static int take_segment(struct mh_decoder *d, const Memhist__V1__Segment *m, str
 	d->segment.interval_ms = m->interval_ms;
 	copy_text(d->segment.host, sizeof(d->segment.host), m->host);
 	copy_text(d->segment.writer, sizeof(d->segment.writer), m->writer);
-	d->fields = 0;
+	d->fields = 0; /* S6 */
 	for (size_t i = 0; i < m->n_field; i++) {
 		int field = mh_field_by_column(m->field[i]);
 
@@ -396,7 +396,7 @@ static int apply(struct mh_decoder *d, const Memhist__V1__Snapshot *m, bool key,
 
 	if (key) {
 		if (!m->segment || m->n_gone_gap || m->renamed)
-			return -EBADMSG;
+			return -EBADMSG; /* C2 */
 		begin_chapter(d);
 		rc = take_segment(d, m->segment, err);
 	}
@@ -425,7 +425,7 @@ static int take_snapshot(struct mh_decoder *d, const struct mh_frame *frame, str
 	int rc;
 
 	if (!key && (!d->in_chapter || frame->seq != d->next_seq))
-		return MH_DECODED_ORPHAN;
+		return MH_DECODED_ORPHAN; /* C1, F7 */
 	d->in_chapter = false;
 	rc = mh_unpack(&d->unpacker, frame, &memhist__v1__snapshot__descriptor, &message);
 	if (rc)
@@ -436,7 +436,7 @@ static int take_snapshot(struct mh_decoder *d, const struct mh_frame *frame, str
 	if (rc)
 		return rc;
 	if (m->live_plus_1 != mh_table_live(d->table) + 1)
-		return -EBADMSG;
+		return -EBADMSG; /* S5 */
 	d->in_chapter = true;
 	d->next_seq = frame->seq + 1;
 	d->round.collect_us = m->collect_us;
@@ -455,7 +455,7 @@ static int take_gap(struct mh_decoder *d, const struct mh_frame *frame)
 	if (rc)
 		return rc;
 	m = (const Memhist__V1__Gap *)message;
-	note_gap(d, (enum mh_gap_kind)m->kind, m->since_wall_ms);
+	note_gap(d, (enum mh_gap_kind)m->kind, m->since_wall_ms); /* M5 */
 	d->gaps++;
 	if (d->in_chapter && frame->seq == d->next_seq)
 		d->next_seq++;
@@ -465,7 +465,7 @@ static int take_gap(struct mh_decoder *d, const struct mh_frame *frame)
 int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct mh_err *err)
 {
 	if (frame->version > MH_FRAME_VERSION)
-		return mh_errf(err, -EPROTO,
+		return mh_errf(err, -EPROTO, /* F6 */
 			       "written in format version %u, this memhist reads up to %d: use a "
 			       "newer one",
 			       frame->version, MH_FRAME_VERSION);
@@ -474,7 +474,7 @@ int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct 
 		return take_snapshot(d, frame, err);
 	case MH_FRAME_GAP:
 		return take_gap(d, frame);
-	default:
+	default: /* F5 */
 		if (d->in_chapter && frame->seq == d->next_seq)
 			d->next_seq++;
 		return MH_DECODED_NOTHING;

@@ -116,6 +116,7 @@ static uint32_t *take_marked(struct mh_encoder *e, uint32_t n_slots, size_t max,
 	return slots;
 }
 
+/* Ascending slots as gaps: section 4.2 of docs/FORMAT.md. */
 static uint32_t *gaps_of(struct mh_encoder *e, const uint32_t *slots, size_t n)
 {
 	uint32_t *gaps = mh_arena_array(&e->scratch, n + 1, sizeof(*gaps));
@@ -172,7 +173,7 @@ static int fill_processes(struct mh_encoder *e, const struct mh_snapshot *s, con
 	ret->n_slot_gap = ret->n_ppid = ret->n_uid = ret->n_comm = ret->n_cmdline = n;
 	if (with_identity) {
 		ret->n_pid = ret->n_start_ticks = n;
-		ret->n_twin = any_twin ? n : 0;
+		ret->n_twin = any_twin ? n : 0; /* S2 */
 	}
 	return 0;
 }
@@ -246,7 +247,7 @@ static int fill_meminfo(struct mh_encoder *e, const struct mh_meminfo *m,
 	return 0;
 }
 
-/* Strings that came in with this frame. They lie in the set and are not copied. */
+/* Strings that came in with this frame (C3). They lie in the set and are not copied. */
 static int fill_strings(struct mh_encoder *e, Memhist__V1__Snapshot *ret)
 {
 	uint32_t n = e->strings.n_items - e->strings_sent;
@@ -264,7 +265,7 @@ static int fill_strings(struct mh_encoder *e, Memhist__V1__Snapshot *ret)
 	return 0;
 }
 
-/* Keys as the format has them: " kB" behind those that count KiB, as in /proc/meminfo. */
+/* Keys as the format has them (M4): " kB" behind those that count KiB, as in /proc/meminfo. */
 static int fill_meminfo_keys(struct mh_encoder *e, const struct mh_meminfo *m,
 			     Memhist__V1__Segment *ret)
 {
@@ -450,7 +451,7 @@ int mh_encode_snapshot(struct mh_encoder *e, const struct mh_snapshot *s,
 		return rc;
 	message.collect_us = s->collect_us;
 	message.partial = s->partial;
-	message.live_plus_1 = s->n_live + 1;
+	message.live_plus_1 = s->n_live + 1; /* S5 */
 	rc = pack(e, &message.base, ret);
 	if (rc || !facts)
 		goto out;

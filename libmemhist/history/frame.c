@@ -78,13 +78,14 @@ int mh_frame_read(const uint8_t *bytes, size_t len, struct mh_frame *ret, size_t
 	uint32_t payload_len;
 
 	if (memcmp(bytes, magic, len < MAGIC_BYTES ? len : MAGIC_BYTES) != 0)
-		return -EBADMSG;
+		return -EBADMSG; /* F1 */
 	if (len < MH_FRAME_HEAD) {
 		*ret_need = MH_FRAME_HEAD;
 		return 0;
 	}
 	payload_len = get32(bytes + OFF_LEN);
-	/* an empty payload would let a header of zeros vouch for itself: CRC-32C of nothing is 0 */
+	/* F2: an empty payload would let a header of zeros vouch for itself: CRC-32C of nothing is
+	 * 0 */
 	if (payload_len == 0 || payload_len > MH_FRAME_PAYLOAD_MAX)
 		return -EBADMSG;
 	if (len - MH_FRAME_HEAD < payload_len) {
@@ -92,7 +93,7 @@ int mh_frame_read(const uint8_t *bytes, size_t len, struct mh_frame *ret, size_t
 		return 0;
 	}
 	if (get32(bytes + OFF_CRC) != checksum(bytes, bytes + MH_FRAME_HEAD, payload_len))
-		return -EBADMSG;
+		return -EBADMSG; /* F3 */
 	*ret = (struct mh_frame){
 		.segment = get32(bytes + OFF_SEGMENT),
 		.seq = get32(bytes + OFF_SEQ),

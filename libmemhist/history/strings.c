@@ -26,6 +26,7 @@ int mh_strings_add(struct mh_strings *s, const void *bytes, size_t len)
 {
 	char *copy;
 
+	/* C3 */
 	if (len > LONGEST || s->bytes.total > TOGETHER)
 		return -EOVERFLOW;
 	if (s->n == s->cap) {

@@ -3,12 +3,13 @@
 #include "libmemhist/history/unpack.h"
 
 #include <errno.h>
+#include <string.h>
 #include <zstd.h>
 
 enum {
 	/* protobuf-c turns a varint of one byte into at most 8 bytes of array */
 	UNPACKED_MAX = 8 * MH_FRAME_RAW_MAX + (1 << 20),
-	WINDOW_LOG_MAX = 25, /* as large as the largest payload */
+	ZSTD_HEAD_MIN = 6, /* magic, descriptor, window or size */
 };
 
 int mh_unpacker_init(struct mh_unpacker *u)
@@ -20,7 +21,6 @@ int mh_unpacker_init(struct mh_unpacker *u)
 	};
 	if (!u->zstd)
 		return -ENOMEM;
-	ZSTD_DCtx_setParameter(u->zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
 	return 0;
 }
 
@@ -43,14 +43,28 @@ static void arena_free(void *arena, void *pointer)
 	(void)pointer;
 }
 
+/*
+ * P1: a zstd frame with a window of at most 2^25 bytes. Read from the frame's own header (RFC 8878,
+ * 3.1.1.1), since libzstd limits the window only where it streams. A frame of a single segment has
+ * no window; its content is as large.
+ */
+static bool window_is_allowed(const uint8_t *bytes, size_t len)
+{
+	static const uint8_t magic[] = {0x28, 0xb5, 0x2f, 0xfd};
+	const uint8_t single_segment = 1 << 5, window_max = (25 - 10) << 3;
+
+	return len >= ZSTD_HEAD_MIN && !memcmp(bytes, magic, sizeof(magic)) &&
+	       (bytes[4] & single_segment || bytes[5] <= window_max);
+}
+
 static int decompress(struct mh_unpacker *u, const uint8_t **bytes, size_t *len)
 {
 	unsigned long long size = ZSTD_getFrameContentSize(*bytes, *len);
 	char *to;
 
 	if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN ||
-	    size > MH_FRAME_RAW_MAX)
-		return -EBADMSG;
+	    size > MH_FRAME_RAW_MAX || !window_is_allowed(*bytes, *len))
+		return -EBADMSG; /* P1 */
 	mh_buf_clear(&u->raw);
 	to = mh_buf_reserve(&u->raw, (size_t)size);
 	if (!to)
