@@ -9,6 +9,8 @@ import tree
 MAX_LINES = 500
 LONGER = {}  # path: why it may be longer
 
+FORMAT_TESTS = [f"tests/unit/test_{name}.c" for name in ("damage", "decode", "history", "writer")]
+
 C_FILES = tree.sources(".c", ".h", ".def")
 SCRIPTS = tree.sources(".py", ".sh")
 TEXTS = (
@@ -81,14 +83,19 @@ def badly_formatted():
 
 
 def format_rules():
-    """Rules of docs/FORMAT.md that the code of the history cites and the document does not have."""
+    """Rules of docs/FORMAT.md that nothing cites, and cited ones that it does not have."""
     known = set(re.findall(r"\*\*([A-Z]\d+)\*\*", tree.text("docs/FORMAT.md")))
     letters = "".join({rule[0] for rule in known})
-    for path in tree.sources(".c", ".h", ".proto", rooms=["libmemhist/history", "proto"]):
+    history = tree.sources(".c", ".h", ".proto", rooms=["libmemhist/history", "proto"])
+    cited = set()
+    for path in history + FORMAT_TESTS:
         for number, line in enumerate(tree.text(path).split("\n"), 1):
             for rule in re.findall(rf"\b[{letters}]\d+\b", line):
+                cited.add(rule)
                 if rule not in known:
                     yield f"{path}:{number}: rule {rule} is not in docs/FORMAT.md"
+    for rule in sorted(known - cited):
+        yield f"rule {rule} of docs/FORMAT.md is cited nowhere"
 
 
 def named_files():
@@ -111,7 +118,7 @@ tap.rule("nothing is marked as unfinished", list(unfinished()))
 tap.rule("no path of somebody's machine", list(machine_paths()))
 tap.rule("files that the documents name exist", list(named_files()))
 tap.rule("no white space at line ends", list(whitespace()))
-tap.rule("rules of the format that code cites exist", list(format_rules()))
+tap.rule("code and tests cite each rule of the format and no other", list(format_rules()))
 if shutil.which("clang-format"):
     tap.rule("C files are formatted", badly_formatted())
 else:
