@@ -16,16 +16,31 @@ run_tests()
     timeout 400 make -C "$1" -k -j2 "${2:-check}"
 }
 
+# logs_with DIR WORDS: the logs of the test programs that have such points.
+logs_with()
+{
+    find "$1" -name '*.trs' -exec grep -lE "^:test-result: ($2)" {} + 2>/dev/null |
+        sed 's/trs$/log/' | sort
+}
+
 # show_failures DIR: the logs of the tests that failed there.
 show_failures()
 {
-    find "$1" -name '*.trs' -exec grep -lE '^:test-result: (FAIL|XPASS|ERROR)' {} + 2>/dev/null |
-        while read -r trs; do
-            printf '\n--- %s\n' "${trs%.trs}"
-            grep -E '^:test-result: (FAIL|XPASS|ERROR)' "$trs" | sed 's/^:test-result: //'
-            printf '    the end of its log:\n'
-            tail -n 40 "${trs%.trs}.log" | sed 's/^/    /'
-        done
+    for log in $(logs_with "$1" 'FAIL|XPASS|ERROR'); do
+        printf '\n--- the end of %s\n' "$log"
+        grep -aE '^(FAIL|XPASS|ERROR): ' "$log" || true
+        tail -n 40 "$log" | sed 's/^/    /'
+    done
+}
+
+# show_skipped DIR: a line for each test program that skipped something, with its reasons.
+show_skipped()
+{
+    for log in $(logs_with "$1" SKIP); do
+        reasons=$(sed -n 's/^SKIP: .*# SKIP //p' "$log" | sort -u | paste -sd '|' | sed 's/|/; /g')
+        printf '%d skipped in %s: %s\n' "$(grep -c '^SKIP: ' "$log")" "$(basename "$log" .log)" \
+            "$reasons"
+    done | sed -E 's/^(.{99}).+/\1…/'
 }
 
 # log_tail: what a build that failed printed last.
@@ -62,6 +77,7 @@ suite()
     attempt "all tests" run_tests "$1"
     passed=$((passed + $(results "$1" 'PASS|XFAIL')))
     skipped=$((skipped + $(results "$1" SKIP)))
+    show_skipped "$1"
     suite_failed=$(results "$1" 'FAIL|XPASS|ERROR')
     failed=$((failed + suite_failed))
     if [ "$suite_failed" -gt 0 ]; then
