@@ -266,6 +266,7 @@ int mh_table_add(struct mh_table *t, const struct mh_identity *id, struct mh_pro
 	if (slot >= t->max_slots)
 		return -EOVERFLOW;
 	p = &t->process[slot];
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): slots below cap have a place */
 	*p = (struct mh_process){.id = *id};
 	if (!id->twin)
 		p->id.twin = next_twin(t, id);

@@ -39,7 +39,7 @@ static int choose(struct mh_bpf_tasks *tasks, uint32_t own_pid, uint32_t step,
 	uint32_t plain = 0;
 	int n, chosen = 1, rc = mh_bpf_tasks_begin(tasks);
 
-	if (rc)
+	if (rc < 0)
 		return rc;
 	sample[0] = (struct sample){.pid = own_pid};
 	while ((n = mh_bpf_tasks_next(tasks, &task)) > 0) {
