@@ -84,7 +84,7 @@ step_packages()
     fi
     # shellcheck disable=SC2086 # a list of words
     step "packages: installing ${missing% }" "Please run as root: $by_hand" apt_install $missing
-    rm -f build/.configured build-check/*/.configured # they may have found less than there is now
+    rm -rf build/.configured build-check/*/ # configured with less than there is now
 }
 
 # --- building -------------------------------------------------------------------------------------
