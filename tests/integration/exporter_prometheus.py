@@ -76,8 +76,10 @@ def test(exporter, prometheus):
             name = 'memhist-\ufffd"x'
             vsz, rss = child.statm()
             resident = "memhist_process_resident_memory_bytes" + pid
-            labels, value = wait_for(lambda: prometheus.query(resident), what="the child")[0]
-            assert value == rss and labels["comm"] == labels["group"] == name, (labels, value, rss)
+            # the first sample may be of the time when it still grew
+            found = wait_for(lambda: [labels for labels, value in prometheus.query(resident)
+                                      if value == rss], what="the child at its size")
+            assert found[0]["comm"] == found[0]["group"] == name, found
             assert prometheus.value("memhist_process_virtual_memory_bytes" + pid) == vsz
             group = f"memhist_group_resident_memory_bytes{{group={json.dumps(name)}}}"
             assert prometheus.value(group) == rss
