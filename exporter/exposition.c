@@ -165,7 +165,7 @@ static void write_backend(struct mh_buf *out, const struct mh_sampler_status *s)
 static void write_sampler(struct mh_buf *out, const struct mh_sampler_status *s, uint64_t missed)
 {
 	write_backend(out, s);
-	counter(out, "memhist_sampler_samples_total", "Samples taken.", s->ticks - s->failed_ticks);
+	counter(out, "memhist_sampler_samples_total", "Samples taken.", s->ticks);
 	counter(out, "memhist_sampler_failed_total", "Samples that failed altogether.",
 		s->failed_ticks);
 	counter(out, "memhist_sampler_missed_total",

@@ -50,8 +50,8 @@ int mh_sampler_tick(struct mh_sampler *s, struct mh_instant now, const struct mh
 int mh_sampler_sync(struct mh_sampler *s, struct mh_err *err);
 
 struct mh_sampler_status {
-	uint64_t ticks;
-	uint64_t failed_ticks;
+	uint64_t ticks;             /* those that made a snapshot */
+	uint64_t failed_ticks;      /* those that did not */
 	const char *backend;        /* the one in use */
 	const char *backend_reason; /* why no better one; "" or a sentence; the sampler's */
 	struct mh_scan_stats scan;

@@ -70,7 +70,8 @@ mh_fields_t mh_scan_fields(const struct mh_scan *scan);
 
 /*
  * One pass, inside a round of `table` (between its _begin and _end; see table.h). Returns 0, or
- * -errno when /proc itself could not be listed; then *err says why and the table is as it was.
+ * -errno when processes could not be listed to the end; then *err says why, and the round is to be
+ * begun again.
  * *ret_partial tells that some live processes could not be read.
  */
 int mh_scan_pass(struct mh_scan *scan, struct mh_table *table, bool *ret_partial,

@@ -330,7 +330,7 @@ static void without_a_current_snapshot_only_the_exporter_is_shown(void **state)
 	assert_lacks(text, "memhist_last_sample");
 	assert_has(text, "\nmemhist_up 0\n");
 	assert_has(text, "\nmemhist_history_following 0\n");
-	assert_has(text, "\nmemhist_sampler_samples_total 4\n");
+	assert_has(text, "\nmemhist_sampler_samples_total 7\n");
 	assert_has(text, "\nmemhist_sampler_failed_total 3\n");
 	assert_has(text, "\nmemhist_sampler_missed_total 2\n");
 	assert_has(text, "\nmemhist_sampler_errors_total{reason=\"denied\"} 6\n");

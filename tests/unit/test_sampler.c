@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -267,6 +268,24 @@ static void a_history_that_fails_does_not_fail_ticks(void **state)
 	tear_down(&f);
 }
 
+static void a_tick_that_fails_is_no_sample(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	tick(&f);
+	tree_remove(&f.tree);
+	f.err.text[0] = '\0';
+	assert_int_equal(mh_sampler_tick(f.sampler, f.now, &f.snapshot, &f.err), -ENOENT);
+	assert_non_null(strstr(f.err.text, f.tree.path));
+	assert_int_equal(status_of(&f).ticks, 1);
+	assert_int_equal(status_of(&f).failed_ticks, 1);
+	assert_int_equal(status_of(&f).history.snapshots, 1);
+	assert_int_equal(mkdir(f.tree.path, 0755), 0);
+	tear_down(&f);
+}
+
 static void a_second_sampler_of_a_history_is_refused(void **state)
 {
 	struct mh_sampler *second = NULL;
@@ -347,6 +366,7 @@ int main(void)
 		cmocka_unit_test(a_late_tick_is_no_suspend),
 		cmocka_unit_test(missing_meminfo_is_missing),
 		cmocka_unit_test(a_history_that_fails_does_not_fail_ticks),
+		cmocka_unit_test(a_tick_that_fails_is_no_sample),
 		cmocka_unit_test(a_second_sampler_of_a_history_is_refused),
 		cmocka_unit_test(what_cannot_work_is_refused),
 		cmocka_unit_test(without_a_history_there_is_none),
