@@ -1,0 +1,28 @@
+/*
+ * What holds for a whole segment, as keyframes and heads of parts say it: docs/FORMAT.md C2, S6,
+ * M2, M4.
+ */
+#ifndef MEMHIST_HISTORY_SEGMENT_H
+#define MEMHIST_HISTORY_SEGMENT_H
+
+#include "libmemhist/base/arena.h"
+#include "libmemhist/history/encode.h"
+#include "libmemhist/history/reader.h"
+#include "proto/memhist.pb-c.h"
+
+struct mh_segment_head {
+	struct mh_boot_id boot_id;
+	struct mh_segment_info info;
+	mh_fields_t fields;
+	struct mh_meminfo meminfo; /* keys, values 0; none: not read */
+};
+
+/* Returns 0; -EBADMSG; or -EPROTO and a sentence: features that only a newer memhist knows. */
+int mh_segment_take(const Memhist__V1__Segment *m, struct mh_segment_head *ret, struct mh_err *err);
+
+/* The message, in the arena. NULL: no memory. `meminfo` may be NULL. */
+Memhist__V1__Segment *mh_segment_make(struct mh_arena *a, const struct mh_segment_facts *facts,
+				      const struct mh_boot_id *boot_id, mh_fields_t fields,
+				      const struct mh_meminfo *meminfo);
+
+#endif
