@@ -1,19 +1,14 @@
-/*
- * Loading the BPF programs and running them.
- *
- * libbpf prints through one function for the whole process. It is ours only while we load, so that
- * nothing of it reaches somebody else's terminal; its first complaint becomes part of our sentence.
- */
+/* Loading the BPF programs and running them. */
 #include "libmemhist/proc/bpf_tasks.h"
 
 #include "libmemhist/proc/bpf_cpus.h"
+#include "libmemhist/proc/bpf_load.h"
 
 #include "libmemhist/proc/bpf/task_iter.skel.h"
 #include "libmemhist/proc/bpf/task_syscall.skel.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -40,21 +35,6 @@ struct mh_bpf_tasks {
 };
 
 /* --- loading ---------------------------------------------------------------------------------- */
-
-/* The first warning of libbpf while this thread loads. */
-static __thread char *complaint;
-
-enum { COMPLAINT_BYTES = 256 };
-
-__attribute__((format(printf, 2, 0))) static int note_complaint(enum libbpf_print_level level,
-								const char *fmt, va_list ap)
-{
-	if (level == LIBBPF_WARN && complaint && !*complaint) {
-		vsnprintf(complaint, COMPLAINT_BYTES, fmt, ap);
-		complaint[strcspn(complaint, "\n")] = '\0';
-	}
-	return 0;
-}
 
 static int run(const struct bpf_program *program)
 {
@@ -104,35 +84,15 @@ static int load_seq(struct mh_bpf_tasks *tasks)
 	return rc ? rc : task_iter__attach(tasks->seq);
 }
 
-/* Why it could not be loaded, in words. */
-static int explain(struct mh_err *err, const struct mh_bpf_tasks *tasks, int rc, const char *said)
+int mh_bpf_tasks_new(struct mh_bpf_tasks **ret, enum mh_bpf_how how,
+		     const struct mh_bpf_tasks_config *config, struct mh_err *err)
 {
 	static const char *const what[] = {
 		[MH_BPF_WALK] = "BPF task iterator (Linux 6.7 or later)",
 		[MH_BPF_SEQ] = "BPF iter/task (Linux 5.8 or later)",
 	};
-
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return mh_errf(err, -ENOTSUP,
-			       "%s: this kernel does not describe its types "
-			       "(/sys/kernel/btf/vmlinux cannot be read)",
-			       what[tasks->how]);
-	/* -EACCES, with all privileges, is what the verifier says */
-	if (rc == -EPERM || (rc == -EACCES && geteuid()))
-		return mh_errf(err, -EPERM,
-			       "%s: not permitted; it needs CAP_BPF and CAP_PERFMON, and a kernel "
-			       "that is not locked down",
-			       what[tasks->how]);
-	return mh_err_sys(err, rc, "%s: the kernel refused it (%s)", what[tasks->how],
-			  *said ? said : "no reason given");
-}
-
-int mh_bpf_tasks_new(struct mh_bpf_tasks **ret, enum mh_bpf_how how,
-		     const struct mh_bpf_tasks_config *config, struct mh_err *err)
-{
 	struct mh_bpf_tasks *tasks = calloc(1, sizeof(*tasks));
-	char said[COMPLAINT_BYTES] = "";
-	libbpf_print_fn_t print;
+	struct mh_bpf_load load;
 	int rc;
 
 	if (!tasks)
@@ -148,13 +108,10 @@ int mh_bpf_tasks_new(struct mh_bpf_tasks **ret, enum mh_bpf_how how,
 	tasks->config.namespaces_up = config->namespaces_up;
 	tasks->config.window = config->window ? config->window : 1;
 	tasks->config.n_cpus = mh_bpf_cpus(tasks->config.cpu, config->exact_cpus);
-	complaint = said;
-	print = libbpf_set_print(note_complaint);
+	mh_bpf_load_begin(&load);
 	rc = how == MH_BPF_WALK ? load_walk(tasks) : load_seq(tasks);
-	libbpf_set_print(print);
-	complaint = NULL;
+	rc = mh_bpf_load_end(&load, what[how], rc, err);
 	if (rc) {
-		rc = explain(err, tasks, rc, said);
 		mh_bpf_tasks_free(tasks);
 		return rc;
 	}

@@ -14,7 +14,8 @@ def sources(*suffixes, rooms=ROOMS):
     found = []
     for room in rooms:
         for path in sorted((ROOT / room).rglob("*")):
-            generated = path.name.endswith((".pb-c.c", ".pb-c.h")) or "__pycache__" in path.parts
+            generated = path.name.endswith((".pb-c.c", ".pb-c.h", ".skel.h")) \
+                or "__pycache__" in path.parts
             if path.suffix in suffixes and path.is_file() and not generated:
                 found.append(path.relative_to(ROOT))
     return found

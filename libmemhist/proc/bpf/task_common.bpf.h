@@ -9,6 +9,7 @@
  * The object that includes this header says how memory is read that the verifier has no type for:
  *   load_u64(address), load_upid(address, struct upid *),
  *   load_counters(four addresses, offset of the CPU, four s32 *)
+ * by defining these functions, or by including task_probe.bpf.h.
  */
 #ifndef MEMHIST_PROC_BPF_TASK_COMMON_BPF_H
 #define MEMHIST_PROC_BPF_TASK_COMMON_BPF_H
@@ -110,8 +111,13 @@ struct mm_struct {
 	struct task_struct *owner;         /* CONFIG_MEMCG */
 };
 
+/* A structure, as in the kernel: libbpf does not take a field of another kind for the same one. */
+typedef struct {
+	int64_t counter;
+} atomic_long_t;
+
 struct mm_rss_stat {
-	int64_t count[4];
+	atomic_long_t count[4];
 };
 
 struct mm_struct___pre62 {
@@ -141,10 +147,6 @@ struct task_struct___pre514 {
 	long state;
 };
 
-struct bpf_array {
-	void *pptrs[1];
-};
-
 #pragma clang attribute pop
 
 const volatile struct mh_bpf_config config;
@@ -164,13 +166,6 @@ struct {
 	__type(key, uint32_t);
 	__type(value, struct secrets);
 } secrets_map SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, uint32_t);
-	__type(value, uint64_t);
-} percpu_map SEC(".maps");
 
 static __always_inline void load_counters(const uint64_t at[4], uint64_t offset, int32_t ret[4]);
 static __always_inline uint64_t load_u64(uint64_t address);
@@ -196,25 +191,6 @@ static __always_inline uint64_t as_number(struct secrets *s, const void *pointer
 
 	*scratch = (uint64_t)pointer;
 	return *scratch;
-}
-
-/*
- * Learn where the per-CPU areas begin. The kernel's own table of them cannot be named from here
- * everywhere, but the elements of a per-CPU map of ours lie in those areas, and the map has their
- * common address: the difference is the offset of a CPU.
- */
-static __always_inline void learn_offsets(struct secrets *s)
-{
-	uint64_t map = as_number(s, &percpu_map);
-	uint64_t base = load_u64(map + bpf_core_field_offset(struct bpf_array, pptrs));
-	uint32_t zero = 0;
-
-	base = as_number(s, (void *)base);
-#pragma clang loop unroll(disable)
-	for (uint32_t i = 0; i < MH_BPF_CPUS_MAX && i < config.n_cpus; i++)
-		s->offset[i] = as_number(s, bpf_map_lookup_percpu_elem(&percpu_map, &zero,
-								       config.cpu[i])) -
-			       base;
 }
 
 /* The number of a process in the pid namespace of the procfs; 0: it is not there. */

@@ -5,7 +5,7 @@
  * Nothing here calls bpf_probe_read_kernel(): what the verifier has no type for is read through a
  * pointer cast to a kernel type, which is a plain load.
  */
-#include "libmemhist/proc/bpf/task_common.bpf.h"
+#include "libmemhist/proc/bpf/task_learn.bpf.h"
 
 /* kernel/bpf/task_iter.c, kernel/bpf/helpers.c */
 struct bpf_iter_task {
@@ -85,17 +85,10 @@ int prepare(void)
 	struct task_struct *self = bpf_get_current_task_btf();
 	struct secrets *s = find_secrets();
 	struct pid *pid = self->thread_pid;
-	struct upid upid = {0};
 
 	if (!s || !pid || pid->level < config.namespaces_up)
 		return 1;
-	s->level = pid->level - config.namespaces_up;
-	load_upid((uint64_t)pid + bpf_core_field_offset(struct pid, numbers) +
-			  s->level * bpf_core_type_size(struct upid),
-		  &upid);
-	s->ns = upid.ns;
-	learn_offsets(s);
-	s->ready = 1;
+	learn(s, pid, pid->level - config.namespaces_up);
 	return 0;
 }
 
