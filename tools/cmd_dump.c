@@ -146,6 +146,10 @@ static void write_names(struct mh_buf *b, const struct mh_process *p)
 	json_number(b, "uid", p->uid);
 	json_text(b, "comm", p->comm, p->comm_len);
 	write_cmdline(b, p->cmdline, p->cmdline_len);
+	if (p->exe)
+		json_text(b, "exe", p->exe->bytes, p->exe->len);
+	if (p->cgroup)
+		json_text(b, "cgroup", p->cgroup->bytes, p->cgroup->len);
 }
 
 static void write_values(struct mh_buf *b, const struct mh_snapshot *s, const struct mh_process *p,

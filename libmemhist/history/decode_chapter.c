@@ -66,13 +66,24 @@ static int take_strings(struct mh_chapter_in *c, const Memhist__V1__Snapshot *m)
 	return rc == -EOVERFLOW ? -EBADMSG : rc; /* C3 */
 }
 
+/* A string by its number; a list that is absent stands for empty strings. */
+static const struct mh_string *string_at(const struct mh_chapter_in *c, const uint32_t *list,
+					 size_t n, size_t i)
+{
+	static const struct mh_string empty = {"", 0};
+
+	return n ? mh_strings_get(&c->strings, list[i]) : &empty;
+}
+
 static int take_names(const struct mh_chapter_in *c, const Memhist__V1__Processes *m, size_t i,
 		      struct mh_names *ret)
 {
 	const struct mh_string *comm = mh_strings_get(&c->strings, m->comm[i]);
 	const struct mh_string *cmdline = mh_strings_get(&c->strings, m->cmdline[i]);
+	const struct mh_string *exe = string_at(c, m->exe, m->n_exe, i);
+	const struct mh_string *cgroup = string_at(c, m->cgroup, m->n_cgroup, i);
 
-	if (!comm || !cmdline)
+	if (!comm || !cmdline || !exe || !cgroup)
 		return -EBADMSG; /* C3 */
 	*ret = (struct mh_names){
 		.ppid = m->ppid[i],
@@ -81,6 +92,10 @@ static int take_names(const struct mh_chapter_in *c, const Memhist__V1__Processe
 		.comm_len = comm->len,
 		.cmdline = cmdline->bytes,
 		.cmdline_len = cmdline->len,
+		.exe = exe->bytes,
+		.exe_len = exe->len,
+		.cgroup = cgroup->bytes,
+		.cgroup_len = cgroup->len,
 	};
 	return 0;
 }
@@ -98,7 +113,8 @@ static int rename_process(struct mh_chapter_in *c, struct mh_process *p,
 
 static bool names_are_whole(const Memhist__V1__Processes *m, size_t n)
 {
-	return m->n_ppid == n && m->n_uid == n && m->n_comm == n && m->n_cmdline == n;
+	return m->n_ppid == n && m->n_uid == n && m->n_comm == n && m->n_cmdline == n &&
+	       (!m->n_exe || m->n_exe == n) && (!m->n_cgroup || m->n_cgroup == n);
 }
 
 static bool identities_are_whole(const Memhist__V1__Processes *m, size_t n)

@@ -92,14 +92,24 @@ static int string_index(struct mh_chapter_out *c, const char *bytes, size_t len,
 	return rc < 0 ? rc : 0;
 }
 
+static int pooled_index(struct mh_chapter_out *c, const struct mh_pooled *string, uint32_t *ret)
+{
+	return string ? string_index(c, string->bytes, string->len, ret)
+		      : string_index(c, "", 0, ret);
+}
+
 static int fill_names(struct mh_chapter_out *c, const struct mh_process *const *who, size_t n,
 		      Memhist__V1__Processes *ret)
 {
+	bool any_exe = false, any_cgroup = false;
+
 	ret->ppid = mh_arena_array(c->scratch, n, sizeof(*ret->ppid));
 	ret->uid = mh_arena_array(c->scratch, n, sizeof(*ret->uid));
 	ret->comm = mh_arena_array(c->scratch, n, sizeof(*ret->comm));
 	ret->cmdline = mh_arena_array(c->scratch, n, sizeof(*ret->cmdline));
-	if (!ret->ppid || !ret->uid || !ret->comm || !ret->cmdline)
+	ret->exe = mh_arena_array(c->scratch, n, sizeof(*ret->exe));
+	ret->cgroup = mh_arena_array(c->scratch, n, sizeof(*ret->cgroup));
+	if (!ret->ppid || !ret->uid || !ret->comm || !ret->cmdline || !ret->exe || !ret->cgroup)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		const struct mh_process *p = who[i];
@@ -107,10 +117,16 @@ static int fill_names(struct mh_chapter_out *c, const struct mh_process *const *
 		ret->ppid[i] = p->ppid;
 		ret->uid[i] = p->uid;
 		if (string_index(c, p->comm, p->comm_len, &ret->comm[i]) ||
-		    string_index(c, p->cmdline, p->cmdline_len, &ret->cmdline[i]))
+		    string_index(c, p->cmdline, p->cmdline_len, &ret->cmdline[i]) ||
+		    pooled_index(c, p->exe, &ret->exe[i]) ||
+		    pooled_index(c, p->cgroup, &ret->cgroup[i]))
 			return -ENOMEM;
+		any_exe |= p->exe != NULL;
+		any_cgroup |= p->cgroup != NULL;
 	}
 	ret->n_ppid = ret->n_uid = ret->n_comm = ret->n_cmdline = n;
+	ret->n_exe = any_exe ? n : 0;
+	ret->n_cgroup = any_cgroup ? n : 0;
 	return 0;
 }
 

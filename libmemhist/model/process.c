@@ -1,6 +1,7 @@
 /* What can be said of one process without looking anywhere else. */
 #include "libmemhist/model/process.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { KERNEL_COMM_MAX = 15 }; /* TASK_COMM_LEN - 1: where the kernel cuts comm */
@@ -22,4 +23,11 @@ size_t mh_process_program(const struct mh_process *p, const char **ret)
 		return p->comm_len;
 	*ret = name;
 	return len;
+}
+
+void mh_process_done(struct mh_process *p, struct mh_strpool *pool)
+{
+	free(p->cmdline);
+	mh_strpool_put(pool, p->exe);
+	mh_strpool_put(pool, p->cgroup);
 }

@@ -2,12 +2,13 @@
  * One process at one instant.
  *
  * A process is named by its **identity**: boot id, pid and start time. A pid alone names nothing,
- * since pids are reused. Its comm, command line, ppid and uid are versions: they may change (exec,
- * prctl, setproctitle, reparenting) without making it another process.
+ * since pids are reused. Its comm, command line, program, cgroup, ppid and uid are versions: they
+ * may change (exec, prctl, setproctitle, reparenting) without making it another process.
  */
 #ifndef MEMHIST_MODEL_PROCESS_H
 #define MEMHIST_MODEL_PROCESS_H
 
+#include "libmemhist/base/strpool.h"
 #include "libmemhist/model/field.h"
 
 #include <stdbool.h>
@@ -19,6 +20,7 @@ enum {
 	MH_PROCESSES_MAX = 1 << 20, /* live at once: the largest table, the largest keyframe */
 	MH_COMM_MAX = 63,           /* bytes; the kernel gives 15, kernel threads up to 63 */
 	MH_CMDLINE_MAX = 4096,      /* bytes kept of a command line; a longer one is cut */
+	MH_PATH_MAX = 4096,         /* bytes kept of the path of a program or cgroup: PATH_MAX */
 	MH_BOOT_ID_BYTES = 16,      /* /proc/sys/kernel/random/boot_id as bytes */
 };
 
@@ -54,7 +56,17 @@ struct mh_process {
 	 * kernel threads, zombies and processes that erased it; then NULL.
 	 */
 	char *cmdline;
+	/*
+	 * The program's file as /proc/PID/exe points to it, and the path of the cgroup v2 within
+	 * the hierarchy as /proc/PID/cgroup has it: "/system.slice/cron.service". NULL: not known.
+	 * Shared by all who have the same.
+	 */
+	const struct mh_pooled *exe;
+	const struct mh_pooled *cgroup;
 };
+
+/* Free what a process owns; its shared strings are `pool`'s. */
+void mh_process_done(struct mh_process *p, struct mh_strpool *pool);
 
 /*
  * The program's name, as people know it: comm, or the base name of argv[0] when the kernel cut

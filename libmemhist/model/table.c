@@ -50,6 +50,7 @@ struct mh_table {
 	uint32_t *born, *renamed, *changed; /* cap entries each */
 	struct mh_gone *gone;               /* cap entries */
 	struct mh_index gone_index;         /* pid -> position in gone */
+	struct mh_strpool pool;             /* of exe and cgroup */
 
 	uint32_t round;   /* number of the current round; 0 = none yet */
 	uint32_t listing; /* number of the current listing, for marks.kept */
@@ -86,7 +87,7 @@ static void forget_gone(struct mh_table *t)
 {
 	forget_twins(t);
 	for (uint32_t i = 0; i < t->snapshot.n_gone; i++)
-		free(t->gone[i].process.cmdline);
+		mh_process_done(&t->gone[i].process, &t->pool);
 	t->snapshot.n_gone = 0;
 }
 
@@ -96,7 +97,8 @@ void mh_table_free(struct mh_table *t)
 		return;
 	forget_gone(t);
 	for (uint32_t s = 0; s < t->n_slots; s++)
-		free(t->process[s].cmdline);
+		mh_process_done(&t->process[s], &t->pool);
+	mh_strpool_done(&t->pool);
 	free(t->process);
 	free(t->marks);
 	free(t->free_map);
@@ -323,7 +325,7 @@ void mh_table_remove(struct mh_table *t, struct mh_process *p)
 	unlist_all(t, &marks);
 	/* who came and went within the round was in no snapshot */
 	if (marks.born == t->round)
-		free(p->cmdline);
+		mh_process_done(p, &t->pool);
 	else
 		note_gone(t, p);
 	*p = (struct mh_process){0};
@@ -373,42 +375,13 @@ void mh_table_set_one(struct mh_table *t, struct mh_process *p, int field, uint6
 	note_changed(t, mh_table_slot(t, p));
 }
 
-static bool same_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-	return a_len == b_len && (!a_len || !memcmp(a, b, a_len));
-}
-
 int mh_table_rename(struct mh_table *t, struct mh_process *p, const struct mh_names *names)
 {
-	size_t comm_len = strnlen(names->comm,
-				  names->comm_len < MH_COMM_MAX ? names->comm_len : MH_COMM_MAX);
-	size_t cmdline_len = names->cmdline_len < MH_CMDLINE_MAX ? names->cmdline_len
-								 : MH_CMDLINE_MAX;
-	bool same_cmdline = same_bytes(p->cmdline, p->cmdline_len, names->cmdline, cmdline_len);
-	uint32_t slot = mh_table_slot(t, p);
-	char *cmdline = NULL;
+	int rc = mh_names_give(names, p, &t->pool);
 
-	if (same_cmdline && p->ppid == names->ppid && p->uid == names->uid &&
-	    same_bytes(p->comm, p->comm_len, names->comm, comm_len))
-		return 0;
-	if (!same_cmdline) {
-		if (cmdline_len) {
-			cmdline = malloc(cmdline_len);
-			if (!cmdline)
-				return -ENOMEM;
-			memcpy(cmdline, names->cmdline, cmdline_len);
-		}
-		free(p->cmdline);
-		p->cmdline = cmdline;
-		p->cmdline_len = (uint32_t)cmdline_len;
-	}
-	p->ppid = names->ppid;
-	p->uid = names->uid;
-	memcpy(p->comm, names->comm, comm_len);
-	p->comm[comm_len] = '\0';
-	p->comm_len = (uint32_t)comm_len;
-	note_renamed(t, slot);
-	return 1;
+	if (rc > 0)
+		note_renamed(t, mh_table_slot(t, p));
+	return rc;
 }
 
 void mh_table_keep(struct mh_table *t, struct mh_process *p)

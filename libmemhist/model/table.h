@@ -25,18 +25,10 @@
 #ifndef MEMHIST_MODEL_TABLE_H
 #define MEMHIST_MODEL_TABLE_H
 
+#include "libmemhist/model/names.h"
 #include "libmemhist/model/snapshot.h"
 
 struct mh_table;
-
-struct mh_names {
-	uint32_t ppid;
-	uint32_t uid;
-	const char *comm;
-	size_t comm_len; /* cut at MH_COMM_MAX and at a NUL */
-	const char *cmdline;
-	size_t cmdline_len; /* cut at MH_CMDLINE_MAX */
-};
 
 /*
  * A table for at most `max_processes` live at once (0 = MH_PROCESSES_MAX). Returns -ENOMEM.

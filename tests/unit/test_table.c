@@ -207,6 +207,38 @@ static void a_round_begun_again_loses_nothing(void **state)
 
 /* A crowd leaves and another comes under the same pids, twice in one round: what a reader does that
  * passes over snapshots. With a list searched per process this would take minutes. */
+static void paths_are_shared_and_are_names(void **state)
+{
+	struct mh_table *t = table(0);
+	struct mh_names names = {.comm = "a",
+				 .comm_len = 1,
+				 .exe = "/bin/a",
+				 .exe_len = 6,
+				 .cgroup = "/x",
+				 .cgroup_len = 2},
+			same;
+	struct mh_process *a = add(t, 1, 1), *b;
+
+	(void)state;
+	assert_int_equal(mh_table_rename(t, a, &names), 1);
+	b = add(t, 2, 1);
+	assert_int_equal(mh_table_rename(t, b, &names), 1);
+	a = mh_table_find(t, 1);
+	assert_ptr_equal(a->exe, b->exe);
+	assert_ptr_equal(a->cgroup, b->cgroup);
+	next_round(t);
+	mh_names_of(a, &same);
+	assert_int_equal(mh_table_rename(t, a, &same), 0);
+	same.cgroup = "/y";
+	assert_int_equal(mh_table_rename(t, a, &same), 1);
+	assert_string_equal(a->cgroup->bytes, "/y");
+	assert_string_equal(a->exe->bytes, "/bin/a");
+	same.exe_len = 0;
+	assert_int_equal(mh_table_rename(t, a, &same), 1);
+	assert_null(a->exe);
+	mh_table_free(t);
+}
+
 static void crowds_change_in_one_round(void **state)
 {
 	struct mh_table *t = table(0);
@@ -236,6 +268,7 @@ int main(void)
 		cmocka_unit_test(another_boot_has_no_twins),
 		cmocka_unit_test(names_are_cut),
 		cmocka_unit_test(a_round_begun_again_loses_nothing),
+		cmocka_unit_test(paths_are_shared_and_are_names),
 		cmocka_unit_test(crowds_change_in_one_round),
 	};
 

@@ -44,23 +44,37 @@ void world_done(struct world *w)
 	mh_table_free(w->table);
 }
 
-static void give_names(struct world *w, struct mh_process *p)
+/* Command lines are made in `cmdline`. */
+static void make_names(struct world *w, char cmdline[64], struct mh_names *ret)
 {
 	static const char *const comms[] = {"bash", "a) R 1 1 (", "x\ny", "\xff\xfe", ""};
-	char cmdline[64];
+	static const char *const paths[] = {"", "/usr/bin/bash", "/system.slice/x\\x2dy.service"};
+	const char *exe = paths[world_random(w, 2)], *cgroup = paths[world_random(w, 3)];
 	const char *comm = comms[world_random(w, 5)];
-	struct mh_names names = {
+
+	*ret = (struct mh_names){
 		.ppid = world_random(w, 5),
 		.uid = world_random(w, 3) ? 0 : 4294967295u,
 		.comm = comm,
 		.comm_len = strlen(comm),
 		.cmdline = cmdline,
+		.exe = exe,
+		.exe_len = strlen(exe),
+		.cgroup = cgroup,
+		.cgroup_len = strlen(cgroup),
 	};
-
-	names.cmdline_len = (size_t)snprintf(cmdline, sizeof(cmdline), "%s%c--id=%u", comm, 0,
-					     world_random(w, 20));
+	ret->cmdline_len = (size_t)snprintf(cmdline, 64, "%s%c--id=%u", comm, 0,
+					    world_random(w, 20));
 	if (!world_random(w, 4))
-		names.cmdline_len = 0;
+		ret->cmdline_len = 0;
+}
+
+static void give_names(struct world *w, struct mh_process *p)
+{
+	struct mh_names names;
+	char cmdline[64];
+
+	make_names(w, cmdline, &names);
 	mh_table_rename(w->table, p, &names);
 }
 
@@ -144,6 +158,8 @@ static void describe_process(struct mh_buf *out, const struct mh_process *p)
 	mh_buf_adds(out, " cmdline ");
 	if (p->cmdline_len)
 		mh_buf_add(out, p->cmdline, p->cmdline_len);
+	mh_buf_printf(out, " exe %s cgroup %s", p->exe ? p->exe->bytes : "-",
+		      p->cgroup ? p->cgroup->bytes : "-");
 	for (int i = 0; i < MH_FIELD_COUNT; i++)
 		mh_buf_printf(out, " %s %" PRIu64, mh_fields[i].name, p->value[i]);
 	mh_buf_addc(out, '\n');
@@ -190,22 +206,25 @@ void describe(struct mh_buf *out, const struct mh_snapshot *s)
 void shadow_done(struct shadow *sh)
 {
 	for (uint32_t i = 0; i < sh->cap; i++)
-		free(sh->process[i].cmdline);
+		mh_process_done(&sh->process[i], &sh->pool);
 	free(sh->process);
+	mh_strpool_done(&sh->pool);
 	*sh = (struct shadow){0};
 }
 
-static void copy_process(struct mh_process *to, const struct mh_process *from)
+static void copy_process(struct shadow *sh, uint32_t slot, const struct mh_process *from)
 {
-	free(to->cmdline);
+	struct mh_process *to = &sh->process[slot], old = *to;
+	struct mh_names names;
+
 	*to = *from;
 	to->cmdline = NULL;
-	if (from->cmdline_len) {
-		to->cmdline = malloc(from->cmdline_len);
-		if (!to->cmdline)
-			abort();
-		memcpy(to->cmdline, from->cmdline, from->cmdline_len);
-	}
+	to->cmdline_len = to->comm_len = 0;
+	to->exe = to->cgroup = NULL;
+	mh_names_of(from, &names);
+	if (mh_names_give(&names, to, &sh->pool) < 0)
+		abort();
+	mh_process_done(&old, &sh->pool);
 }
 
 void shadow_follow(struct shadow *sh, const struct mh_snapshot *s)
@@ -222,20 +241,20 @@ void shadow_follow(struct shadow *sh, const struct mh_snapshot *s)
 
 		if (!mh_identity_same(&p->id, &s->gone[i].process.id))
 			abort();
-		free(p->cmdline);
+		mh_process_done(p, &sh->pool);
 		*p = (struct mh_process){0};
 	}
 	for (uint32_t i = 0; i < s->n_born; i++) {
 		if (sh->process[s->born[i]].id.pid)
 			abort();
-		copy_process(&sh->process[s->born[i]], &s->process[s->born[i]]);
+		copy_process(sh, s->born[i], &s->process[s->born[i]]);
 	}
 	for (uint32_t i = 0; i < s->n_renamed; i++) {
 		struct mh_process *p = &sh->process[s->renamed[i]];
 		uint64_t value[MH_FIELD_COUNT];
 
 		memcpy(value, p->value, sizeof(value));
-		copy_process(p, &s->process[s->renamed[i]]);
+		copy_process(sh, s->renamed[i], &s->process[s->renamed[i]]);
 		memcpy(p->value, value, sizeof(value));
 	}
 	for (uint32_t i = 0; i < s->n_changed; i++)

@@ -31,7 +31,8 @@ void describe(struct mh_buf *out, const struct mh_snapshot *s);
 /* Follows snapshots by their lists alone (gone, born, renamed, changed), to prove that the lists
  * say all: after each step the text must equal that of describe(). */
 struct shadow {
-	struct mh_process *process; /* by slot; cmdlines owned */
+	struct mh_process *process; /* by slot; strings owned */
+	struct mh_strpool pool;
 	uint32_t cap;
 };
 
