@@ -2,8 +2,9 @@
  * The scanner through BPF: the kernel hands over all figures of all processes in one call, so what
  * is left is to book them, and to read command lines from /proc when they can have changed:
  *
- *   of a new process and after an exec (self_exec_id), and once more in the pass after, since both
- *   are seen before the new command line is in place; and every NAMES_EVERY passes (setproctitle)
+ *   of a new process, after an exec (self_exec_id), when comm is another (prctl, beside which the
+ *   arguments are often overwritten), and once more in the pass after, since all three are seen
+ *   before the new command line is in place; and every NAMES_EVERY passes (setproctitle)
  *
  * Identity. A record carries the start time in nanoseconds, at which two processes with the same
  * pid always differ; where their clock ticks are the same, the table makes the second a twin. A
@@ -87,40 +88,37 @@ static bool is_turn(const struct bpf_scan *scan, uint32_t pid)
 	return (pid + scan->pass) % NAMES_EVERY == 0;
 }
 
-/* Whether /proc/PID is the process of this record; then also its stat, good until the next one. */
-static bool read_stat(struct bpf_scan *scan, const struct mh_bpf_task *task, struct mh_stat *ret)
+/* Whether /proc/PID is this process; then also its stat, good until the next one. */
+static bool read_stat(struct bpf_scan *scan, const struct mh_process *p, struct mh_stat *ret)
 {
-	return !mh_pidfile_stat(scan->root, task->pid, scan->stat, ret) &&
-	       ret->start_ticks == mh_bpf_start_ticks(task, &scan->place);
+	return !mh_pidfile_stat(scan->root, p->id.pid, scan->stat, ret) &&
+	       ret->start_ticks == p->id.start_ticks;
 }
 
 /*
- * The command line, and of a kernel thread its long name, from /proc. Returns false and nothing
- * when they cannot be read: the process may have ended, or is hidden from us there.
+ * The command line, from /proc. Nothing when it cannot be read: the process may have ended, or is
+ * hidden from us there.
  */
-static bool read_names(struct bpf_scan *scan, const struct mh_bpf_task *task, struct mh_names *ret)
+static void read_cmdline(struct bpf_scan *scan, const struct mh_process *p, const struct state *st,
+			 struct mh_names *ret)
 {
 	struct mh_stat stat;
-	int n;
+	int n = mh_pidfile_read(scan->root, p->id.pid, "cmdline", scan->cmdline,
+				sizeof(scan->cmdline));
 
-	if (task->flags & MH_PF_KTHREAD) {
-		if (!read_stat(scan, task, &stat))
-			return false;
-		ret->comm = stat.comm;
-		ret->comm_len = mh_stat_comm_len(&stat);
-		return true;
-	}
-	n = mh_pidfile_read(scan->root, task->pid, "cmdline", scan->cmdline, sizeof(scan->cmdline));
 	/* an address space that was given up while we read has no command line */
-	if (n >= 0 && (!read_stat(scan, task, &stat) || !stat.vsz_bytes))
+	if (n >= 0 && (!read_stat(scan, p, &stat) || !stat.vsz_bytes))
 		n = -ESRCH;
 	if (n < 0) {
 		mh_scan_count(&scan->base.stats, n);
-		return false;
+		return;
 	}
-	ret->cmdline = scan->cmdline;
-	ret->cmdline_len = mh_parse_cmdline(scan->cmdline, (size_t)n);
-	return true;
+	n = (int)mh_parse_cmdline(scan->cmdline, (size_t)n);
+	/* one that an exec has just made has none yet: the pass after will see it */
+	if (n || !st->names_again) {
+		ret->cmdline = scan->cmdline;
+		ret->cmdline_len = (size_t)n;
+	}
 }
 
 /* Give the process the names of the record. Returns 1 renamed, 0 not, or -ENOMEM. */
@@ -128,29 +126,30 @@ static int rename_process(struct bpf_scan *scan, struct mh_process *p, struct st
 			  const struct mh_bpf_task *task, bool is_new)
 {
 	bool kthread = task->flags & MH_PF_KTHREAD;
-	bool ran_exec = !is_new && st->exec != task->exec;
-	bool must_read = is_new || ran_exec || st->names_again || is_turn(scan, task->pid);
-	struct mh_names names = {
-		.ppid = task->ppid,
-		.uid = task->euid,
-		.comm = kthread && !is_new ? p->comm : task->comm,
-		.comm_len = kthread && !is_new ? p->comm_len
-					       : strnlen(task->comm, sizeof(task->comm)),
-		.cmdline = p->cmdline,
-		.cmdline_len = p->cmdline_len,
-	};
+	const char *comm = kthread && !is_new ? p->comm : task->comm;
+	size_t comm_len = strnlen(comm, kthread && !is_new ? p->comm_len : sizeof(task->comm));
+	bool may_differ = is_new || st->exec != task->exec || p->comm_len != comm_len ||
+			  memcmp(p->comm, comm, comm_len) != 0;
+	bool must_read = may_differ || st->names_again || is_turn(scan, task->pid);
+	struct mh_names names;
+	struct mh_stat stat;
 
-	if (!must_read && p->ppid == names.ppid && p->uid == names.uid &&
-	    p->comm_len == names.comm_len && !memcmp(p->comm, names.comm, names.comm_len))
+	if (!must_read && p->ppid == task->ppid && p->uid == task->euid)
 		return 0;
+	mh_names_of(p, &names);
+	names.ppid = task->ppid;
+	names.uid = task->euid;
+	names.comm = comm;
+	names.comm_len = comm_len;
+	if (must_read && kthread && read_stat(scan, p, &stat)) {
+		/* its long name */
+		names.comm = stat.comm;
+		names.comm_len = mh_stat_comm_len(&stat);
+	}
 	if (must_read && (kthread || task->marks & MH_BPF_HAS_MM)) {
-		read_names(scan, task, &names);
-		if (ran_exec && !names.cmdline_len) {
-			/* not in place yet: the pass after will see it */
-			names.cmdline = p->cmdline;
-			names.cmdline_len = p->cmdline_len;
-		}
-		st->names_again = is_new || ran_exec;
+		st->names_again = may_differ;
+		if (!kthread)
+			read_cmdline(scan, p, st, &names);
 	}
 	st->exec = task->exec;
 	return mh_table_rename(scan->table, p, &names);
@@ -331,9 +330,10 @@ static void bpf_free(struct mh_scan *base)
 
 static void bpf_stats(const struct mh_scan *base, struct mh_scan_stats *ret)
 {
+	const struct bpf_scan *scan = (const struct bpf_scan *)base;
 	struct mh_scan_stats hidden;
 
-	mh_scan_stats(((const struct bpf_scan *)base)->procfs, &hidden);
+	mh_scan_stats(scan->procfs, &hidden);
 	*ret = base->stats;
 	ret->processes += hidden.processes;
 	ret->vanished += hidden.vanished;
