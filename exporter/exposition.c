@@ -37,7 +37,7 @@ static void write_groups(struct mh_buf *out, const struct view *v)
 		field_family(out, name, "memhist_group_", f, "Sum over the group's processes.");
 		for (size_t i = 0; i < v->n_groups; i++) {
 			label.value = v->group[i].name;
-			text_sample(out, name, &label, 1, (double)v->group[i].bytes[f]);
+			text_sample(out, name, &label, 1, (double)v->group[i].shown[f]);
 		}
 	}
 	text_family(out, "memhist_group_processes", METRIC_GAUGE,
@@ -70,7 +70,7 @@ static void write_processes(struct mh_buf *out, const struct view *v)
 			continue;
 		field_family(out, name, "memhist_process_", f, "The largest processes by RSS.");
 		for (size_t i = 0; i < v->n_processes; i++)
-			process_sample(out, name, &v->process[i], (double)v->process[i].bytes[f]);
+			process_sample(out, name, &v->process[i], (double)v->process[i].shown[f]);
 	}
 	if (!v->n_processes)
 		return;

@@ -67,11 +67,11 @@ static void spell_name(char ret[VIEW_NAME_BYTES], const char *bytes, size_t len)
 	ret[out.len] = '\0';
 }
 
-static void copy_values(uint64_t ret_bytes[MH_FIELD_COUNT], const uint64_t pages[MH_FIELD_COUNT],
+static void copy_values(uint64_t ret_shown[MH_FIELD_COUNT], const uint64_t value[MH_FIELD_COUNT],
 			uint32_t page_bytes)
 {
 	for (int f = 0; f < MH_FIELD_COUNT; f++)
-		ret_bytes[f] = pages[f] * page_bytes;
+		ret_shown[f] = mh_field_shown(f, value[f], page_bytes);
 }
 
 static void copy_groups(struct view *v, const struct view_facts *facts, uint32_t page_bytes)
@@ -82,7 +82,7 @@ static void copy_groups(struct view *v, const struct view_facts *facts, uint32_t
 
 		snprintf(v->group[i].name, VIEW_NAME_BYTES, "%s", from->name);
 		v->group[i].n_processes = from->n_processes;
-		copy_values(v->group[i].bytes, from->value, page_bytes);
+		copy_values(v->group[i].shown, from->value, page_bytes);
 	}
 	v->groups_in_other = facts->groups_in_other;
 }
@@ -168,7 +168,7 @@ static void copy_processes(struct view *v, const struct source_item *item)
 		spell_name(to->comm, from->comm, from->comm_len);
 		find_group(v, to->group, from);
 		to->start_ms = start_time(v, from->id.start_ticks, item->clk_tck);
-		copy_values(to->bytes, from->value, item->page_bytes);
+		copy_values(to->shown, from->value, item->page_bytes);
 	}
 }
 

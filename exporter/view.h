@@ -7,8 +7,8 @@
  *     …read its fields…
  *     view_unlock(view);
  *
- * Names are valid UTF-8 here, and group names unique (see libmemhist/model/group.h). Values are
- * bytes. All memory is allocated at the start.
+ * Names are valid UTF-8 here, and group names unique (see libmemhist/model/group.h). All memory is
+ * allocated at the start.
  */
 #ifndef MEMHIST_EXPORTER_VIEW_H
 #define MEMHIST_EXPORTER_VIEW_H
@@ -23,7 +23,7 @@ enum { VIEW_NAME_BYTES = 3 * MH_COMM_MAX + 1 }; /* each byte may become U+FFFD, 
 struct view_group {
 	char name[VIEW_NAME_BYTES];
 	uint32_t n_processes;
-	uint64_t bytes[MH_FIELD_COUNT];
+	uint64_t shown[MH_FIELD_COUNT]; /* as mh_field_shown(): bytes, or counts */
 };
 
 struct view_process {
@@ -31,7 +31,7 @@ struct view_process {
 	char comm[VIEW_NAME_BYTES];
 	char group[VIEW_NAME_BYTES];
 	mh_ms_t start_ms; /* wall clock */
-	uint64_t bytes[MH_FIELD_COUNT];
+	uint64_t shown[MH_FIELD_COUNT];
 };
 
 struct view {

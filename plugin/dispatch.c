@@ -78,7 +78,7 @@ static void group_values(struct sender *s, const struct mh_group *group, mh_fiel
 	for (int f = 0; f < MH_FIELD_COUNT; f++)
 		if (mh_fields[f].collectd_type[0] && fields & (mh_fields_t)1 << f)
 			gauge(s, mh_fields[f].collectd_type, "",
-			      (double)group->value[f] * page_bytes);
+			      (double)mh_field_shown(f, group->value[f], page_bytes));
 	hand_over(s, "ps_count", "", count, 2);
 }
 

@@ -42,7 +42,8 @@ static const struct option options[] = {
 	{OPT_SINCE, 0, "since", "TIME", "2026-06-01 12:00:00, @SECONDS, 2h ago, now"},
 	{OPT_UNTIL, 0, "until", "TIME", "up to, not including, TIME"},
 	{OPT_INTERVAL, 'i', "interval", "TIME", "length of a candle: 30s, 15m, 1h, 1d [15m]"},
-	{OPT_METRIC, 0, "metric", "NAME", "rss, vsz, swap or hwm [rss]"},
+	{OPT_METRIC, 0, "metric", "NAME",
+	 "rss, vsz, swap, hwm, file, shmem, anon, peak, locked or threads [rss]"},
 	{OPT_BY, 0, "by", "RULE",
 	 "a label stands for a process (identity) or for a pid with one command line (command) "
 	 "[identity]"},
@@ -138,6 +139,7 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 		c->tidy = true;
 		return 0;
 	case OPT_UNIT:
+		c->has_unit = true;
 		word = option_word(value[0], unit_names, err);
 		c->unit = word < 0 ? UNIT_KIB : (enum unit)word;
 		return word < 0 ? word : 0;
@@ -184,6 +186,12 @@ static int check(struct candles_config *c)
 	if (c->pid_map && !strcmp(c->pid_map, c->output))
 		return options_usage_error(
 			&command, "the table and the PID map cannot both go to %s", c->output);
+	if (mh_fields[c->field].unit == MH_UNIT_COUNT) {
+		if (c->has_unit)
+			return options_usage_error(&command, "%s are counted: they have no --unit",
+						   mh_fields[c->field].name);
+		c->unit = UNIT_BYTES; /* numbers as they are */
+	}
 	if (range_resolve(&c->when, mh_now().wall_ms, c->utc, &c->range, &err))
 		return options_usage_error(&command, "%s", err.text);
 	return OPTIONS_GO_ON;

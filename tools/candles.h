@@ -38,6 +38,7 @@ struct candles_config {
 	bool all;
 	bool tidy; /* --long */
 	enum unit unit;
+	bool has_unit; /* --unit was given */
 	int language;
 	bool utc;
 	const char *output;

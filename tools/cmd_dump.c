@@ -152,16 +152,17 @@ static void write_names(struct mh_buf *b, const struct mh_process *p)
 		json_text(b, "cgroup", p->cgroup->bytes, p->cgroup->len);
 }
 
-static void write_values(struct mh_buf *b, const struct mh_snapshot *s, const struct mh_process *p,
+static void write_values(struct mh_buf *b, mh_fields_t fields, const struct mh_process *p,
 			 uint32_t page_bytes)
 {
 	for (int field = 0; field < MH_FIELD_COUNT; field++) {
 		char key[32];
 
-		if (!(s->fields & (mh_fields_t)1 << field))
+		if (!mh_fields_have(fields, field))
 			continue;
-		snprintf(key, sizeof(key), "%s_bytes", mh_fields[field].name);
-		json_number(b, key, pass_bytes(p->value[field], page_bytes));
+		snprintf(key, sizeof(key), "%s%s", mh_fields[field].name,
+			 mh_fields[field].unit == MH_UNIT_PAGES ? "_bytes" : "");
+		json_number(b, key, mh_field_shown(field, p->value[field], page_bytes));
 	}
 }
 
@@ -175,7 +176,7 @@ static void write_process(struct mh_buf *b, const struct mh_snapshot *s, const s
 	if (parts & NAMES)
 		write_names(b, p);
 	if (parts & VALUES)
-		write_values(b, s, p, page_bytes);
+		write_values(b, s->fields, p, page_bytes);
 	json_close(b, '}');
 }
 

@@ -20,24 +20,17 @@ struct run {
 	struct mh_candles *candles; /* NULL while the field is not measured */
 };
 
-uint64_t pass_bytes(uint64_t pages, uint32_t page_bytes)
-{
-	uint64_t bytes;
-
-	return __builtin_mul_overflow(pages, page_bytes, &bytes) ? UINT64_MAX : bytes;
-}
-
 static int on_candle(void *arg, uint32_t slot, const struct mh_candle *candle)
 {
 	struct run *run = arg;
 	struct pass *p = run->pass;
-	struct mh_candle in_bytes = *candle;
+	struct mh_candle shown = *candle;
 
-	in_bytes.open = pass_bytes(candle->open, p->page_bytes);
-	in_bytes.high = pass_bytes(candle->high, p->page_bytes);
-	in_bytes.low = pass_bytes(candle->low, p->page_bytes);
-	in_bytes.close = pass_bytes(candle->close, p->page_bytes);
-	return p->candle(p->arg, mh_labels_of_slot(p->labels, slot), &in_bytes);
+	shown.open = mh_field_shown(p->field, candle->open, p->page_bytes);
+	shown.high = mh_field_shown(p->field, candle->high, p->page_bytes);
+	shown.low = mh_field_shown(p->field, candle->low, p->page_bytes);
+	shown.close = mh_field_shown(p->field, candle->close, p->page_bytes);
+	return p->candle(p->arg, mh_labels_of_slot(p->labels, slot), &shown);
 }
 
 static int on_window(void *arg, mh_ms_t start_ms, mh_ms_t end_ms)

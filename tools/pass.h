@@ -59,9 +59,6 @@ void pass_done(struct pass *p);
  */
 int pass_verdict(const char *who, const char *dir, const struct mh_reader_stats *stats);
 
-/* Pages to bytes; the greatest number where a crafted file would overflow it. */
-uint64_t pass_bytes(uint64_t pages, uint32_t page_bytes);
-
 /* "none", or "3: 2 stopped, 1 late". */
 void pass_describe_gaps(struct mh_buf *out, const uint64_t n_gaps[GAP_KINDS]);
 

@@ -275,7 +275,8 @@ static int take_columns(struct mh_chapter_in *c, const Memhist__V1__Snapshot *m,
 			by_field[field] = m->column[i];
 	}
 	for (int field = 0; key && !rc && field < MH_FIELD_COUNT; field++)
-		rc = take_key_column(c, by_field[field], field);
+		if (mh_fields[field].column)
+			rc = take_key_column(c, by_field[field], field);
 	return rc;
 }
 

@@ -219,7 +219,7 @@ static int fill_columns(struct mh_chapter_out *c, const struct mh_snapshot *s,
 	if (!column || !ret->column)
 		return -ENOMEM;
 	for (int field = 0; field < MH_FIELD_COUNT; field++) {
-		if (!mh_fields_have(s->fields, field))
+		if (!mh_fields_have(s->fields, field) || !mh_fields[field].column)
 			continue;
 		memhist__v1__column__init(column);
 		if (fill_column(c, s, slots, n, field, column))

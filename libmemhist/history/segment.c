@@ -49,7 +49,7 @@ int mh_segment_take(const Memhist__V1__Segment *m, struct mh_segment_head *ret, 
 				.clk_tck = m->clk_tck,
 				.interval_ms = m->interval_ms,
 			},
-		.fields = fields_of(m->field, m->n_field), /* S6 */
+		.fields = mh_fields_complete(fields_of(m->field, m->n_field)), /* S6 */
 	};
 
 	if (m->required_features)
@@ -106,7 +106,7 @@ Memhist__V1__Segment *mh_segment_make(struct mh_arena *a, const struct mh_segmen
 	if (!m->field)
 		return NULL;
 	for (int field = 0; field < MH_FIELD_COUNT; field++) {
-		if (!mh_fields_have(fields, field))
+		if (!mh_fields_have(fields, field) || !mh_fields[field].column)
 			continue;
 		m->field[m->n_field++] = mh_fields[field].column;
 	}

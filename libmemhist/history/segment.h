@@ -13,7 +13,7 @@
 struct mh_segment_head {
 	struct mh_boot_id boot_id;
 	struct mh_segment_info info;
-	mh_fields_t fields;
+	mh_fields_t fields;        /* those that follow from others too */
 	struct mh_meminfo meminfo; /* keys, values 0; none: not read */
 };
 

@@ -9,19 +9,28 @@ enum mh_field_index {
 #define MH_FIELD(name, ...) MH_FIELD_##name,
 #include "libmemhist/model/fields.def"
 #undef MH_FIELD
-	MH_FIELD_COUNT
+	MH_FIELD_COUNT,
+	MH_FIELD_NONE = -1
 };
 
 /* A set of fields: bit i stands for the field with index i. */
 typedef uint32_t mh_fields_t;
 #define MH_FIELDS(name) ((mh_fields_t)1 << MH_FIELD_##name)
 
+#define MH_FIELDS_ALL (((mh_fields_t)1 << MH_FIELD_COUNT) - 1)
+
+/* The stored fields that say what RSS is made of. */
+#define MH_FIELDS_OF_RSS (MH_FIELDS(RSS) | MH_FIELDS(FILE) | MH_FIELDS(SHMEM))
+
+enum mh_unit { MH_UNIT_PAGES, MH_UNIT_COUNT };
 enum mh_in_groups { MH_IN_GROUPS_NONE, MH_IN_GROUPS_SUM };
 
 struct mh_field {
 	const char *name; /* "rss" */
-	uint32_t column;  /* number in history files */
+	uint32_t column;  /* number in history files; 0 = follows from others */
+	enum mh_unit unit;
 	enum mh_in_groups in_groups;
+	enum mh_field_index mark;  /* of this field, or MH_FIELD_NONE */
 	const char *origin;        /* "statm field 2 (resident)" */
 	const char *metric;        /* "resident_memory_bytes" */
 	const char *collectd_type; /* "ps_rss", "" = none */
@@ -35,6 +44,23 @@ static inline bool mh_fields_have(mh_fields_t fields, int field)
 	return fields & (mh_fields_t)1 << field;
 }
 
+/* The fields that are known when these are stored: ANON is what FILE and SHMEM leave of RSS. */
+static inline mh_fields_t mh_fields_complete(mh_fields_t stored)
+{
+	return (stored & MH_FIELDS_OF_RSS) == MH_FIELDS_OF_RSS ? stored | MH_FIELDS(ANON) : stored;
+}
+
+/* ANON of a process with these values. The kernel counts RSS as the sum of the three. */
+static inline uint64_t mh_field_anon(const uint64_t value[MH_FIELD_COUNT])
+{
+	return value[MH_FIELD_RSS] - value[MH_FIELD_FILE] - value[MH_FIELD_SHMEM];
+}
+
+/* A value as people see it: bytes for pages, UINT64_MAX when they are too many; counts as is. */
+uint64_t mh_field_shown(int field, uint64_t value, uint32_t page_bytes);
+
+/* Whether it is the highest that another field has been. */
+bool mh_field_is_mark(int field);
 /* Index of the field called `name`, or -1. */
 int mh_field_by_name(const char *name);
 /* Index of the field with this history column number, or -1 (written by a newer memhist). */

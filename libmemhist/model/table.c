@@ -372,6 +372,7 @@ void mh_table_set_one(struct mh_table *t, struct mh_process *p, int field, uint6
 	if (p->value[field] == value)
 		return;
 	p->value[field] = value;
+	p->value[MH_FIELD_ANON] = mh_field_anon(p->value);
 	note_changed(t, mh_table_slot(t, p));
 }
 

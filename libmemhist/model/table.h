@@ -72,7 +72,7 @@ void mh_table_remove(struct mh_table *t, struct mh_process *p);
 
 /* Values in pages, all fields; those that differ make the process `changed`. */
 void mh_table_set(struct mh_table *t, struct mh_process *p, const uint64_t value[MH_FIELD_COUNT]);
-/* One value. */
+/* One value that is stored; those that follow from it follow. */
 void mh_table_set_one(struct mh_table *t, struct mh_process *p, int field, uint64_t value);
 
 /* Names as read now; `renamed` when one differs. Returns 1 renamed, 0 same, -ENOMEM. */

@@ -80,7 +80,7 @@ void mh_scan_backend(const struct mh_scan *scan, const char **ret_name, const ch
 
 mh_fields_t mh_scan_fields(const struct mh_scan *scan)
 {
-	return scan->ops->fields;
+	return scan->fields;
 }
 
 int mh_scan_pass(struct mh_scan *scan, struct mh_table *table, bool *ret_partial,

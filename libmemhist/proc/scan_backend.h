@@ -10,7 +10,6 @@
 
 struct mh_scan_ops {
 	const char *name; /* as mh_scan_backend_parse() knows it */
-	mh_fields_t fields;
 	void (*free)(struct mh_scan *scan);
 	int (*pass)(struct mh_scan *scan, struct mh_table *table, bool *ret_partial,
 		    struct mh_err *err);
@@ -20,6 +19,7 @@ struct mh_scan_ops {
 /* The head of every backend's scanner. */
 struct mh_scan {
 	const struct mh_scan_ops *ops;
+	mh_fields_t fields; /* see scan.h */
 	struct mh_scan_stats stats;
 	struct mh_err reason; /* why it is no better one; empty: it is the best */
 };

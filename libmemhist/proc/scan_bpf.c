@@ -157,21 +157,34 @@ static int rename_process(struct bpf_scan *scan, struct mh_process *p, struct st
 
 /* --- one process ------------------------------------------------------------------------------ */
 
+static uint64_t higher(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* What a record says of the fields; see "not the memory of the process alone" above. */
 static void set_values(struct bpf_scan *scan, struct mh_process *p, const struct mh_bpf_task *task)
 {
 	const uint64_t rss_pages = mh_bpf_rss_pages(task);
-	const uint64_t value[MH_FIELD_COUNT] = {
-		[MH_FIELD_RSS] = rss_pages,
-		[MH_FIELD_VSZ] = task->vsz_pages,
-		[MH_FIELD_SWAP] = task->swap_pages,
-		/* the kernel books the mark when RSS shrinks; until then RSS itself is the peak */
-		[MH_FIELD_HWM] = task->hiwater_rss_pages > rss_pages ? task->hiwater_rss_pages
-								     : rss_pages,
-	};
-	static const uint64_t nothing[MH_FIELD_COUNT];
+	uint64_t value[MH_FIELD_COUNT] = {[MH_FIELD_THREADS] = task->threads};
 
-	mh_table_set(scan->table, p, task->marks & MH_BPF_SHARES ? nothing : value);
+	if (!(task->marks & MH_BPF_HAS_MM)) {
+		/* it has ended; what was its most stays true */
+		value[MH_FIELD_HWM] = p->value[MH_FIELD_HWM];
+		value[MH_FIELD_PEAK] = p->value[MH_FIELD_PEAK];
+	} else if (!(task->marks & MH_BPF_SHARES)) {
+		value[MH_FIELD_RSS] = rss_pages;
+		value[MH_FIELD_VSZ] = task->vsz_pages;
+		value[MH_FIELD_SWAP] = task->swap_pages;
+		value[MH_FIELD_FILE] = task->file_pages;
+		value[MH_FIELD_SHMEM] = task->shmem_pages;
+		value[MH_FIELD_ANON] = task->anon_pages;
+		value[MH_FIELD_LOCKED] = task->locked_pages;
+		/* the kernel books marks when a figure shrinks; until then itself is the peak */
+		value[MH_FIELD_HWM] = higher(task->hiwater_rss_pages, rss_pages);
+		value[MH_FIELD_PEAK] = higher(task->hiwater_vsz_pages, task->vsz_pages);
+	}
+	mh_table_set(scan->table, p, value);
 }
 
 /* Add the process of a record. Returns 0 or -errno of the table, or -ENOMEM. */
@@ -346,7 +359,6 @@ static void bpf_stats(const struct mh_scan *base, struct mh_scan_stats *ret)
 
 static const struct mh_scan_ops bpf_ops = {
 	.name = "bpf",
-	.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ) | MH_FIELDS(SWAP) | MH_FIELDS(HWM),
 	.free = bpf_free,
 	.pass = bpf_pass,
 	.stats = bpf_stats,
@@ -354,7 +366,6 @@ static const struct mh_scan_ops bpf_ops = {
 
 static const struct mh_scan_ops bpf_seq_ops = {
 	.name = "bpf-seq",
-	.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ) | MH_FIELDS(SWAP) | MH_FIELDS(HWM),
 	.free = bpf_free,
 	.pass = bpf_pass,
 	.stats = bpf_stats,
@@ -396,6 +407,7 @@ int mh_scan_bpf_new(struct mh_scan **ret, const struct mh_scan_config *config,
 	if (!scan)
 		return mh_err_sys(err, -ENOMEM, "BPF scanner");
 	scan->base.ops = backend == MH_SCAN_BPF ? &bpf_ops : &bpf_seq_ops;
+	scan->base.fields = MH_FIELDS_ALL;
 	scan->states.item_bytes = sizeof(struct state);
 	scan->root = config->root;
 	scan->kernel_threads = config->kernel_threads;

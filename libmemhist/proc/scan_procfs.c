@@ -459,7 +459,6 @@ static void procfs_stats(const struct mh_scan *base, struct mh_scan_stats *ret)
 
 static const struct mh_scan_ops procfs_ops = {
 	.name = "procfs",
-	.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ),
 	.free = procfs_free,
 	.pass = procfs_pass,
 	.stats = procfs_stats,
@@ -473,6 +472,7 @@ int mh_scan_procfs_new(struct mh_scan **ret, const struct mh_scan_config *config
 	if (!scan)
 		return -ENOMEM;
 	scan->base.ops = &procfs_ops;
+	scan->base.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ);
 	scan->states.item_bytes = sizeof(struct state);
 	scan->root = config->root;
 	scan->kernel_threads = config->kernel_threads;

@@ -80,7 +80,7 @@ static void the_largest_processes_are_those_a_sort_puts_first(void **state)
 			assert_int_equal(v->n_processes, n < tops[t] ? n : tops[t]);
 			for (size_t i = 0; i < v->n_processes; i++) {
 				assert_int_equal(v->process[i].pid, all[i]->id.pid);
-				assert_int_equal(v->process[i].bytes[MH_FIELD_RSS],
+				assert_int_equal(v->process[i].shown[MH_FIELD_RSS],
 						 all[i]->value[MH_FIELD_RSS] * 4096);
 			}
 		}
@@ -109,8 +109,8 @@ static void processes_are_shown_with_their_group(void **state)
 	assert_int_equal(v->n_groups, 5);
 	assert_string_equal(v->group[1].name, "a\xef\xbf\xbd");
 	assert_int_equal(v->group[1].n_processes, 2);
-	assert_int_equal(v->group[1].bytes[MH_FIELD_RSS], 20 * 4096);
-	assert_int_equal(v->group[1].bytes[MH_FIELD_VSZ], 200 * 4096);
+	assert_int_equal(v->group[1].shown[MH_FIELD_RSS], 20 * 4096);
+	assert_int_equal(v->group[1].shown[MH_FIELD_VSZ], 200 * 4096);
 	for (size_t i = 0; i < 6; i++)
 		assert_string_equal(v->process[i].group, expected[i]);
 	assert_string_equal(v->process[0].comm, "a\xef\xbf\xbd");

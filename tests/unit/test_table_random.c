@@ -92,11 +92,14 @@ static void give_values(struct story *st, struct mh_process *p)
 	if (pick(st, 2)) {
 		int field = (int)pick(st, MH_FIELD_COUNT);
 
+		field = mh_fields[field].column ? field : MH_FIELD_RSS;
 		value[field] = pick(st, 3);
 		mh_table_set_one(st->table, p, field, value[field]);
+		value[MH_FIELD_ANON] = mh_field_anon(value);
 	} else {
 		for (int f = 0; f < MH_FIELD_COUNT; f++)
 			value[f] = pick(st, 3);
+		value[MH_FIELD_ANON] = mh_field_anon(value);
 		mh_table_set(st->table, p, value);
 	}
 	life->changed |= memcmp(life->process.value, value, sizeof(value)) != 0;

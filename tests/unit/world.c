@@ -7,10 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Every field that a history keeps. */
-static const mh_fields_t WORLD_FIELDS = MH_FIELDS(RSS) | MH_FIELDS(VSZ) | MH_FIELDS(SWAP) |
-					MH_FIELDS(HWM);
-
 uint32_t world_random(struct world *w, uint32_t n)
 {
 	/* splitmix64 */
@@ -83,10 +79,11 @@ static void give_values(struct world *w, struct mh_process *p)
 	uint64_t value[MH_FIELD_COUNT] = {0};
 
 	for (int i = 0; i < MH_FIELD_COUNT; i++)
-		if (mh_fields_have(WORLD_FIELDS, i))
+		if (mh_fields[i].column)
 			value[i] = world_random(w, 3) ? world_random(w, 5000) : 0;
 	if (!world_random(w, 50))
 		value[MH_FIELD_VSZ] = UINT64_MAX - world_random(w, 3);
+	value[MH_FIELD_ANON] = mh_field_anon(value);
 	mh_table_set(w->table, p, value);
 }
 
@@ -110,7 +107,7 @@ static void bear(struct world *w)
 const struct mh_snapshot *world_step(struct world *w)
 {
 	struct mh_round round = {
-		.fields = WORLD_FIELDS,
+		.fields = MH_FIELDS_ALL,
 		.collect_us = world_random(w, 1000),
 		.partial = !world_random(w, 10),
 		.meminfo = &w->meminfo,
