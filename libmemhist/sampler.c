@@ -182,7 +182,10 @@ int mh_sampler_tick(struct mh_sampler *s, struct mh_instant now, const struct mh
 {
 	const uint64_t began_ns = monotonic_ns();
 	const uint64_t slept_ns = now.boot_ns - began_ns;
-	struct mh_round round = {.fields = mh_scan_fields(s->scan)};
+	struct mh_round round = {
+		.fields = mh_scan_fields(s->scan),
+		.lagging = mh_scan_lagging(s->scan),
+	};
 	const struct mh_snapshot *snapshot;
 	int rc;
 

@@ -153,6 +153,7 @@ static int take_snapshot(struct mh_decoder *d, const struct mh_frame *frame, str
 	d->round.collect_us = m->collect_us;
 	d->round.partial = m->partial;
 	d->round.fields = d->head.fields;
+	d->round.lagging = d->head.lagging;
 	d->round.meminfo = d->meminfo.n ? &d->meminfo : NULL;
 	return MH_DECODED_SNAPSHOT;
 }

@@ -123,7 +123,7 @@ int mh_encode_snapshot(struct mh_encoder *e, const struct mh_snapshot *s,
 	if (facts) {
 		memset(e->meminfo, 0, sizeof(e->meminfo));
 		message.segment = mh_segment_make(&e->scratch, facts, &s->boot_id, s->fields,
-						  s->meminfo);
+						  s->lagging, s->meminfo);
 	}
 	rc = facts && !message.segment ? -ENOMEM : 0;
 	if (!rc)

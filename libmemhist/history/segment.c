@@ -50,6 +50,7 @@ int mh_segment_take(const Memhist__V1__Segment *m, struct mh_segment_head *ret, 
 				.interval_ms = m->interval_ms,
 			},
 		.fields = mh_fields_complete(fields_of(m->field, m->n_field)), /* S6 */
+		.lagging = fields_of(m->lagging_field, m->n_lagging_field),    /* M2 */
 	};
 
 	if (m->required_features)
@@ -62,6 +63,9 @@ int mh_segment_take(const Memhist__V1__Segment *m, struct mh_segment_head *ret, 
 	memcpy(head.boot_id.bytes, m->boot_id.data, sizeof(head.boot_id.bytes));
 	copy_text(head.info.host, sizeof(head.info.host), m->host);
 	copy_text(head.info.writer, sizeof(head.info.writer), m->writer);
+	if (head.lagging & MH_FIELDS_OF_RSS)
+		head.lagging |= MH_FIELDS(ANON);
+	head.lagging &= head.fields;
 	if (take_meminfo_keys(m, &head.meminfo))
 		return -EBADMSG;
 	*ret = head;
@@ -89,7 +93,7 @@ static bool make_meminfo_keys(struct mh_arena *a, const struct mh_meminfo *m,
 
 Memhist__V1__Segment *mh_segment_make(struct mh_arena *a, const struct mh_segment_facts *facts,
 				      const struct mh_boot_id *boot_id, mh_fields_t fields,
-				      const struct mh_meminfo *meminfo)
+				      mh_fields_t lagging, const struct mh_meminfo *meminfo)
 {
 	Memhist__V1__Segment *m = mh_arena_alloc(a, sizeof(*m));
 
@@ -103,12 +107,15 @@ Memhist__V1__Segment *mh_segment_make(struct mh_arena *a, const struct mh_segmen
 	m->host = (char *)facts->host;
 	m->writer = (char *)facts->writer;
 	m->field = mh_arena_array(a, MH_FIELD_COUNT, sizeof(*m->field));
-	if (!m->field)
+	m->lagging_field = mh_arena_array(a, MH_FIELD_COUNT, sizeof(*m->lagging_field));
+	if (!m->field || !m->lagging_field)
 		return NULL;
 	for (int field = 0; field < MH_FIELD_COUNT; field++) {
 		if (!mh_fields_have(fields, field) || !mh_fields[field].column)
 			continue;
 		m->field[m->n_field++] = mh_fields[field].column;
+		if (mh_fields_have(lagging, field))
+			m->lagging_field[m->n_lagging_field++] = mh_fields[field].column;
 	}
 	return !meminfo || make_meminfo_keys(a, meminfo, m) ? m : NULL;
 }

@@ -13,8 +13,8 @@
 struct mh_segment_head {
 	struct mh_boot_id boot_id;
 	struct mh_segment_info info;
-	mh_fields_t fields;        /* those that follow from others too */
-	struct mh_meminfo meminfo; /* keys, values 0; none: not read */
+	mh_fields_t fields, lagging; /* those that follow from others too */
+	struct mh_meminfo meminfo;   /* keys, values 0; none: not read */
 };
 
 /* Returns 0; -EBADMSG; or -EPROTO and a sentence: features that only a newer memhist knows. */
@@ -23,6 +23,6 @@ int mh_segment_take(const Memhist__V1__Segment *m, struct mh_segment_head *ret, 
 /* The message, in the arena. NULL: no memory. `meminfo` may be NULL. */
 Memhist__V1__Segment *mh_segment_make(struct mh_arena *a, const struct mh_segment_facts *facts,
 				      const struct mh_boot_id *boot_id, mh_fields_t fields,
-				      const struct mh_meminfo *meminfo);
+				      mh_fields_t lagging, const struct mh_meminfo *meminfo);
 
 #endif

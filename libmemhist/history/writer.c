@@ -53,7 +53,7 @@ struct mh_writer {
 	bool dir_dirty; /* a file was created since the directory was synced */
 
 	/* what the open segment's keyframes have promised */
-	mh_fields_t fields;
+	mh_fields_t fields, lagging;
 	struct mh_boot_id boot_id;
 	struct mh_meminfo meminfo_keys;
 	char last_boot[9]; /* of the newest segment that earlier runs left, "" = none */
@@ -232,6 +232,7 @@ static int begin_segment(struct mh_writer *w, const struct mh_snapshot *s, struc
 	w->has_snapshot = false;
 	w->began_ns = s->at.boot_ns;
 	w->fields = s->fields;
+	w->lagging = s->lagging;
 	w->boot_id = s->boot_id;
 	w->meminfo_keys.n = 0;
 	if (s->meminfo)
@@ -310,7 +311,8 @@ static bool needs_segment(const struct mh_writer *w, const struct mh_snapshot *s
 {
 	if (w->fd < 0)
 		return true;
-	if (memcmp(&w->boot_id, &s->boot_id, sizeof(s->boot_id)) != 0 || w->fields != s->fields)
+	if (memcmp(&w->boot_id, &s->boot_id, sizeof(s->boot_id)) != 0 || w->fields != s->fields ||
+	    w->lagging != s->lagging)
 		return true;
 	if (s->meminfo ? !mh_meminfo_same_keys(&w->meminfo_keys, s->meminfo)
 		       : w->meminfo_keys.n != 0)

@@ -46,6 +46,7 @@ struct mh_snapshot {
 	struct mh_instant at;
 	struct mh_boot_id boot_id;
 	mh_fields_t fields;  /* which values were measured: missing is missing, never 0 */
+	mh_fields_t lagging; /* those that may be as old as the last change of the process */
 	bool first;          /* no snapshot before: all live processes are listed as born */
 	bool partial;        /* some processes could not be read; absence proves nothing */
 	uint32_t collect_us; /* how long the scan took */

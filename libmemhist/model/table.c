@@ -419,6 +419,7 @@ const struct mh_snapshot *mh_table_end(struct mh_table *t, const struct mh_round
 
 	t->open = false;
 	s->fields = round->fields;
+	s->lagging = round->lagging;
 	s->first = t->round == 1;
 	s->partial = round->partial;
 	s->collect_us = round->collect_us;

@@ -87,6 +87,7 @@ void mh_table_drop_unkept(struct mh_table *t);
 /* Facts of the round that the table cannot know by itself. */
 struct mh_round {
 	mh_fields_t fields;
+	mh_fields_t lagging;
 	bool partial;
 	uint32_t collect_us;
 	const struct mh_meminfo *meminfo; /* kept by the caller while the snapshot is used */

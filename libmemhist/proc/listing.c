@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { DIRENTS_BYTES = 256 * 1024, FIRST_ENTRIES = 512 };
+enum { DIRENTS_BYTES = 256 * 1024, FEW_DIRENTS_BYTES = 2048, FIRST_ENTRIES = 512 };
 
 /* struct linux_dirent64 of getdents64(2) */
 struct dirent64_head {
@@ -72,6 +72,18 @@ static bool was_left_out(const struct mh_listing *l, uint32_t *at, uint32_t pid,
 	       l->before[*at].left_out;
 }
 
+/* Whether the entry is that of a process, or of a thread. */
+static bool take_pid(const struct dirent64_head *d, uint32_t *ret)
+{
+	uint64_t pid;
+
+	if (d->name[0] < '1' || d->name[0] > '9' || mh_parse_u64(d->name, strlen(d->name), &pid) ||
+	    pid > MH_PID_MAX)
+		return false;
+	*ret = (uint32_t)pid;
+	return true;
+}
+
 static int add_all(struct mh_listing *l, int fd)
 {
 	uint32_t before = 0;
@@ -87,16 +99,12 @@ static int add_all(struct mh_listing *l, int fd)
 		for (long at = 0; at < bytes;) {
 			/* the kernel aligns each of them to 8 bytes */
 			const struct dirent64_head *d = (const void *)(l->dirents + at);
-			struct mh_listing_entry entry;
-			uint64_t pid;
+			struct mh_listing_entry entry = {.inode = d->inode};
 			int rc;
 
 			at += d->length;
-			if (d->name[0] < '1' || d->name[0] > '9' ||
-			    mh_parse_u64(d->name, strlen(d->name), &pid) || pid > MH_PID_MAX)
+			if (!take_pid(d, &entry.pid))
 				continue;
-			entry.inode = d->inode;
-			entry.pid = (uint32_t)pid;
 			entry.left_out = was_left_out(l, &before, entry.pid, entry.inode);
 			rc = add(l, &entry);
 			if (rc)
@@ -119,4 +127,21 @@ int mh_listing_read(struct mh_listing *l, int fd)
 	if (rc)
 		swap_with_before(l);
 	return rc;
+}
+
+int mh_listing_first(int fd, uint32_t max, uint32_t ret[])
+{
+	_Alignas(struct dirent64_head) char dirents[FEW_DIRENTS_BYTES];
+	long bytes = syscall(SYS_getdents64, fd, dirents, sizeof(dirents));
+	uint32_t n = 0;
+
+	if (bytes < 0)
+		return -errno;
+	for (long at = 0; at < bytes && n < max;) {
+		const struct dirent64_head *d = (const void *)(dirents + at);
+
+		at += d->length;
+		n += take_pid(d, &ret[n]);
+	}
+	return (int)n;
 }

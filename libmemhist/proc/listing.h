@@ -41,4 +41,10 @@ struct mh_listing {
 int mh_listing_read(struct mh_listing *l, int fd);
 void mh_listing_done(struct mh_listing *l);
 
+/*
+ * The first `max` numeric names in the directory `fd`, which was just opened, as far as one small
+ * buffer holds them; nothing is allocated. Returns how many or -errno.
+ */
+int mh_listing_first(int fd, uint32_t max, uint32_t ret[]);
+
 #endif

@@ -8,6 +8,7 @@
 #include "libmemhist/proc/parse.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 enum {
@@ -193,11 +194,109 @@ static bool take_kib(struct cursor *at, uint64_t *ret)
 	       take_char(at, 'B') && at->p == at->end;
 }
 
+/* A number up to the end of the line. */
+static bool take_last_u32(struct cursor *at, uint32_t *ret)
+{
+	uint64_t value;
+
+	if (take_u64(at, &value) || at->p != at->end || value > UINT32_MAX)
+		return false;
+	*ret = (uint32_t)value;
+	return true;
+}
+
+/* "real effective saved filesystem" of Uid. */
+static bool take_effective_uid(struct cursor *at, uint32_t *ret)
+{
+	uint64_t real, effective;
+
+	if (take_u64(at, &real) || !take_char(at, '\t') || take_u64(at, &effective) ||
+	    effective > UINT32_MAX)
+		return false;
+	*ret = (uint32_t)effective;
+	return true;
+}
+
+/* Lines of status, by the bits of what was seen. The first are "Key: 1234 kB". */
+enum {
+	PEAK,
+	SIZE,
+	LOCKED,
+	HWM,
+	RSS,
+	FILE_PART,
+	SHMEM_PART,
+	SWAP,
+	KIB_LINES,
+	NAME = KIB_LINES,
+	PPID,
+	UID,
+	THREADS,
+
+	VM_SEEN = 1 << PEAK | 1 << SIZE | 1 << LOCKED | 1 << HWM | 1 << RSS | 1 << SWAP,
+	PARTS_SEEN = 1 << FILE_PART | 1 << SHMEM_PART,
+	NEEDED_SEEN = 1 << NAME | 1 << PPID | 1 << UID | 1 << THREADS,
+};
+
+static const struct {
+	const char *key;
+	size_t offset; /* in struct mh_status */
+} kib_lines[KIB_LINES] = {
+	[PEAK] = {"VmPeak", offsetof(struct mh_status, peak_kib)},
+	[SIZE] = {"VmSize", offsetof(struct mh_status, size_kib)},
+	[LOCKED] = {"VmLck", offsetof(struct mh_status, locked_kib)},
+	[HWM] = {"VmHWM", offsetof(struct mh_status, hwm_kib)},
+	[RSS] = {"VmRSS", offsetof(struct mh_status, rss_kib)},
+	[FILE_PART] = {"RssFile", offsetof(struct mh_status, file_kib)},
+	[SHMEM_PART] = {"RssShmem", offsetof(struct mh_status, shmem_kib)},
+	[SWAP] = {"VmSwap", offsetof(struct mh_status, swap_kib)},
+};
+
+/* One line into `ret`. Returns false when it is not as it must be. */
+static bool take_status_line(struct cursor line, struct mh_status *ret, unsigned *seen)
+{
+	/* most lines are others': tell them by their first byte */
+	switch (line.p < line.end ? *line.p : 0) {
+	case 'V':
+	case 'R':
+		for (unsigned i = 0; i < KIB_LINES; i++)
+			if (take_key(&line, kib_lines[i].key)) {
+				*seen |= 1u << i;
+				return take_kib(&line,
+						(uint64_t *)((char *)ret + kib_lines[i].offset));
+			}
+		return true;
+	case 'N':
+		if (line.end - line.p < 6 || memcmp(line.p, "Name:\t", 6) != 0)
+			return true;
+		/* it may begin with blanks */
+		ret->name = line.p + 6;
+		ret->name_len = (size_t)(line.end - ret->name);
+		*seen |= 1u << NAME;
+		return true;
+	case 'P':
+		if (!take_key(&line, "PPid"))
+			return true;
+		*seen |= 1u << PPID;
+		return take_last_u32(&line, &ret->ppid);
+	case 'U':
+		if (!take_key(&line, "Uid"))
+			return true;
+		*seen |= 1u << UID;
+		return take_effective_uid(&line, &ret->uid);
+	case 'T':
+		if (!take_key(&line, "Threads"))
+			return true;
+		*seen |= 1u << THREADS;
+		return take_last_u32(&line, &ret->threads);
+	default:
+		return true;
+	}
+}
+
 int mh_parse_status(const char *text, size_t len, struct mh_status *ret)
 {
-	enum { UID = 1, HWM = 2, RSS = 4, SWAP = 8, VM = HWM | RSS | SWAP };
 	struct mh_status status = {0};
-	uint64_t real_uid, uid = 0;
 	struct cursor all;
 	unsigned seen = 0;
 
@@ -205,35 +304,40 @@ int mh_parse_status(const char *text, size_t len, struct mh_status *ret)
 		return -EBADMSG;
 	while (all.p < all.end) {
 		const char *eol = memchr(all.p, '\n', (size_t)(all.end - all.p));
-		struct cursor line = {all.p, eol ? eol : all.end};
-		bool good = true;
 
-		if (take_key(&line, "Uid")) {
-			good = !take_u64(&line, &real_uid) && take_char(&line, '\t') &&
-			       !take_u64(&line, &uid) && uid <= UINT32_MAX;
-			seen |= UID;
-		} else if (take_key(&line, "VmHWM")) {
-			good = take_kib(&line, &status.hwm_kib);
-			seen |= HWM;
-		} else if (take_key(&line, "VmRSS")) {
-			good = take_kib(&line, &status.rss_kib);
-			seen |= RSS;
-		} else if (take_key(&line, "VmSwap")) {
-			good = take_kib(&line, &status.swap_kib);
-			seen |= SWAP;
-		}
-		if (!good)
+		if (!take_status_line((struct cursor){all.p, eol ? eol : all.end}, &status, &seen))
 			return -EBADMSG;
 		all.p = eol ? eol + 1 : all.end;
 	}
-	if (!(seen & UID))
+	if ((seen & NEEDED_SEEN) != NEEDED_SEEN)
 		return -EBADMSG;
-	if ((seen & VM) != VM)
-		status = (struct mh_status){0};
-	status.has_vm = (seen & VM) == VM;
-	status.uid = (uint32_t)uid;
+	/* all or nothing: a sum of some lines would mean nothing */
+	status.has_vm = (seen & VM_SEEN) == VM_SEEN;
+	status.has_parts = status.has_vm && (seen & PARTS_SEEN) == PARTS_SEEN;
+	for (unsigned i = 0; i < KIB_LINES; i++)
+		if (!status.has_vm || (!status.has_parts && 1u << i & PARTS_SEEN))
+			*(uint64_t *)((char *)&status + kib_lines[i].offset) = 0;
 	*ret = status;
 	return 0;
+}
+
+bool mh_status_is_named(const struct mh_status *status, const char *comm, size_t len)
+{
+	const char *p = status->name, *end = p + status->name_len;
+
+	for (; len; len--, comm++) {
+		char c = *comm;
+
+		if (c == '\n' || c == '\\') {
+			if (p == end || *p++ != '\\')
+				return false;
+			if (c == '\n')
+				c = 'n';
+		}
+		if (p == end || *p++ != c)
+			return false;
+	}
+	return p == end;
 }
 
 size_t mh_parse_cmdline(const char *text, size_t len)

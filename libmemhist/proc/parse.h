@@ -46,16 +46,27 @@ struct mh_statm {
 
 int mh_parse_statm(const char *text, size_t len, struct mh_statm *ret);
 
-/* /proc/PID/status. Lines that are absent (kernel threads have no Vm*) leave has_vm false. */
+/*
+ * /proc/PID/status: the lines that are used. The Vm and Rss lines say what statm does and more, in
+ * KiB, all at one instant: RssAnon + RssFile + RssShmem is VmRSS.
+ */
 struct mh_status {
-	uint32_t uid; /* Uid: second number, the effective uid */
-	bool has_vm;  /* the Vm* lines were there */
-	uint64_t hwm_kib;
-	uint64_t rss_kib;
-	uint64_t swap_kib;
+	const char *name; /* Name: as stat's comm, but with newline and backslash as \n and \\ */
+	size_t name_len;
+	uint32_t ppid;    /* PPid */
+	uint32_t uid;     /* Uid: second number, the effective uid */
+	uint32_t threads; /* Threads */
+	bool has_vm;      /* the Vm lines were there; kernel threads and zombies have none */
+	bool has_parts;   /* the Rss lines were there, too: Linux 4.5 */
+	uint64_t peak_kib, size_kib, locked_kib, hwm_kib, rss_kib; /* VmPeak, Size, Lck, HWM, RSS */
+	uint64_t file_kib, shmem_kib;                              /* RssFile, RssShmem */
+	uint64_t swap_kib;                                         /* VmSwap */
 };
 
 int mh_parse_status(const char *text, size_t len, struct mh_status *ret);
+
+/* Whether Name is this comm. */
+bool mh_status_is_named(const struct mh_status *status, const char *comm, size_t len);
 
 /* Length of a /proc/PID/cmdline without the NUL bytes at its end (setproctitle leaves many). */
 size_t mh_parse_cmdline(const char *text, size_t len);

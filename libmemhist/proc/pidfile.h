@@ -8,7 +8,10 @@
 #include "libmemhist/proc/parse.h"
 #include "libmemhist/proc/root.h"
 
-enum { MH_STAT_TEXT_MAX = 2048 }; /* 52 fields and comm take 1.2 KiB at most */
+enum {
+	MH_STAT_TEXT_MAX = 2048,   /* 52 fields and comm take 1.2 KiB at most */
+	MH_STATUS_TEXT_MAX = 4096, /* 1.6 KiB as a rule, without the line of the groups */
+};
 
 /* Open PID/name for reading. Returns a descriptor or -errno. */
 int mh_pidfile_open(const struct mh_root *root, uint32_t pid, const char *name);
@@ -25,9 +28,11 @@ int mh_pidfile_stat(const struct mh_root *root, uint32_t pid, char text[MH_STAT_
 		    struct mh_stat *ret);
 
 /*
- * The effective uid, from status. (The owner of /proc/PID is cheaper to ask, but is root for
- * processes that are not dumpable, see proc(5).)
+ * Read status, or that of a thread: `name` is "status" or "task/TID/status". ret->name points into
+ * `text`. (The owner of /proc/PID is cheaper to ask for the uid, but is root for processes that are
+ * not dumpable, see proc(5).)
  */
-int mh_pidfile_uid(const struct mh_root *root, uint32_t pid, uint32_t *ret);
+int mh_pidfile_status(const struct mh_root *root, uint32_t pid, const char *name,
+		      char text[MH_STATUS_TEXT_MAX], struct mh_status *ret);
 
 #endif

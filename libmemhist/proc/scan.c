@@ -83,6 +83,11 @@ mh_fields_t mh_scan_fields(const struct mh_scan *scan)
 	return scan->fields;
 }
 
+mh_fields_t mh_scan_lagging(const struct mh_scan *scan)
+{
+	return scan->lagging;
+}
+
 int mh_scan_pass(struct mh_scan *scan, struct mh_table *table, bool *ret_partial,
 		 struct mh_err *err)
 {

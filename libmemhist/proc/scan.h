@@ -67,6 +67,8 @@ void mh_scan_backend(const struct mh_scan *scan, const char **ret_name, const ch
 
 /* The fields this scanner measures. */
 mh_fields_t mh_scan_fields(const struct mh_scan *scan);
+/* Those that may be as old as the last change of the process, see snapshot.h. */
+mh_fields_t mh_scan_lagging(const struct mh_scan *scan);
 
 /*
  * One pass, inside a round of `table` (between its _begin and _end; see table.h). Returns 0, or

@@ -19,7 +19,7 @@ struct mh_scan_ops {
 /* The head of every backend's scanner. */
 struct mh_scan {
 	const struct mh_scan_ops *ops;
-	mh_fields_t fields; /* see scan.h */
+	mh_fields_t fields, lagging; /* see scan.h */
 	struct mh_scan_stats stats;
 	struct mh_err reason; /* why it is no better one; empty: it is the best */
 };

@@ -1,14 +1,18 @@
 /*
- * The procfs scanner: RSS and VSZ of everybody at the least number of system calls.
+ * The procfs scanner: everything that BPF programs tell, at the least number of system calls.
  *
  * What a pass costs per process is one reading of statm: a pread(2) where its descriptor is kept
- * open, open-read-close for the others. Everything else is read when it can have changed:
+ * open, open-read-close for the others. Everything else is read of new processes, and when it can
+ * have changed (revisit.h).
  *
- *   stat            of a new process; when VSZ is not what it was when stat was read last (an exec
- *                   practically always changes it); in the first passes of a process' life (fork,
- *                   then exec); and every STAT_EVERY passes (ppid, a name set by prctl(2))
- *   status, cmdline of a new process, once more in the pass after, when comm or the start of the
- *                   stack changed (exec), and every NAMES_EVERY passes (setuid, setproctitle)
+ * Where status is read, all values are taken from it: they belong to one instant. Where it is not,
+ * RSS and VSZ are what they were then. So RSS and VSZ are exact in every pass; what can change
+ * while they do not (threads, locked, swap, the marks, what RSS consists of) is late by up to
+ * MH_STATUS_EVERY passes: these fields lag.
+ *
+ * Processes that share their memory are not told by procfs. A child that uses its parent's (vfork)
+ * is asked for, see pidstatus.h; of others that do (CLONE_VM) each has it here, while BPF gives it
+ * to its owner alone.
  *
  * Identity. A pid may be given to another process between two passes, and even between two system
  * calls of one pass; no value may ever be booked on the wrong one. What tells them apart:
@@ -30,8 +34,9 @@
  */
 #include "libmemhist/proc/scan_backend.h"
 
-#include "libmemhist/proc/pidfile.h"
-#include "libmemhist/proc/pins.h"
+#include "libmemhist/proc/hold.h"
+#include "libmemhist/proc/pidstatus.h"
+#include "libmemhist/proc/revisit.h"
 #include "libmemhist/proc/slots.h"
 
 #include <errno.h>
@@ -43,31 +48,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-	DEFAULT_OPEN_FILES = 1024,
-	EARLY_PASSES = 3,
-	STAT_EVERY = 32,
-	NAMES_EVERY = 512, /* a multiple of STAT_EVERY */
-};
-
-/* What the scanner remembers of the process in a slot of the table. */
-struct state {
-	uint32_t pid;  /* 0: of nobody */
-	int fd;        /* statm, or -1 */
-	uint32_t pass; /* last pass that met it */
-	uint8_t early; /* passes of its early life still to come */
-	bool young;    /* last read within the clock tick in which it started */
-	uint64_t folder_inode;
-	uint64_t statm_inode;
-	uint64_t stat_vsz_pages; /* VSZ when stat was read last */
-	uint64_t start_stack;
-};
+enum { DEFAULT_OPEN_FILES = 1024 };
 
 struct procfs_scan {
 	struct mh_scan base;
 	const struct mh_root *root;
 	bool kernel_threads;
 	bool is_procfs;
+	bool reads_all; /* status of everybody in each pass: no field lags */
 	struct mh_pins pins;
 	uint64_t page_bytes;
 	uint64_t tick_ns;
@@ -77,131 +65,75 @@ struct procfs_scan {
 	uint64_t pass_tick; /* clock ticks after boot when this pass began */
 	bool want_fds;      /* this pass ran out of descriptors */
 	struct mh_listing listing;
-	struct mh_slots states; /* struct state by slot */
+	struct mh_slots states; /* struct mh_known by slot */
 
 	char stat[MH_STAT_TEXT_MAX];
 	char cmdline[MH_CMDLINE_MAX];
-};
-
-/* statm, opened and read: the hold on a process while it is looked at. */
-struct hold {
-	int fd;
-	bool kept;      /* state's, not to be closed */
-	bool same;      /* certainly the process that the table has */
-	uint64_t inode; /* 0 when kept */
-	struct mh_statm statm;
+	struct mh_pidstatus now; /* of the process being looked at */
 };
 
 /* --- one process ------------------------------------------------------------------------------ */
 
-static void forget(struct procfs_scan *scan, struct state *st)
+static void forget(struct procfs_scan *scan, struct mh_known *st)
 {
 	mh_pins_drop(&scan->pins, &st->fd);
 	st->pid = 0;
 }
 
 /* What is remembered of a live process, or NULL: nothing. */
-static struct state *known(const struct procfs_scan *scan, const struct mh_process *p)
+static struct mh_known *known(const struct procfs_scan *scan, const struct mh_process *p)
 {
-	struct state *st = p ? mh_slots_at(&scan->states, mh_table_slot(scan->table, p)) : NULL;
+	struct mh_known *st = p ? mh_slots_at(&scan->states, mh_table_slot(scan->table, p)) : NULL;
 
 	return st && st->pid == p->id.pid ? st : NULL;
 }
 
 static void end_process(struct procfs_scan *scan, struct mh_process *p)
 {
-	struct state *st = known(scan, p);
+	struct mh_known *st = known(scan, p);
 
 	if (st)
 		forget(scan, st);
 	mh_table_remove(scan->table, p);
 }
 
-/* Take hold of the process with this pid: of the one known before (see identity, I1, I2) or not. */
-static int take_hold(struct procfs_scan *scan, uint32_t pid, const struct state *st,
-		     struct hold *ret)
+/* Whether it is certainly the known process that is held: by I1 or by I2. */
+static bool is_same(const struct procfs_scan *scan, const struct mh_known *st,
+		    const struct mh_hold *hold)
 {
-	struct hold hold = {.fd = -1};
-	struct stat file;
-	int rc;
-
-	if (st && st->fd >= 0) {
-		hold = (struct hold){.fd = st->fd, .kept = true, .same = true};
-		rc = mh_pidfile_statm(hold.fd, &hold.statm);
-		if (!rc)
-			*ret = hold;
-		return rc;
-	}
-	hold.fd = mh_pidfile_open(scan->root, pid, "statm");
-	if (hold.fd < 0)
-		return hold.fd;
-	rc = fstat(hold.fd, &file) ? -errno : mh_pidfile_statm(hold.fd, &hold.statm);
-	if (rc) {
-		close(hold.fd);
-		return rc;
-	}
-	hold.inode = file.st_ino;
-	hold.same = st && scan->is_procfs && st->statm_inode == hold.inode;
-	*ret = hold;
-	return 0;
+	return hold->kept || (st && scan->is_procfs && st->statm_inode == hold->inode);
 }
 
-/* Keep the descriptor for the passes to come when there is room; close it otherwise. */
-static void release_hold(struct procfs_scan *scan, struct state *st, const struct hold *hold)
+/* Let go; keep the descriptor for the passes to come when there is room. */
+static void release_hold(struct procfs_scan *scan, struct mh_known *st, struct mh_hold *hold)
 {
-	if (hold->kept)
-		return;
+	int kept = mh_hold_release(hold, st ? &scan->pins : NULL);
+
 	if (st)
-		st->fd = mh_pins_keep(&scan->pins, hold->fd);
-	else
-		close(hold->fd);
+		st->fd = kept;
 }
 
-/* Whether this pass is the turn of a pid for what is done every `every` passes. */
-static bool is_turn(const struct procfs_scan *scan, uint32_t pid, uint32_t every)
+/*
+ * The names of a process, as stat and status say them, and the command line, when it may be
+ * another; p and st are NULL when it is new. Strings are those of scan or p.
+ */
+static int get_names(struct procfs_scan *scan, const struct mh_process *p,
+		     const struct mh_known *st, const struct mh_stat *stat, struct mh_names *ret)
 {
-	return (pid + scan->pass) % every == 0;
-}
+	int n;
 
-static bool must_read_stat(const struct procfs_scan *scan, const struct state *st,
-			   const struct hold *hold)
-{
-	return !hold->same || st->early || st->stat_vsz_pages != hold->statm.vsz_pages ||
-	       is_turn(scan, st->pid, STAT_EVERY);
-}
-
-/* Whether a known process may have other names than those read last, going by stat. */
-static bool must_read_names(const struct procfs_scan *scan, const struct mh_process *p,
-			    const struct state *st, const struct mh_stat *stat,
-			    const struct mh_names *names)
-{
-	return !st || st->early == EARLY_PASSES || st->start_stack != stat->start_stack ||
-	       p->comm_len != names->comm_len || memcmp(p->comm, names->comm, p->comm_len) ||
-	       is_turn(scan, stat->pid, NAMES_EVERY);
-}
-
-/* The names of a process; p and st are NULL when it is new. Strings are those of scan or p. */
-static int read_names(struct procfs_scan *scan, const struct mh_process *p, const struct state *st,
-		      const struct mh_stat *stat, struct mh_names *ret)
-{
-	int n, rc;
-
-	*ret = (struct mh_names){
-		.ppid = stat->ppid,
-		.comm = stat->comm,
-		.comm_len = mh_stat_comm_len(stat),
-	};
+	*ret = (struct mh_names){0};
+	if (p)
+		mh_names_of(p, ret);
+	ret->ppid = stat->ppid;
+	ret->uid = scan->now.status.uid;
+	ret->comm = stat->comm;
+	ret->comm_len = mh_stat_comm_len(stat);
 	if (ret->comm_len > MH_COMM_MAX)
 		ret->comm_len = MH_COMM_MAX;
-	if (p && !must_read_names(scan, p, st, stat, ret)) {
-		ret->uid = p->uid;
-		ret->cmdline = p->cmdline;
-		ret->cmdline_len = p->cmdline_len;
+	if (stat->flags & MH_PF_KTHREAD ||
+	    (st && !mh_revisit_cmdline(p, st, scan->pass, stat, ret)))
 		return 0;
-	}
-	rc = mh_pidfile_uid(scan->root, stat->pid, &ret->uid);
-	if (rc)
-		return rc;
 	n = mh_pidfile_read(scan->root, stat->pid, "cmdline", scan->cmdline, sizeof(scan->cmdline));
 	if (n < 0)
 		return n;
@@ -210,38 +142,28 @@ static int read_names(struct procfs_scan *scan, const struct mh_process *p, cons
 	return 0;
 }
 
-static void set_values(struct procfs_scan *scan, struct mh_process *p, const struct mh_statm *statm)
+/* The process was read in this pass. */
+static void set_met(struct procfs_scan *scan, struct mh_process *p, struct mh_known *st)
 {
-	const uint64_t value[MH_FIELD_COUNT] = {
-		[MH_FIELD_RSS] = statm->rss_pages,
-		[MH_FIELD_VSZ] = statm->vsz_pages,
-	};
-
-	mh_table_set(scan->table, p, value);
 	mh_table_keep(scan->table, p);
 	scan->base.stats.processes++;
-}
-
-/* The state of this process was read in this pass. */
-static void set_met(const struct procfs_scan *scan, const struct mh_process *p, struct state *st)
-{
 	st->pass = scan->pass;
 	st->young = p->id.start_ticks >= scan->pass_tick;
 }
 
 /* Remember what stat said of the process, which may be new. Returns -ENOMEM. */
-static int remember(struct procfs_scan *scan, const struct mh_process *p,
+static int remember(struct procfs_scan *scan, struct mh_process *p,
 		    const struct mh_listing_entry *entry, const struct mh_stat *stat,
-		    const struct hold *hold)
+		    const struct mh_hold *hold)
 {
-	struct state *st = mh_slots_make(&scan->states, mh_table_slot(scan->table, p));
+	struct mh_known *st = mh_slots_make(&scan->states, mh_table_slot(scan->table, p));
 
 	if (!st)
 		return -ENOMEM;
 	if (!st->pid) {
-		*st = (struct state){.pid = p->id.pid, .fd = -1};
+		*st = (struct mh_known){.pid = p->id.pid, .fd = -1};
 		/* those that the first pass meets are not newborn */
-		st->early = scan->base.stats.scans ? EARLY_PASSES : 0;
+		st->early = scan->base.stats.scans ? MH_EARLY_PASSES : 0;
 	} else if (st->early) {
 		st->early--;
 	}
@@ -250,23 +172,26 @@ static int remember(struct procfs_scan *scan, const struct mh_process *p,
 		st->statm_inode = hold->inode;
 	st->stat_vsz_pages = stat->vsz_bytes / scan->page_bytes;
 	st->start_stack = stat->start_stack;
+	st->memory = scan->now.memory;
 	set_met(scan, p, st);
 	return 0;
 }
 
 /* Whether stat tells of another process than p, which could not be told by statm. */
 static bool is_another(const struct procfs_scan *scan, const struct mh_process *p,
-		       const struct state *st, const struct mh_stat *stat)
+		       const struct mh_known *st, const struct mh_stat *stat)
 {
 	return p->id.start_ticks != stat->start_ticks || (scan->is_procfs && st && st->young);
 }
 
 /* Find out who is held, book its values and read its names. p is who the table has, or NULL. */
 static int identify(struct procfs_scan *scan, struct mh_process *p, struct mh_listing_entry *entry,
-		    struct hold *hold)
+		    struct mh_hold *hold)
 {
+	struct mh_memory hint;
 	struct mh_names names;
 	struct mh_stat stat;
+	struct mh_known *st;
 	int rc = mh_pidfile_stat(scan->root, entry->pid, scan->stat, &stat);
 
 	if (rc)
@@ -275,11 +200,16 @@ static int identify(struct procfs_scan *scan, struct mh_process *p, struct mh_li
 		entry->left_out = scan->is_procfs;
 		return 0;
 	}
-	if (p && !hold->same && is_another(scan, p, known(scan, p), &stat)) {
+	if (p && !is_same(scan, known(scan, p), hold) &&
+	    is_another(scan, p, known(scan, p), &stat)) {
 		end_process(scan, p);
 		p = NULL;
 	}
-	rc = read_names(scan, p, known(scan, p), &stat, &names);
+	st = known(scan, p);
+	hint = st ? st->memory : (struct mh_memory){.parent = stat.ppid};
+	rc = mh_pidstatus_read(&scan->now, entry->pid, &hint);
+	if (!rc)
+		rc = get_names(scan, p, st, &stat, &names);
 	if (!rc)
 		rc = mh_pidfile_statm(hold->fd, &hold->statm); /* I3 */
 	if (rc)
@@ -296,18 +226,39 @@ static int identify(struct procfs_scan *scan, struct mh_process *p, struct mh_li
 		if (rc)
 			return rc;
 	}
-	set_values(scan, p, &hold->statm);
+	mh_pidstatus_book(&scan->now, scan->table, p);
 	rc = mh_table_rename(scan->table, p, &names);
 	return rc < 0 ? rc : remember(scan, p, entry, &stat, hold);
+}
+
+/* Look closer at a known process: its memory changed, or it has its turn. */
+static int look_closer(struct procfs_scan *scan, struct mh_process *p,
+		       struct mh_listing_entry *entry, struct mh_hold *hold)
+{
+	const struct mh_status *status = &scan->now.status;
+	struct mh_known *st = known(scan, p);
+	int rc = mh_pidstatus_read(&scan->now, entry->pid, &st->memory);
+
+	if (!rc)
+		rc = mh_pidfile_statm(hold->fd, &hold->statm); /* I3 */
+	if (rc)
+		return rc;
+	if (p->ppid != status->ppid || p->uid != status->uid ||
+	    !mh_status_is_named(status, p->comm, p->comm_len))
+		return identify(scan, p, entry, hold);
+	mh_pidstatus_book(&scan->now, scan->table, p);
+	st->memory = scan->now.memory;
+	set_met(scan, p, st);
+	return 0;
 }
 
 /* One listed process. Returns 0, or -errno: it could not be read. */
 static int visit(struct procfs_scan *scan, struct mh_listing_entry *entry)
 {
 	struct mh_process *p = mh_table_find(scan->table, entry->pid);
-	struct state *st = known(scan, p);
-	struct hold hold;
-	int rc = take_hold(scan, entry->pid, st, &hold);
+	struct mh_known *st = known(scan, p);
+	struct mh_hold hold;
+	int rc = mh_hold_take(&hold, scan->root, entry->pid, st ? st->fd : -1);
 
 	entry->left_out = false;
 	if (rc == -ESRCH && st && st->fd >= 0) {
@@ -315,17 +266,19 @@ static int visit(struct procfs_scan *scan, struct mh_listing_entry *entry)
 		end_process(scan, p);
 		p = NULL;
 		st = NULL;
-		rc = take_hold(scan, entry->pid, NULL, &hold);
+		rc = mh_hold_take(&hold, scan->root, entry->pid, -1);
 	}
 	if (rc)
 		return rc;
-	if (!st || must_read_stat(scan, st, &hold)) {
+	if (!st || !is_same(scan, st, &hold) || mh_revisit_stat(st, scan->pass, &hold.statm)) {
 		rc = identify(scan, p, entry, &hold);
-		st = rc ? NULL : known(scan, mh_table_find(scan->table, entry->pid));
+	} else if (scan->reads_all || mh_revisit_status(p, scan->pass, &hold.statm)) {
+		rc = look_closer(scan, p, entry, &hold);
 	} else {
-		set_values(scan, p, &hold.statm);
 		set_met(scan, p, st);
 	}
+	p = rc ? NULL : mh_table_find(scan->table, entry->pid);
+	st = known(scan, p);
 	release_hold(scan, st, &hold);
 	return rc;
 }
@@ -336,7 +289,7 @@ static int visit(struct procfs_scan *scan, struct mh_listing_entry *entry)
 static bool note_failure(struct procfs_scan *scan, const struct mh_listing_entry *entry, int rc)
 {
 	struct mh_process *p;
-	struct state *st;
+	struct mh_known *st;
 
 	scan->want_fds |= rc == -EMFILE || rc == -ENFILE;
 	if (!mh_scan_count(&scan->base.stats, rc))
@@ -358,7 +311,7 @@ static void sweep(struct procfs_scan *scan)
 	if (scan->want_fds)
 		mh_pins_halve(&scan->pins);
 	for (uint32_t slot = 0; slot < scan->states.n; slot++) {
-		struct state *st = mh_slots_at(&scan->states, slot);
+		struct mh_known *st = mh_slots_at(&scan->states, slot);
 
 		if (!st->pid)
 			continue;
@@ -392,7 +345,7 @@ static bool visit_all(struct procfs_scan *scan, struct mh_table *table,
 		struct mh_listing_entry *entry = &entries[i];
 		int rc;
 
-		if (entry->left_out && !is_turn(scan, entry->pid, NAMES_EVERY))
+		if (entry->left_out && !mh_revisit_is_turn(scan->pass, entry->pid, MH_NAMES_EVERY))
 			continue;
 		rc = visit(scan, entry);
 		if (rc && note_failure(scan, entry, rc))
@@ -431,6 +384,7 @@ void mh_scan_procfs_some(struct mh_scan *base, struct mh_table *table,
 	struct procfs_scan *scan = (struct procfs_scan *)base;
 
 	begin_pass(scan);
+	scan->reads_all = true;
 	*ret_partial = !visit_all(scan, table, entry, n);
 }
 
@@ -441,7 +395,7 @@ static void procfs_free(struct mh_scan *base)
 	struct procfs_scan *scan = (struct procfs_scan *)base;
 
 	for (uint32_t slot = 0; slot < scan->states.n; slot++) {
-		struct state *st = mh_slots_at(&scan->states, slot);
+		struct mh_known *st = mh_slots_at(&scan->states, slot);
 
 		if (st->pid)
 			forget(scan, st);
@@ -472,8 +426,10 @@ int mh_scan_procfs_new(struct mh_scan **ret, const struct mh_scan_config *config
 	if (!scan)
 		return -ENOMEM;
 	scan->base.ops = &procfs_ops;
-	scan->base.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ);
-	scan->states.item_bytes = sizeof(struct state);
+	mh_pidstatus_init(&scan->now, config->root);
+	scan->base.fields = scan->now.fields;
+	scan->base.lagging = scan->base.fields & ~(MH_FIELDS(RSS) | MH_FIELDS(VSZ));
+	scan->states.item_bytes = sizeof(struct mh_known);
 	scan->root = config->root;
 	scan->kernel_threads = config->kernel_threads;
 	scan->is_procfs = !fstatfs(config->root->fd, &fs) && fs.f_type == PROC_SUPER_MAGIC;

@@ -207,8 +207,11 @@ class Child:
 def fake_proc():
     """A folder that looks like a procfs with one process."""
     stat = "7 (seven) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 555 8192000 250" + " 0" * 28 + "\n"
+    status = "Name:\tseven\nPPid:\t1\nUid:\t1\t1\t1\t1\n" \
+        "VmPeak:\t8000 kB\nVmSize:\t8000 kB\nVmLck:\t0 kB\nVmHWM:\t1000 kB\nVmRSS:\t1000 kB\n" \
+        "RssAnon:\t600 kB\nRssFile:\t400 kB\nRssShmem:\t0 kB\nVmSwap:\t0 kB\nThreads:\t1\n"
     files = {"meminfo": "MemTotal: 1000 kB\nMemFree: 500 kB\n", "7/stat": stat,
-             "7/statm": "2000 250 0 0 0 0 0\n", "7/status": "Name:\tseven\nUid:\t1\t1\t1\t1\n",
+             "7/statm": "2000 250 0 0 0 0 0\n", "7/status": status,
              "7/cmdline": "/bin/seven\0", "7/comm": "seven\n",
              "sys/kernel/random/boot_id": "b087503f-5400-4da4-a2a8-bd55887c66cf\n"}
     for name, text in files.items():

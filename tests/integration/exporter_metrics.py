@@ -12,14 +12,19 @@ from tools_lib import SOURCE, Skip
 
 
 # metrics of processes, and where /proc/PID/status says the same
-BPF_ONLY = {"swap_memory_bytes": "VmSwap", "resident_memory_peak_bytes": "VmHWM",
-            "virtual_memory_peak_bytes": "VmPeak", "locked_memory_bytes": "VmLck",
-            "anonymous_memory_bytes": "RssAnon", "file_memory_bytes": "RssFile",
-            "shmem_memory_bytes": "RssShmem"}
+IN_STATUS = {"swap_memory_bytes": "VmSwap", "resident_memory_peak_bytes": "VmHWM",
+             "virtual_memory_peak_bytes": "VmPeak", "locked_memory_bytes": "VmLck",
+             "anonymous_memory_bytes": "RssAnon", "file_memory_bytes": "RssFile",
+             "shmem_memory_bytes": "RssShmem"}
 
 
 def a_process_is_shown_as_the_kernel_counts_it():
-    with Child(b"memhist-known", mib=64) as child, Exporter("--interval=200ms") as exporter:
+    for name in "auto", "procfs":
+        shown_as_the_kernel_counts_it(f"--collector.backend={name}")
+
+
+def shown_as_the_kernel_counts_it(flag):
+    with Child(b"memhist-known", mib=64) as child, Exporter("--interval=200ms", flag) as exporter:
         page = exporter.next_sample()
         vsz, rss = child.statm()
         labels = {"pid": str(child.pid), "group": "memhist-known", "comm": "memhist-known"}
@@ -29,10 +34,9 @@ def a_process_is_shown_as_the_kernel_counts_it():
             key = (f"memhist_group_{name}_memory_bytes", frozenset({("group", "memhist-known")}))
             assert page[key] == expected, (name, page[key], expected)
         assert page[("memhist_group_processes", frozenset({("group", "memhist-known")}))] == 1
-        # measured through BPF only; what is not measured is not shown
-        for name, line in BPF_ONLY.items():
-            value = page.get((f"memhist_process_{name}", frozenset(labels.items())))
-            assert value in (None, child.status(line)), (name, value)
+        for name, line in IN_STATUS.items():
+            value = page[(f"memhist_process_{name}", frozenset(labels.items()))]
+            assert value == child.status(line), (name, value)
 
         with open(f"/proc/{child.pid}/stat", "rb") as f:
             ticks = int(f.read().rpartition(b")")[2].split()[19])
@@ -264,10 +268,7 @@ def the_manual_names_every_metric_and_flag():
     documented = {w for w in words if w.startswith(("memhist_", "process_"))
                   and not w.startswith("memhist_meminfo_")}
     shown = {name for name in shown if not name.startswith("memhist_meminfo_")}
-    bpf_only = {f"memhist_process_{name}" for name in [*BPF_ONLY, "threads"]}
-    bpf_only |= {f"memhist_group_{name}" for name in [*BPF_ONLY, "threads"]
-                 if "peak" not in name}  # a sum of peaks would mean nothing
-    assert shown | bpf_only == documented, (shown - documented, documented - shown)
+    assert shown == documented, (shown - documented, documented - shown)
     usage = subprocess.run([EXPORTER, "--help"], capture_output=True, text=True, check=True).stdout
     flags = set(re.findall(r"^  (--[a-z.-]+)", usage, re.MULTILINE))
     assert len(flags) > 10  # or the pattern finds too little

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,14 +34,14 @@ static void must(int good, const char *what)
 	abort();
 }
 
-static void grow(unsigned pages)
+static char *touched(size_t bytes)
 {
-	size_t bytes = (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
 	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 			    0);
 
 	must(memory != MAP_FAILED, "mmap");
 	memset(memory, 1, bytes);
+	return memory;
 }
 
 static int start_sleeper(void)
@@ -59,10 +60,17 @@ static int start_sleeper(void)
 
 static int carry_out(const struct message *m)
 {
+	const size_t bytes = m->number * (size_t)sysconf(_SC_PAGESIZE);
+
 	switch (m->order) {
 	case CHILD_GROW:
-		grow(m->number);
+		touched(bytes);
 		return 0;
+	case CHILD_SPIKE:
+		return munmap(touched(bytes), bytes);
+	case CHILD_LOCK:
+		/* in RAM already, so RSS stays; sanitizers have a mlock() that does nothing */
+		return (int)syscall(SYS_mlock, m, 1);
 	case CHILD_NAME:
 		return prctl(PR_SET_NAME, m->text);
 	case CHILD_TITLE:

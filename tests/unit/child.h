@@ -12,6 +12,8 @@ struct child {
 
 enum child_order {
 	CHILD_GROW,  /* touch `number` more pages */
+	CHILD_SPIKE, /* touch `number` pages and give them back */
+	CHILD_LOCK,  /* lock a page that is in RAM already */
 	CHILD_NAME,  /* prctl(PR_SET_NAME, text) */
 	CHILD_TITLE, /* overwrite the command line with 'x' */
 	CHILD_UID,   /* setuid(number) */

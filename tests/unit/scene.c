@@ -1,5 +1,13 @@
 #include "tests/unit/scene.h"
 
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
 int scene_open(struct scene *scene, const char *procfs, struct mh_scan_config config)
 {
 	int rc;
@@ -43,6 +51,42 @@ int scene_pass(struct scene *scene)
 const struct mh_process *scene_find(const struct scene *scene, uint32_t pid)
 {
 	return mh_table_find(scene->table, pid);
+}
+
+void scene_must_open(struct scene *scene, struct mh_scan_config config)
+{
+	if (scene_open(scene, "/proc", config))
+		fail_msg("%s", scene->err.text);
+}
+
+void scene_must_pass(struct scene *scene)
+{
+	if (scene_pass(scene))
+		fail_msg("%s", scene->err.text);
+}
+
+const struct mh_process *scene_must_find(const struct scene *scene, uint32_t pid)
+{
+	const struct mh_process *p = scene_find(scene, pid);
+
+	assert_non_null(p);
+	return p;
+}
+
+void scene_must_be_as_statm(const struct scene *scene, uint32_t pid)
+{
+	const struct mh_process *p = scene_must_find(scene, pid);
+	uint64_t vsz, rss;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/statm", pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%" SCNu64 " %" SCNu64, &vsz, &rss), 2);
+	fclose(f);
+	assert_int_equal(p->value[MH_FIELD_VSZ], vsz);
+	assert_int_equal(p->value[MH_FIELD_RSS], rss);
 }
 
 static bool lists(const struct scene *scene, const uint32_t *slot, uint32_t n, uint32_t pid)

@@ -19,6 +19,13 @@ void scene_close(struct scene *scene);
 /* One pass and its snapshot. Returns 0 or -errno. */
 int scene_pass(struct scene *scene);
 
+/* The same, and finding a process, for those who have nothing to do when it fails. */
+void scene_must_open(struct scene *scene, struct mh_scan_config config); /* of /proc */
+void scene_must_pass(struct scene *scene);
+const struct mh_process *scene_must_find(const struct scene *scene, uint32_t pid);
+/* RSS and VSZ are what statm says now. */
+void scene_must_be_as_statm(const struct scene *scene, uint32_t pid);
+
 /* The process with this pid in the table, or NULL. */
 const struct mh_process *scene_find(const struct scene *scene, uint32_t pid);
 /* Whether the last snapshot lists this pid as born, renamed, gone. */

@@ -20,13 +20,15 @@ static const char status_6_18[] =
 	"Name:\tcat\nUmask:\t0022\nState:\tR (running)\nTgid:\t19690\nNgid:\t0\nPid:\t19690\n"
 	"PPid:\t19688\nTracerPid:\t0\nUid:\t1000\t33\t0\t1001\nGid:\t0\t0\t0\t0\nFDSize:\t256\n"
 	"Groups:\t4 24 27 \nNStgid:\t19690\nKthread:\t0\nVmPeak:\t    3060 kB\n"
-	"VmSize:\t    3060 kB\nVmLck:\t       0 kB\nVmHWM:\t    1724 kB\nVmRSS:\t    1620 kB\n"
-	"RssAnon:\t     112 kB\nRssFile:\t    1612 kB\nVmSwap:\t       8 kB\nThreads:\t1\n"
+	"VmSize:\t    3050 kB\nVmLck:\t       4 kB\nVmHWM:\t    1724 kB\nVmRSS:\t    1620 kB\n"
+	"RssAnon:\t     112 kB\nRssFile:\t    1500 kB\nRssShmem:\t       8 kB\n"
+	"VmData:\t     360 kB\nVmSwap:\t       8 kB\nHugetlbPages:\t       0 kB\nThreads:\t3\n"
 	"untag_mask:\t0xffffffffffffffff\nMems_allowed_list:\t0\n";
 static const char status_3_10[] =
 	"Name:\tsshd\nState:\tS (sleeping)\nTgid:\t811\nPid:\t811\nPPid:\t1\nTracerPid:\t0\n"
 	"Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t64\nGroups:\t\nVmPeak:\t  105476 kB\n"
-	"VmHWM:\t    4140 kB\nVmRSS:\t    4140 kB\nVmData:\t     892 kB\nVmSwap:\t       0 kB\n"
+	"VmSize:\t  105400 kB\nVmLck:\t       0 kB\nVmHWM:\t    4140 kB\nVmRSS:\t    4140 "
+	"kB\nVmData:\t     892 kB\nVmSwap:\t       0 kB\n"
 	"Threads:\t1\n";
 static const char status_kthread[] =
 	"Name:\tkthreadd\nState:\tS (sleeping)\nTgid:\t2\nPid:\t2\nPPid:\t0\nTracerPid:\t0\n"
@@ -78,13 +80,22 @@ static void status_of_several_kernels(void **state)
 	(void)state;
 	assert_int_equal(parse_status(status_6_18, strlen(status_6_18), &status), 0);
 	assert_int_equal(status.uid, 33);
-	assert_true(status.has_vm);
+	assert_true(status.has_vm && status.has_parts);
+	assert_int_equal(status.ppid, 19688);
+	assert_int_equal(status.threads, 3);
+	assert_int_equal(status.peak_kib, 3060);
+	assert_int_equal(status.size_kib, 3050);
+	assert_int_equal(status.locked_kib, 4);
 	assert_int_equal(status.hwm_kib, 1724);
 	assert_int_equal(status.rss_kib, 1620);
+	assert_int_equal(status.file_kib, 1500);
+	assert_int_equal(status.shmem_kib, 8);
 	assert_int_equal(status.swap_kib, 8);
 	assert_int_equal(parse_status(status_3_10, strlen(status_3_10), &status), 0);
 	assert_int_equal(status.uid, 0);
+	assert_true(status.has_vm && !status.has_parts);
 	assert_int_equal(status.hwm_kib, 4140);
+	assert_int_equal(status.file_kib, 0);
 	assert_int_equal(parse_status(status_kthread, strlen(status_kthread), &status), 0);
 	assert_false(status.has_vm);
 	assert_int_equal(status.rss_kib, 0);
@@ -93,14 +104,42 @@ static void status_of_several_kernels(void **state)
 /* The kernel writes newline and backslash in a name as \n and \\, so it cannot make a line. */
 static void names_in_status_make_no_lines(void **state)
 {
-	static const char text[] =
-		"Name:\tx\\nUid:\\t9\\t9\t9\nVmRSS\t\xff:\t1\nUid:\t1\t2\t3\t4\n";
+	static const char text[] = "Name:\tx\\nUid:\\t9\t9\t9\nVmRSS\t\xff:\t1\nPPid:\t7\n"
+				   "Uid:\t1\t2\t3\t4\nThreads:\t1\n";
 	struct mh_status status;
 
 	(void)state;
 	assert_int_equal(parse_status(text, strlen(text), &status), 0);
 	assert_int_equal(status.uid, 2);
 	assert_false(status.has_vm);
+}
+
+static void names_in_status_are_those_of_stat(void **state)
+{
+	static const struct {
+		const char *in_status, *comm;
+		bool same;
+	} cases[] = {
+		{"cat", "cat", true},    {"cat", "cats", false},    {"cats", "cat", false},
+		{"", "", true},          {"", "x", false},          {" x ", " x ", true},
+		{"a\\nb", "a\nb", true}, {"a\\nb", "a\\nb", false}, {"a\\\\nb", "a\\nb", true},
+		{"a\\\\", "a\\", true},  {"a\\", "a\\", false},     {"a\\", "a\n", false},
+		{"anb", "a\nb", false},  {"\xc3)", "\xc3)", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct mh_status status;
+		char text[128];
+		int len = snprintf(text, sizeof(text),
+				   "Name:\t%s\nPPid:\t1\nUid:\t0\t0\t0\t0\nThreads:\t1\n",
+				   cases[i].in_status);
+
+		assert_int_equal(mh_parse_status(text, (size_t)len, &status), 0);
+		if (mh_status_is_named(&status, cases[i].comm, strlen(cases[i].comm)) !=
+		    cases[i].same)
+			fail_msg("%s, %s", cases[i].in_status, cases[i].comm);
+	}
 }
 
 static void cut_status_tells_nothing_wrong(void **state)
@@ -112,6 +151,7 @@ static void cut_status_tells_nothing_wrong(void **state)
 		struct mh_status whole;
 
 		assert_int_equal(parse_status(texts[t], strlen(texts[t]), &whole), 0);
+		whole.name = NULL; /* each is in a copy of its own */
 		for (size_t len = 0; len < strlen(texts[t]); len++) {
 			struct mh_status status = {.uid = 4711};
 			int rc = parse_status(texts[t], len, &status);
@@ -123,36 +163,78 @@ static void cut_status_tells_nothing_wrong(void **state)
 				assert_int_equal(status.uid, 4711);
 				continue;
 			}
-			assert_int_equal(status.uid, whole.uid);
-			if (status.has_vm)
-				assert_memory_equal(&status, &whole, sizeof(status));
-			else
-				assert_true(!status.hwm_kib && !status.rss_kib && !status.swap_kib);
+			/* the last line that counts is behind all the others */
+			status.name = NULL;
+			assert_memory_equal(&status, &whole, sizeof(status));
 		}
+	}
+}
+
+static void memory_in_status_is_all_or_nothing(void **state)
+{
+	static const char *const keys[] = {"VmPeak", "VmSize", "VmLck",   "VmHWM",
+					   "VmRSS",  "VmSwap", "RssFile", "RssShmem"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		size_t len = strlen(status_6_18);
+		char *text = copy_of(status_6_18, len);
+		struct mh_status status;
+
+		*(char *)memmem(text, len, keys[i], strlen(keys[i])) = 'x';
+		assert_int_equal(mh_parse_status(text, len, &status), 0);
+		assert_int_equal(status.has_vm, i > 5);
+		assert_int_equal(status.rss_kib, i > 5 ? 1620 : 0);
+		assert_false(status.has_parts);
+		assert_true(!status.file_kib && !status.shmem_kib);
+		free(text);
 	}
 }
 
 static void broken_status_is_refused(void **state)
 {
-	static const char *const bad[] = {"Name:\tx\n",
-					  "Uid:\n",
-					  "Uid:\t1\n",
-					  "Uid:\t1 2\n",
-					  "Uid:\t-1\t-1\t0\t0\n",
-					  "Uid:\t0\t4294967296\t0\t0\n",
-					  "Uid:\t0\t18446744073709551616\t0\t0\n",
-					  "Uid:\t0\t0\t0\t0\nVmRSS:\t1\n",
-					  "Uid:\t0\t0\t0\t0\nVmRSS:\t1 MB\n",
-					  "Uid:\t0\t0\t0\t0\nVmRSS:\t-1 kB\n",
-					  "Uid:\t0\t0\t0\t0\nVmRSS:\t1 kB \n",
-					  "Uid:\t0\t0\t0\t0\nVmHWM:\t kB\n",
-					  "Uid:\t0\t0\t0\t0\nVmSwap:\t18446744073709551616 kB\n"};
+	static const char good[] = "Name:\tx\nPPid:\t0\nUid:\t0\t0\t0\t0\nThreads:\t1\n";
+	static const char *const bad[] = {
+		"Uid:\n",
+		"Uid:\t1\n",
+		"Uid:\t1 2\n",
+		"Uid:\t-1\t-1\t0\t0\n",
+		"Uid:\t0\t4294967296\t0\t0\n",
+		"Uid:\t0\t18446744073709551616\t0\t0\n",
+		"PPid:\t-1\n",
+		"PPid:\t1 2\n",
+		"PPid:\t4294967296\n",
+		"Threads:\n",
+		"Threads:\t1x\n",
+		"VmRSS:\t1\n",
+		"VmRSS:\t1 MB\n",
+		"VmRSS:\t-1 kB\n",
+		"VmRSS:\t1 kB \n",
+		"VmHWM:\t kB\n",
+		"RssFile:\n",
+		"VmSwap:\t18446744073709551616 kB\n",
+	};
 	struct mh_status status;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (parse_status(bad[i], strlen(bad[i]), &status) != -EBADMSG)
+	assert_int_equal(parse_status(good, strlen(good), &status), 0);
+	/* a line missing */
+	for (const char *line = good; *line; line = strchr(line, '\n') + 1) {
+		char text[sizeof(good)];
+		size_t before = (size_t)(line - good);
+		int len = snprintf(text, sizeof(text), "%.*s%s", (int)before, good,
+				   strchr(line, '\n') + 1);
+
+		assert_int_equal(parse_status(text, (size_t)len, &status), -EBADMSG);
+	}
+	/* a line too many */
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char text[256];
+		int len = snprintf(text, sizeof(text), "%s%s", good, bad[i]);
+
+		if (parse_status(text, (size_t)len, &status) != -EBADMSG)
 			fail_msg("taken: %s", bad[i]);
+	}
 }
 
 /* --- cmdline ---------------------------------------------------------------------------------- */
@@ -305,6 +387,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_of_several_kernels),
 		cmocka_unit_test(names_in_status_make_no_lines),
+		cmocka_unit_test(names_in_status_are_those_of_stat),
+		cmocka_unit_test(memory_in_status_is_all_or_nothing),
 		cmocka_unit_test(cut_status_tells_nothing_wrong),
 		cmocka_unit_test(broken_status_is_refused),
 		cmocka_unit_test(cmdline_loses_the_nuls_at_its_end),

@@ -100,7 +100,7 @@ static void a_tick_makes_a_snapshot(void **state)
 	assert_int_equal(f.snapshot->n_born, 1);
 	assert_int_equal(f.snapshot->at.wall_ms, f.now.wall_ms);
 	assert_int_equal(f.snapshot->at.boot_ns, f.now.boot_ns);
-	assert_int_equal(f.snapshot->fields, MH_FIELDS(RSS) | MH_FIELDS(VSZ));
+	assert_int_equal(f.snapshot->fields, MH_FIELDS_ALL);
 	assert_int_equal(f.snapshot->boot_id.bytes[1], 0x11);
 	assert_int_equal(f.snapshot->gap.kind, MH_GAP_NONE);
 	assert_false(f.snapshot->partial);

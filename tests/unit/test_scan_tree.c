@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
@@ -132,13 +133,13 @@ static void replaced_files_are_the_same_process(void **state)
 
 static void the_unreadable_keep_their_last_values(void **state)
 {
-	static const char *const spoilt[] = {"10/statm", "10/stat"};
+	static const char *const spoilt[] = {"10/statm", "10/stat", "10/status"};
 	struct tree_process bigger = worker;
 	struct fixture f;
 
 	(void)state;
 	bigger.rss_pages = 500;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		set_up(&f);
 		tree_process(&f.tree, 10, &bigger);
 		tree_write(&f.tree, spoilt[i], "10 (worker) nonsense\n", 21);
@@ -160,6 +161,90 @@ static void the_unreadable_keep_their_last_values(void **state)
 		assert_int_equal(find(&f, 10)->value[MH_FIELD_RSS], 500);
 		tear_down(&f);
 	}
+}
+
+/* A process may be in 65,536 groups, and what we want of status stands behind them. */
+static void many_groups_hide_nothing(void **state)
+{
+	static const char tail[] = "Uid:\t7\t7\t7\t7\n", groups[] = "Groups:\t";
+	static const size_t lengths[] = {1,    10,   3000, 3700, 3800,  3900,
+					 4000, 4096, 8191, 8192, 700000};
+	char *text = malloc(1000000), whole[2048], path[512], *after_uid;
+	struct fixture f;
+	size_t whole_len, head;
+	FILE *file;
+
+	(void)state;
+	assert_non_null(text);
+	set_up(&f);
+	file = fopen(tree_path(&f.tree, "10/status", path), "re");
+	assert_non_null(file);
+	whole_len = fread(whole, 1, sizeof(whole), file);
+	fclose(file);
+	after_uid = memmem(whole, whole_len, "VmPeak", 6);
+	head = (size_t)(after_uid - whole);
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		size_t at = head;
+
+		memcpy(text, whole, head);
+		memcpy(text + at, tail, sizeof(tail) - 1);
+		at += sizeof(tail) - 1;
+		memcpy(text + at, groups, sizeof(groups) - 1);
+		at += sizeof(groups) - 1;
+		memset(text + at, '1', lengths[i]);
+		at += lengths[i];
+		text[at++] = '\n';
+		memcpy(text + at, after_uid, whole_len - head);
+		at += whole_len - head;
+		/* and so much behind what we want that it is cut */
+		memset(text + at, 'x', 5000);
+		at += 5000;
+		text[at++] = '\n';
+		tree_write(&f.tree, "10/status", text, at);
+		pass(&f);
+		assert_false(f.scene.snapshot->partial);
+		assert_int_equal(find(&f, 10)->uid, 7);
+		assert_int_equal(find(&f, 10)->value[MH_FIELD_RSS], 400);
+		tree_process(&f.tree, 10, &worker);
+		pass(&f);
+		assert_int_equal(find(&f, 10)->uid, 1000);
+	}
+	free(text);
+	tear_down(&f);
+}
+
+/* Where the first thread has exited, another one tells of the memory. */
+static void memory_is_found_behind_a_dead_first_thread(void **state)
+{
+	static const char dead[] = "Name:\tworker\nPPid:\t1\nUid:\t1000\t1000\t1000\t1000\n"
+				   "Threads:\t3\n";
+	char from[512], to[512];
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	tree_write(&f.tree, "10/task/10/status", dead, strlen(dead));
+	tree_write(&f.tree, "10/task/11/status", dead, strlen(dead));
+	tree_write(&f.tree, "10/task/x/status", dead, strlen(dead));
+	assert_int_equal(mkdir(tree_path(&f.tree, "10/task/12", to), 0755), 0);
+	assert_int_equal(rename(tree_path(&f.tree, "10/status", from),
+				tree_path(&f.tree, "10/task/12/status", to)),
+			 0);
+	tree_write(&f.tree, "10/status", dead, strlen(dead));
+	tree_write(&f.tree, "10/statm", "0 0 0 0 0 0 0\n", 14);
+	for (int i = 0; i < 2; i++) {
+		pass(&f);
+		assert_false(f.scene.snapshot->partial);
+		assert_int_equal(find(&f, 10)->value[MH_FIELD_RSS], 400);
+		assert_int_equal(find(&f, 10)->value[MH_FIELD_VSZ], 5000);
+		assert_int_equal(find(&f, 10)->value[MH_FIELD_THREADS], 3);
+		assert_string_equal(find(&f, 10)->comm, "worker");
+	}
+	tree_drop(&f.tree, "10/task/12");
+	pass(&f);
+	assert_int_equal(find(&f, 10)->value[MH_FIELD_RSS], 0);
+	assert_int_equal(find(&f, 10)->value[MH_FIELD_THREADS], 3);
+	tear_down(&f);
 }
 
 static void a_stat_of_somebody_else_is_malformed(void **state)
@@ -311,6 +396,8 @@ int main(void)
 		cmocka_unit_test(a_later_start_is_another_process),
 		cmocka_unit_test(replaced_files_are_the_same_process),
 		cmocka_unit_test(the_unreadable_keep_their_last_values),
+		cmocka_unit_test(many_groups_hide_nothing),
+		cmocka_unit_test(memory_is_found_behind_a_dead_first_thread),
 		cmocka_unit_test(a_stat_of_somebody_else_is_malformed),
 		cmocka_unit_test(denials_are_counted),
 		cmocka_unit_test(a_denied_successor_ends_the_one_before),

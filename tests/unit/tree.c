@@ -77,6 +77,7 @@ void tree_write(const struct tree *tree, const char *name, const char *bytes, si
 
 void tree_process(const struct tree *tree, uint32_t pid, const struct tree_process *p)
 {
+	const uint64_t page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
 	char name[64], text[1024];
 	int len;
 
@@ -92,8 +93,14 @@ void tree_process(const struct tree *tree, uint32_t pid, const struct tree_proce
 		       p->rss_pages);
 	tree_write(tree, name, text, (size_t)len);
 	snprintf(name, sizeof(name), "%u/status", pid);
-	len = snprintf(text, sizeof(text), "Name:\t%s\nUid:\t%u\t%u\t%u\t%u\n", p->comm, p->uid,
-		       p->uid, p->uid, p->uid);
+	len = snprintf(text, sizeof(text),
+		       "Name:\t%s\nPPid:\t%u\nUid:\t%u\t%u\t%u\t%u\n"
+		       "VmPeak:\t%8" PRIu64 " kB\nVmSize:\t%8" PRIu64 " kB\nVmLck:\t%8u kB\n"
+		       "VmHWM:\t%8" PRIu64 " kB\nVmRSS:\t%8" PRIu64 " kB\nRssAnon:\t%8" PRIu64
+		       " kB\nRssFile:\t%8u kB\nRssShmem:\t%8u kB\nVmSwap:\t%8u kB\nThreads:\t1\n",
+		       p->comm, p->ppid, p->uid, p->uid, p->uid, p->uid, p->vsz_pages * page_kib,
+		       p->vsz_pages * page_kib, 0, p->rss_pages * page_kib, p->rss_pages * page_kib,
+		       p->rss_pages * page_kib, 0, 0, 0);
 	tree_write(tree, name, text, (size_t)len);
 	snprintf(name, sizeof(name), "%u/cmdline", pid);
 	tree_write(tree, name, p->cmdline ? p->cmdline : "",

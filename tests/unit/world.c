@@ -28,6 +28,7 @@ void world_init(struct world *w, uint64_t seed)
 		.max_pid = 60,
 		.target = 30,
 		.interval_ms = 1000,
+		.lagging = seed % 2 ? MH_FIELDS_ALL & ~(MH_FIELDS(RSS) | MH_FIELDS(VSZ)) : 0,
 	};
 	if (mh_table_new(&w->table, 0))
 		abort();
@@ -108,6 +109,7 @@ const struct mh_snapshot *world_step(struct world *w)
 {
 	struct mh_round round = {
 		.fields = MH_FIELDS_ALL,
+		.lagging = w->lagging,
 		.collect_us = world_random(w, 1000),
 		.partial = !world_random(w, 10),
 		.meminfo = &w->meminfo,
@@ -187,8 +189,9 @@ static void describe_all(struct mh_buf *out, const struct mh_process *process, u
 
 static void describe_rest(struct mh_buf *out, const struct mh_snapshot *s)
 {
-	mh_buf_printf(out, "at %" PRId64 " %" PRIu64 " partial %d us %u fields %x\n", s->at.wall_ms,
-		      s->at.boot_ns, s->partial, s->collect_us, s->fields);
+	mh_buf_printf(out, "at %" PRId64 " %" PRIu64 " partial %d us %u fields %x %x\n",
+		      s->at.wall_ms, s->at.boot_ns, s->partial, s->collect_us, s->fields,
+		      s->lagging);
 	for (uint32_t i = 0; s->meminfo && i < s->meminfo->n; i++)
 		mh_buf_printf(out, "%s %d %" PRIu64 "\n", s->meminfo->line[i].key,
 			      s->meminfo->line[i].is_kib, s->meminfo->line[i].value);

@@ -16,6 +16,7 @@ struct world {
 	uint32_t max_pid; /* pids are 1 … this, so that they are reused */
 	uint32_t target;  /* about so many are alive */
 	mh_ms_t interval_ms;
+	mh_fields_t lagging; /* as the snapshots have it */
 };
 
 void world_init(struct world *w, uint64_t seed);
