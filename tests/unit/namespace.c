@@ -4,7 +4,10 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <cmocka.h>
 
 struct report {
 	enum namespace_result result;
@@ -101,6 +105,22 @@ enum namespace_result namespace_run(int (*check)(char text[NAMESPACE_TEXT]),
 	waitpid(outside, &status, 0);
 	memcpy(ret_text, report.text, sizeof(report.text));
 	return report.result;
+}
+
+void namespace_must(int (*check)(char text[NAMESPACE_TEXT]))
+{
+	char text[NAMESPACE_TEXT];
+
+	switch (namespace_run(check, text)) {
+	case NAMESPACE_GOOD:
+		break;
+	case NAMESPACE_BAD:
+		fail_msg("%s", text);
+		break;
+	case NAMESPACE_CANNOT:
+		print_message("# skipped: %s\n", text);
+		skip();
+	}
 }
 
 pid_t namespace_fork(pid_t wanted)

@@ -22,6 +22,9 @@ enum namespace_result {
 enum namespace_result namespace_run(int (*check)(char text[NAMESPACE_TEXT]),
 				    char ret_text[NAMESPACE_TEXT]);
 
+/* The same, for a test of cmocka that has no more to do: it fails or is skipped by the result. */
+void namespace_must(int (*check)(char text[NAMESPACE_TEXT]));
+
 /* fork(2), in such a namespace, with the pid `wanted`; -1 and errno when it is not to be had. */
 pid_t namespace_fork(pid_t wanted);
 

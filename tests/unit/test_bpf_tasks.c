@@ -1,8 +1,9 @@
 /*
- * The records that BPF programs deliver, against /proc/PID/status and stat of more than a
- * thousand processes: each figure must be the same for every process that did not change meanwhile.
+ * The records that BPF programs deliver, against /proc/PID/status, stat and cgroup of more than a
+ * thousand processes: each member must be the same for every process that did not change meanwhile.
  */
 #include "libmemhist/proc/bpf_check.h"
+#include "tests/unit/cgroups.h"
 #include "tests/unit/zoo.h"
 
 #include <errno.h>
@@ -28,14 +29,18 @@ enum {
 };
 
 static struct zoo zoo;
+static struct cgroups cgroups;
+static bool has_cgroups;
 static struct mh_root root;
 static struct mh_bpf_place place;
 static struct mh_bpf_task *found; /* by pid */
 static uint32_t *times;           /* how often each came */
 
-/* Of status; memory in pages. */
+/* Of status; memory in pages. The cgroup is an inode, 0 where there is no cgroup v2. */
 struct reading {
-	uint64_t rss, anon, file, shmem, swap, hwm, vsz, peak, locked, threads, euid, ppid;
+	uint64_t rss, anon, file, shmem, swap, hwm, vsz, peak, locked, threads, euid, ppid, cgroup;
+	char name[MH_BPF_COMM_BYTES];
+	char state;
 };
 
 static struct reading *before;
@@ -48,6 +53,12 @@ static int start(void **state)
 	found = calloc(PID_MAX + 1, sizeof(*found));
 	times = calloc(PID_MAX + 1, sizeof(*times));
 	zoo_start(&zoo);
+	has_cgroups = !cgroups_make(&cgroups);
+	if (!has_cgroups)
+		print_message("# no cgroup v2 to move processes into\n");
+	for (uint32_t i = 0; has_cgroups && i < zoo.n; i++)
+		if (i % 3)
+			cgroups_move(&cgroups, (int)(i % 3 - 1), zoo.animal[i].pid);
 	before = calloc(zoo.n, sizeof(*before));
 	if (!found || !times || !before || mh_root_open(&root, "/proc", &err))
 		return -1;
@@ -58,6 +69,8 @@ static int end(void **state)
 {
 	(void)state;
 	zoo_end(&zoo);
+	if (has_cgroups)
+		cgroups_remove(&cgroups);
 	mh_root_close(&root);
 	free(found);
 	free(times);
@@ -80,6 +93,18 @@ static uint64_t number(const char *text, const char *key, int nth)
 	return value;
 }
 
+/* As many bytes of the line after `key` as there is room for, without a NUL at their end. */
+static void copy_line(const char *text, const char *key, char *ret, size_t size)
+{
+	const char *p = strstr(text, key);
+	size_t len;
+
+	assert_non_null(p);
+	p += strlen(key);
+	len = strcspn(p, "\n");
+	memcpy(ret, p, len < size ? len : size);
+}
+
 static uint64_t pages(const char *text, const char *key)
 {
 	return number(text, key, 1) * 1024 / (uint64_t)sysconf(_SC_PAGESIZE);
@@ -89,6 +114,7 @@ static uint64_t pages(const char *text, const char *key)
 static struct reading read_status(pid_t pid)
 {
 	char path[64], text[STATUS_BYTES];
+	struct reading reading;
 	ssize_t n;
 	int fd;
 
@@ -99,7 +125,9 @@ static struct reading read_status(pid_t pid)
 	close(fd);
 	assert_true(n > 0);
 	text[n] = '\0';
-	return (struct reading){
+	/* compared as bytes, so those between the members count */
+	memset(&reading, 0, sizeof(reading));
+	reading = (struct reading){
 		.rss = pages(text, "VmRSS:"),
 		.anon = pages(text, "RssAnon:"),
 		.file = pages(text, "RssFile:"),
@@ -112,7 +140,11 @@ static struct reading read_status(pid_t pid)
 		.threads = number(text, "Threads:", 1),
 		.euid = number(text, "Uid:", 2),
 		.ppid = number(text, "PPid:", 1),
+		.cgroup = has_cgroups ? cgroups_inode(&cgroups, pid) : 0,
 	};
+	copy_line(text, "Name:	", reading.name, sizeof(reading.name));
+	copy_line(text, "State:	", &reading.state, 1);
+	return reading;
 }
 
 static struct mh_bpf_tasks *load(enum mh_bpf_how how, uint32_t window, uint32_t exact_cpus)
@@ -165,6 +197,17 @@ static void assert_start(const struct mh_bpf_task *task)
 	assert_int_equal(mh_bpf_start_ticks(task, &place), strtoull(p, NULL, 10));
 }
 
+/* The letter that stat and status have for a state: fs/proc/array.c, task_state_array. */
+static char letter(unsigned state)
+{
+	static const char letters[] = "RSDTtXZP";
+	int bits = 0;
+
+	while ((state & 0x7f) >> bits)
+		bits++;
+	return letters[bits];
+}
+
 static void assert_same(const struct mh_bpf_task *task, const struct reading *r, bool exact)
 {
 	uint64_t rss = mh_bpf_rss_pages(task);
@@ -183,7 +226,24 @@ static void assert_same(const struct mh_bpf_task *task, const struct reading *r,
 	assert_int_equal(task->threads, r->threads);
 	assert_int_equal(task->euid, r->euid);
 	assert_int_equal(task->ppid, r->ppid);
+	assert_string_equal(task->comm, r->name);
+	assert_int_equal(letter(task->state), r->state);
+	if (r->cgroup)
+		assert_int_equal(task->cgroup, r->cgroup);
 	assert_start(task);
+}
+
+static unsigned marks_of(enum zoo_kind kind)
+{
+	switch (kind) {
+	case ZOO_SHARER:
+	case ZOO_VFORKED:
+		return MH_BPF_HAS_MM | MH_BPF_SHARES;
+	case ZOO_ZOMBIE:
+		return 0;
+	default:
+		return MH_BPF_HAS_MM;
+	}
 }
 
 /* One pass between two readings of everybody. Returns how many did not change: all agree. */
@@ -203,9 +263,7 @@ static uint32_t compare(struct mh_bpf_tasks *tasks)
 		if (animal->kind == ZOO_FIRST_GONE ||
 		    memcmp(&before[i], &after, sizeof(after)) != 0)
 			continue;
-		assert_int_equal(task->marks, animal->kind == ZOO_SHARER
-						      ? MH_BPF_HAS_MM | MH_BPF_SHARES
-						      : MH_BPF_HAS_MM);
+		assert_int_equal(task->marks, marks_of(animal->kind));
 		assert_same(task, &after, mh_bpf_tasks_are_exact(tasks));
 		stable++;
 	}

@@ -17,10 +17,6 @@
 
 enum { CHILD_PID = 300 };
 
-static const enum mh_scan_backend bpf_tiers[] = {MH_SCAN_BPF, MH_SCAN_BPF_SEQ};
-
-enum { BPF_TIERS = sizeof(bpf_tiers) / sizeof(*bpf_tiers) };
-
 static enum mh_scan_backend tier_of_child;
 
 static int complain(char *text, const char *what, const struct scene *scene)
@@ -85,52 +81,64 @@ static int check_outside(char text[NAMESPACE_TEXT])
 	return rc;
 }
 
-static void run_in_namespace(int (*check)(char text[NAMESPACE_TEXT]))
+static void run_in_namespace(enum mh_scan_backend tier, int (*check)(char text[NAMESPACE_TEXT]))
 {
-	for (int i = 0; i < BPF_TIERS; i++) {
-		char text[NAMESPACE_TEXT];
-		struct scene scene;
+	struct scene scene;
 
-		if (scene_open(&scene, "/proc", (struct mh_scan_config){.backend = bpf_tiers[i]})) {
-			print_message("# skipped: %s\n", scene.err.text);
-			skip();
-		}
-		scene_close(&scene);
-		tier_of_child = bpf_tiers[i];
-		switch (namespace_run(check, text)) {
-		case NAMESPACE_GOOD:
-			break;
-		case NAMESPACE_BAD:
-			fail_msg("%s: %s", mh_scan_backend_name(bpf_tiers[i]), text);
-			break;
-		case NAMESPACE_CANNOT:
-			print_message("# skipped: %s\n", text);
-			skip();
-		}
+	if (scene_open(&scene, "/proc", (struct mh_scan_config){.backend = tier})) {
+		print_message("# skipped: %s\n", scene.err.text);
+		skip();
 	}
+	scene_close(&scene);
+	tier_of_child = tier;
+	namespace_must(check);
 }
 
-static void test_inside_namespace(void **state)
+static void test_bpf_inside(void **state)
 {
 	(void)state;
-	run_in_namespace(check_inside);
+	run_in_namespace(MH_SCAN_BPF, check_inside);
 }
 
-static void test_outer_procfs(void **state)
+static void test_bpf_seq_inside(void **state)
+{
+	(void)state;
+	run_in_namespace(MH_SCAN_BPF_SEQ, check_inside);
+}
+
+static int open_proc(void **state)
 {
 	(void)state;
 	outer_proc = open("/proc", O_RDONLY | O_DIRECTORY);
-	assert_true(outer_proc >= 0);
-	run_in_namespace(check_outside);
-	close(outer_proc);
+	return outer_proc < 0;
+}
+
+static int close_proc(void **state)
+{
+	(void)state;
+	return close(outer_proc);
+}
+
+static void test_bpf_on_outer_procfs(void **state)
+{
+	(void)state;
+	run_in_namespace(MH_SCAN_BPF, check_outside);
+}
+
+static void test_bpf_seq_on_outer_procfs(void **state)
+{
+	(void)state;
+	run_in_namespace(MH_SCAN_BPF_SEQ, check_outside);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_inside_namespace),
-		cmocka_unit_test(test_outer_procfs),
+		cmocka_unit_test(test_bpf_inside),
+		cmocka_unit_test(test_bpf_seq_inside),
+		cmocka_unit_test(test_bpf_on_outer_procfs),
+		cmocka_unit_test(test_bpf_seq_on_outer_procfs),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, open_proc, close_proc);
 }

@@ -3,6 +3,7 @@
  * sends memhist's calls to the counters below (--wrap); a thousand ticks on a machine where
  * processes change but none is born must leave them where they are.
  */
+#include "libmemhist/model/group.h"
 #include "libmemhist/sampler.h"
 
 #include "tests/unit/namespace.h"
@@ -60,7 +61,8 @@ void *__wrap_reallocarray(void *old, size_t n, size_t size)
 }
 
 /* A tick per second, as the clocks of the snapshots say; segments are not rotated in the time. */
-static int tick(struct mh_sampler *sampler, struct mh_instant *now, char *text)
+static int tick(struct mh_sampler *sampler, struct mh_groups *groups, struct mh_instant *now,
+		char *text)
 {
 	const struct mh_snapshot *snapshot;
 	struct mh_err err;
@@ -68,26 +70,29 @@ static int tick(struct mh_sampler *sampler, struct mh_instant *now, char *text)
 	now->boot_ns += (uint64_t)INTERVAL_MS * 1000000;
 	now->wall_ms += INTERVAL_MS;
 	if (!mh_sampler_tick(sampler, *now, &snapshot, &err))
-		return 0;
+		return mh_groups_update(groups, snapshot);
 	snprintf(text, NAMESPACE_TEXT, "%s", err.text);
 	return -1;
 }
 
 static int count_allocations(struct mh_sampler *sampler, void (*change)(int tick), char *text)
 {
+	const struct mh_groups_config config = {0};
 	struct mh_instant now = mh_now();
 	struct mh_sampler_status status;
-	int rc = 0;
+	struct mh_groups *groups;
+	int rc = mh_groups_new(&groups, &config);
 
 	for (int i = 0; i < WARM_UP && !rc; i++) {
 		change(i);
-		rc = tick(sampler, &now, text);
+		rc = tick(sampler, groups, &now, text);
 	}
 	allocations = 0;
 	for (int i = 0; i < TICKS && !rc; i++) {
 		change(i);
-		rc = tick(sampler, &now, text);
+		rc = tick(sampler, groups, &now, text);
 	}
+	mh_groups_free(groups);
 	mh_sampler_status(sampler, &status);
 	if (!rc && status.history_error) {
 		snprintf(text, NAMESPACE_TEXT, "%s", status.history_message.text);
@@ -100,10 +105,16 @@ static int count_allocations(struct mh_sampler *sampler, void (*change)(int tick
 	return rc;
 }
 
+static enum mh_scan_backend backend = MH_SCAN_AUTO;
+
 static struct mh_sampler *open_sampler(const char *procfs, const char *history, char *text)
 {
 	const struct mh_sampler_config config = {
-		.procfs = procfs, .history_dir = history, .interval_ms = INTERVAL_MS};
+		.procfs = procfs,
+		.backend = backend,
+		.history_dir = history,
+		.interval_ms = INTERVAL_MS,
+	};
 	struct mh_sampler *sampler;
 	struct mh_err err;
 
@@ -206,20 +217,37 @@ static int check_procfs(char *text)
 	return rc;
 }
 
-static void ticks_on_procfs_allocate_nothing(void **state)
+static void allocate_nothing_by(enum mh_scan_backend wanted)
 {
-	char text[NAMESPACE_TEXT];
+	char text[NAMESPACE_TEXT] = "";
+	struct mh_sampler *sampler;
 
-	(void)state;
-	switch (namespace_run(check_procfs, text)) {
-	case NAMESPACE_GOOD:
-		return;
-	case NAMESPACE_CANNOT:
+	backend = wanted;
+	sampler = open_sampler("/proc", NULL, text);
+	if (!sampler) {
 		print_message("# skipped: %s\n", text);
 		skip();
-	case NAMESPACE_BAD:
-		fail_msg("%s", text);
 	}
+	mh_sampler_free(sampler);
+	namespace_must(check_procfs);
+}
+
+static void ticks_by_bpf_allocate_nothing(void **state)
+{
+	(void)state;
+	allocate_nothing_by(MH_SCAN_BPF);
+}
+
+static void ticks_by_bpf_seq_allocate_nothing(void **state)
+{
+	(void)state;
+	allocate_nothing_by(MH_SCAN_BPF_SEQ);
+}
+
+static void ticks_by_procfs_allocate_nothing(void **state)
+{
+	(void)state;
+	allocate_nothing_by(MH_SCAN_PROCFS);
 }
 
 /* The counters must be able to see something. */
@@ -241,7 +269,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(births_do_allocate),
 		cmocka_unit_test(ticks_on_a_tree_allocate_nothing),
-		cmocka_unit_test(ticks_on_procfs_allocate_nothing),
+		cmocka_unit_test(ticks_by_bpf_allocate_nothing),
+		cmocka_unit_test(ticks_by_bpf_seq_allocate_nothing),
+		cmocka_unit_test(ticks_by_procfs_allocate_nothing),
 	};
 
 	return cmocka_run_group_tests_name("steady", tests, NULL, NULL);

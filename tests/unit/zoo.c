@@ -13,10 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* How many of each; a host brings its sharer. */
+/* How many of each; a host brings its sharer, a parent its child. */
 static const uint32_t population[ZOO_KINDS] = {
-	[ZOO_IDLE] = 600,   [ZOO_GROWING] = 60,    [ZOO_THREADED] = 150,
-	[ZOO_SHARED] = 200, [ZOO_FIRST_GONE] = 10, [ZOO_HOST] = 10,
+	[ZOO_IDLE] = 600,      [ZOO_GROWING] = 60, [ZOO_THREADED] = 150, [ZOO_SHARED] = 200,
+	[ZOO_FIRST_GONE] = 10, [ZOO_HOST] = 10,    [ZOO_PARENT] = 10,    [ZOO_ZOMBIE] = 20,
 };
 
 enum {
@@ -165,6 +165,26 @@ static void live_host(int to)
 	sleep_for_ever();
 }
 
+/* What vfork() does, in a child that goes on for ever. */
+static int begin_vforked(void *to)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* the parent is what its kind says as long as we are: it cannot say so itself */
+	say(*(int *)to, ZOO_PARENT, getppid());
+	say(*(int *)to, ZOO_VFORKED, (pid_t)syscall(SYS_getpid));
+	sleep_for_ever();
+	return 0;
+}
+
+static void live_parent(int to)
+{
+	char *stack = touched(STACK_BYTES / page_bytes);
+
+	touched(PAGES);
+	clone(begin_vforked, stack + STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, &to);
+	must(0, "clone");
+}
+
 static void live(enum zoo_kind kind, uint32_t number, int to)
 {
 	char name[16];
@@ -186,6 +206,12 @@ static void live(enum zoo_kind kind, uint32_t number, int to)
 		break;
 	case ZOO_HOST:
 		live_host(to);
+		break;
+	case ZOO_ZOMBIE:
+		say(to, ZOO_ZOMBIE, getpid());
+		_exit(0);
+	case ZOO_PARENT:
+		live_parent(to);
 		break;
 	default:
 		touched(number % PAGES + 1);
@@ -216,9 +242,16 @@ static void storm(void)
 	}
 }
 
+static void await_zombie(pid_t pid)
+{
+	siginfo_t info;
+
+	must(!waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), "waitid");
+}
+
 void zoo_start(struct zoo *ret)
 {
-	uint32_t n = population[ZOO_HOST];
+	uint32_t n = population[ZOO_HOST] + population[ZOO_PARENT];
 	int ends[2];
 
 	page_bytes = (size_t)sysconf(_SC_PAGESIZE);
@@ -241,6 +274,9 @@ void zoo_start(struct zoo *ret)
 			     sizeof(*ret->animal),
 		     "read");
 	close(ends[0]);
+	for (uint32_t i = 0; i < ret->n; i++)
+		if (ret->animal[i].kind == ZOO_ZOMBIE)
+			await_zombie(ret->animal[i].pid);
 	ret->storm = start();
 	if (!ret->storm)
 		storm();

@@ -16,7 +16,10 @@ enum zoo_kind {
 		       */
 	ZOO_FIRST_GONE, /* the first thread has exited, another one lives */
 	ZOO_HOST,       /* shares its memory with the one below */
-	ZOO_SHARER,     /* made by clone(CLONE_VM) */
+	ZOO_SHARER,     /* made by clone(CLONE_VM); not a child of its host */
+	ZOO_PARENT,     /* waits in vfork() */
+	ZOO_VFORKED,    /* its child, which has not called exec */
+	ZOO_ZOMBIE,     /* has exited, nobody has waited for it */
 	ZOO_KINDS,
 };
 
