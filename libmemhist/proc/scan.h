@@ -37,7 +37,7 @@ struct mh_scan_config {
 	 * not booked yet, since that costs a cache line per CPU and process. At most 256.
 	 */
 	uint32_t exact_cpus;
-	uint32_t bpf_window; /* BPF: records mapped at once; 0 = twice the processes */
+	uint32_t bpf_window; /* BPF: records mapped at once; 0 = some more than processes */
 };
 
 /* What scans have met since the scanner was made. */

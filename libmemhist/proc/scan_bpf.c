@@ -254,7 +254,12 @@ static int visit(struct bpf_scan *scan, const struct mh_bpf_task *task)
 
 /* --- those that BPF does not show ------------------------------------------------------------- */
 
-/* List /proc and note whom BPF did not show. Returns whether there was room for all of them. */
+/*
+ * List /proc and note whom BPF did not show. Returns whether there was room for all of them. A pid
+ * that BPF has shown before is no such case: its owner has ended, and whoever has it by now is
+ * shown in the next pass. (Read through procfs it could pass for that owner, within the clock
+ * tick.)
+ */
 static bool find_hidden(struct bpf_scan *scan)
 {
 	bool room = true;
@@ -268,7 +273,7 @@ static bool find_hidden(struct bpf_scan *scan)
 		struct state *st = known(scan, p);
 		struct mh_stat stat;
 
-		if (entry->left_out || (st && st->pass == scan->pass) ||
+		if (entry->left_out || st ||
 		    mh_pidfile_stat(scan->root, entry->pid, scan->stat, &stat))
 			continue;
 		entry->left_out = stat.flags & MH_PF_KTHREAD;
@@ -282,16 +287,14 @@ static bool find_hidden(struct bpf_scan *scan)
 	return room;
 }
 
-/* Read them as a procfs scanner does; but for those that BPF has shown by now. */
+/* Read them as a procfs scanner does; but for pids that BPF has shown by now. */
 static void visit_hidden(struct bpf_scan *scan, bool *partial)
 {
 	bool hidden_partial = false;
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < scan->n_hidden; i++) {
-		struct state *st = known(scan, mh_table_find(scan->table, scan->hidden[i].pid));
-
-		if (!st || st->pass != scan->pass)
+		if (!known(scan, mh_table_find(scan->table, scan->hidden[i].pid)))
 			scan->hidden[n++] = scan->hidden[i];
 	}
 	if (scan->n_hidden)
@@ -371,14 +374,15 @@ static const struct mh_scan_ops bpf_seq_ops = {
 	.stats = bpf_stats,
 };
 
-/* Room for twice the processes that there are now, within limits. */
+/* Room for somewhat more processes than there are now, within limits: others come in two parts. */
 static uint32_t choose_window(struct bpf_scan *scan)
 {
 	uint32_t n = mh_listing_read(&scan->listing, scan->root->fd) ? 0 : scan->listing.n;
 
-	if (n < WINDOW_MIN / 2)
+	n += n / 8;
+	if (n < WINDOW_MIN)
 		return WINDOW_MIN;
-	return n < WINDOW_MAX / 2 ? n * 2 : WINDOW_MAX;
+	return n < WINDOW_MAX ? n : WINDOW_MAX;
 }
 
 static int open_tasks(struct bpf_scan *scan, const struct mh_scan_config *config,
