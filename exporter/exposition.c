@@ -82,6 +82,22 @@ static void write_processes(struct mh_buf *out, const struct view *v)
 			       (double)v->process[i].start_ms / 1e3);
 }
 
+struct reason {
+	const char *name;
+	uint64_t n;
+};
+
+/* The samples of a family of counters by reason. */
+static void write_reasons(struct mh_buf *out, const char *name, const struct reason *reason,
+			  size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct label label = {"reason", reason[i].name};
+
+		text_sample(out, name, &label, 1, (double)reason[i].n);
+	}
+}
+
 void exposition_meminfo_name(char ret[MEMINFO_METRIC_MAX], const struct mh_meminfo_line *line)
 {
 	/* first words that are no words, and that promtool would take for units */
@@ -133,22 +149,17 @@ static void write_sample(struct mh_buf *out, const struct view *v)
 static void write_scan_errors(struct mh_buf *out, const struct mh_scan_stats *scan)
 {
 	static const char name[] = "memhist_sampler_errors_total";
-	const struct {
-		const char *reason;
-		uint64_t n;
-	} errors[] = {{"denied", scan->denied},
-		      {"malformed", scan->malformed},
-		      {"failed", scan->failed},
-		      {"dropped", scan->dropped}};
 
 	text_family(out, name, METRIC_COUNTER,
 		    "Processes not read: access denied, file not understood, system call failed, "
-		    "dropped for the limit of processes.");
-	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
-		const struct label label = {"reason", errors[i].reason};
-
-		text_sample(out, name, &label, 1, (double)errors[i].n);
-	}
+		    "dropped for the limit of processes; stuck: the command line does not answer.");
+	write_reasons(out, name,
+		      (const struct reason[]){{"denied", scan->denied},
+					      {"malformed", scan->malformed},
+					      {"failed", scan->failed},
+					      {"dropped", scan->dropped},
+					      {"stuck", scan->stuck}},
+		      5);
 }
 
 static void write_backend(struct mh_buf *out, const struct mh_sampler_status *s)

@@ -4,6 +4,7 @@
  *     main thread        signals, the clocks of connections
  *     sampling thread    source -> groups -> view         (collector.c)
  *     web thread         view -> page -> scrapers         (server.c)
+ *     reading thread     files that may not answer        (libmemhist/proc/offload.h)
  *
  * Exit status: 0 ended by SIGTERM or SIGINT, or --help or --version was answered; 2 wrong flags;
  * 1 could not start.

@@ -34,6 +34,7 @@ struct mh_sampler {
 	struct mh_boot_id boot_id;
 	uint32_t interval_ms;
 	struct mh_table *table;
+	struct mh_offload *offload;
 	struct mh_scan *scan;
 	struct mh_writer *writer; /* NULL: no history */
 	struct mh_buf meminfo_text;
@@ -68,7 +69,7 @@ static int open_history(struct mh_sampler *s, const char *dir, struct mh_err *er
 static int open_all(struct mh_sampler *s, const struct mh_sampler_config *config,
 		    struct mh_err *err)
 {
-	const struct mh_scan_config scan = {
+	struct mh_scan_config scan = {
 		.root = &s->root,
 		.backend = config->backend,
 		.kernel_threads = config->kernel_threads,
@@ -88,7 +89,13 @@ static int open_all(struct mh_sampler *s, const struct mh_sampler_config *config
 		return mh_err_sys(err, rc, "sampling %s", s->root.path);
 	/* who may not write will not sample either, and need not look how that could be done */
 	rc = config->history_dir ? open_history(s, config->history_dir, err) : 0;
-	return rc ? rc : mh_scan_new(&s->scan, &scan, err);
+	if (rc)
+		return rc;
+	rc = mh_offload_new(&s->offload, &s->root);
+	if (rc)
+		return mh_err_sys(err, rc, "sampling %s", s->root.path);
+	scan.offload = s->offload;
+	return mh_scan_new(&s->scan, &scan, err);
 }
 
 int mh_sampler_new(struct mh_sampler **ret, const struct mh_sampler_config *config,
@@ -121,19 +128,12 @@ void mh_sampler_free(struct mh_sampler *s)
 		return;
 	mh_writer_close(s->writer);
 	mh_scan_free(s->scan);
+	mh_offload_free(s->offload);
 	mh_table_free(s->table);
 	mh_buf_done(&s->meminfo_text);
 	if (s->root.fd >= 0)
 		mh_root_close(&s->root);
 	free(s);
-}
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 * NS_PER_MS + (uint64_t)now.tv_nsec;
 }
 
 /* meminfo as it is now, or NULL when it cannot be read: missing, not zero. */
@@ -180,7 +180,7 @@ static void write_history(struct mh_sampler *s, const struct mh_snapshot *snapsh
 int mh_sampler_tick(struct mh_sampler *s, struct mh_instant now, const struct mh_snapshot **ret,
 		    struct mh_err *err)
 {
-	const uint64_t began_ns = monotonic_ns();
+	const uint64_t began_ns = mh_monotonic_ns();
 	const uint64_t slept_ns = now.boot_ns - began_ns;
 	struct mh_round round = {
 		.fields = mh_scan_fields(s->scan),
@@ -199,7 +199,7 @@ int mh_sampler_tick(struct mh_sampler *s, struct mh_instant now, const struct mh
 	mh_table_drop_unkept(s->table);
 	round.meminfo = read_meminfo(s);
 	round.gap = gap_before(s, now, slept_ns);
-	round.collect_us = (uint32_t)((monotonic_ns() - began_ns) / 1000);
+	round.collect_us = (uint32_t)((mh_monotonic_ns() - began_ns) / 1000);
 	snapshot = mh_table_end(s->table, &round);
 	write_history(s, snapshot);
 

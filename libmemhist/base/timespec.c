@@ -1,5 +1,5 @@
 /* Durations, points in time and clock-aligned windows. Reads the zone (TZ), never the clock,
- * except in mh_now(). */
+ * except in mh_now() and mh_monotonic_ns(). */
 #include "libmemhist/base/timespec.h"
 
 #include "libmemhist/base/civil.h"
@@ -37,6 +37,14 @@ struct mh_instant mh_now(void)
 		.wall_ms = (mh_ms_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000,
 		.boot_ns = (mh_boot_ns_t)boot.tv_sec * 1000000000u + (mh_boot_ns_t)boot.tv_nsec,
 	};
+}
+
+uint64_t mh_monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /* Digits at *p; -EINVAL when there are none, -ERANGE when the number passes LONGEST. */

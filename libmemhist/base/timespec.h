@@ -27,6 +27,12 @@ struct mh_instant {
 struct mh_instant mh_now(void);
 
 /*
+ * CLOCK_MONOTONIC now, for how long something took and how long it may: neither people nor suspend
+ * move it.
+ */
+uint64_t mh_monotonic_ns(void);
+
+/*
  * A duration: digits and one of ms s m h d w ("90s", "15m", "1d"), parts may follow one another
  * ("1h30m"). A number alone counts in `bare_unit_ms` (0: it is refused). Returns 0 and milliseconds
  * (1 ms … 100 years), -ERANGE when it is longer, or -EINVAL.

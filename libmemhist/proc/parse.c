@@ -347,6 +347,62 @@ size_t mh_parse_cmdline(const char *text, size_t len)
 	return len;
 }
 
+/* Whether a v1 line's list of controllers, "cpu,memory", has memory. */
+static bool has_memory(const char *list, size_t len)
+{
+	static const char name[] = "memory";
+	const size_t name_len = sizeof(name) - 1;
+
+	while (len) {
+		const char *comma = memchr(list, ',', len);
+		size_t n = comma ? (size_t)(comma - list) : len;
+
+		if (n == name_len && !memcmp(list, name, n))
+			return true;
+		n += comma != NULL;
+		list += n;
+		len -= n;
+	}
+	return false;
+}
+
+int mh_parse_cgroup(const char *text, size_t len, const char **ret)
+{
+	const char *v2 = NULL;
+	struct cursor all;
+	size_t v2_len = 0;
+
+	if (!whole_text(text, len, &all))
+		return -EBADMSG;
+	while (all.p < all.end) {
+		const char *eol = memchr(all.p, '\n', (size_t)(all.end - all.p));
+		struct cursor line = {all.p, eol ? eol : all.end};
+		const char *controllers, *colon;
+		uint64_t hierarchy;
+
+		if (take_u64(&line, &hierarchy) || !take_char(&line, ':'))
+			return -EBADMSG;
+		controllers = line.p;
+		colon = memchr(line.p, ':', (size_t)(line.end - line.p));
+		if (!colon || colon + 1 == line.end || colon[1] != '/')
+			return -EBADMSG;
+		line.p = colon + 1;
+		if (has_memory(controllers, (size_t)(colon - controllers))) {
+			*ret = line.p;
+			return (int)(line.end - line.p);
+		}
+		if (!hierarchy) {
+			v2 = line.p;
+			v2_len = (size_t)(line.end - line.p);
+		}
+		all.p = eol ? eol + 1 : all.end;
+	}
+	if (!v2)
+		return -EBADMSG;
+	*ret = v2;
+	return (int)v2_len;
+}
+
 int mh_parse_meminfo(const char *text, size_t len, struct mh_meminfo *ret)
 {
 	struct mh_meminfo meminfo = {0};

@@ -71,6 +71,13 @@ bool mh_status_is_named(const struct mh_status *status, const char *comm, size_t
 /* Length of a /proc/PID/cmdline without the NUL bytes at its end (setproctitle leaves many). */
 size_t mh_parse_cmdline(const char *text, size_t len);
 
+/*
+ * /proc/PID/cgroup: the path of the cgroup that its memory is charged to, which is that of the v1
+ * memory controller where there is one, else that of the v2 hierarchy. *ret points into `text`.
+ * Returns the path's length, or -EBADMSG when there is neither (cgroups(7)).
+ */
+int mh_parse_cgroup(const char *text, size_t len, const char **ret);
+
 /* /proc/meminfo. Lines with keys that are not allowed are left out. -EBADMSG without any line. */
 int mh_parse_meminfo(const char *text, size_t len, struct mh_meminfo *ret);
 

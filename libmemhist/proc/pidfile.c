@@ -55,6 +55,28 @@ int mh_pidfile_read(const struct mh_root *root, uint32_t pid, const char *name, 
 	return (int)n;
 }
 
+int mh_pidfile_exe(const struct mh_root *root, uint32_t pid, char ret[MH_PATH_MAX])
+{
+	char path[PATH_MAX_BYTES];
+	int rc = make_path(path, pid, "exe");
+	ssize_t n;
+
+	if (rc)
+		return rc;
+	n = readlinkat(root->fd, path, ret, MH_PATH_MAX);
+	return n < 0 ? -errno : (int)n;
+}
+
+int mh_pidfile_cgroup(const struct mh_root *root, uint32_t pid, char text[MH_CGROUP_TEXT_MAX],
+		      const char **ret)
+{
+	int n = mh_pidfile_read(root, pid, "cgroup", text, MH_CGROUP_TEXT_MAX);
+
+	if (n < 0)
+		return n;
+	return n < MH_CGROUP_TEXT_MAX ? mh_parse_cgroup(text, (size_t)n, ret) : -EBADMSG;
+}
+
 int mh_pidfile_statm(int fd, struct mh_statm *ret)
 {
 	char text[STATM_BYTES];

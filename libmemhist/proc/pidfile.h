@@ -5,11 +5,13 @@
 #ifndef MEMHIST_PROC_PIDFILE_H
 #define MEMHIST_PROC_PIDFILE_H
 
+#include "libmemhist/model/process.h"
 #include "libmemhist/proc/parse.h"
 #include "libmemhist/proc/root.h"
 
 enum {
 	MH_STAT_TEXT_MAX = 2048,   /* 52 fields and comm take 1.2 KiB at most */
+	MH_CGROUP_TEXT_MAX = 8192, /* a line for each of a dozen hierarchies */
 	MH_STATUS_TEXT_MAX = 4096, /* 1.6 KiB as a rule, without the line of the groups */
 };
 
@@ -19,6 +21,19 @@ int mh_pidfile_open(const struct mh_root *root, uint32_t pid, const char *name);
 /* Read the first `size` bytes of PID/name. Returns their number or -errno. */
 int mh_pidfile_read(const struct mh_root *root, uint32_t pid, const char *name, char *buf,
 		    size_t size);
+
+/*
+ * The program's file, as the link PID/exe has it. Returns its length, at most MH_PATH_MAX, or
+ * -errno; -EACCES: of another user (needs CAP_SYS_PTRACE), -ENOENT: a kernel thread or zombie.
+ */
+int mh_pidfile_exe(const struct mh_root *root, uint32_t pid, char ret[MH_PATH_MAX]);
+
+/*
+ * The path of its cgroup, see mh_parse_cgroup(). Returns its length or -errno; -EBADMSG also where
+ * PID/cgroup is longer than `text` has room for.
+ */
+int mh_pidfile_cgroup(const struct mh_root *root, uint32_t pid, char text[MH_CGROUP_TEXT_MAX],
+		      const char **ret);
 
 /* Read statm from its beginning through a descriptor of it. */
 int mh_pidfile_statm(int fd, struct mh_statm *ret);

@@ -15,6 +15,7 @@
 #define MEMHIST_PROC_REVISIT_H
 
 #include "libmemhist/model/names.h"
+#include "libmemhist/proc/cmdlines.h"
 #include "libmemhist/proc/parse.h"
 #include "libmemhist/proc/pidstatus.h"
 
@@ -31,6 +32,7 @@ struct mh_known {
 	uint32_t pass; /* last pass that met it */
 	uint8_t early; /* passes of its early life still to come */
 	bool young;    /* last read within the clock tick in which it started */
+	enum mh_cmdline_due cmdline;
 	uint64_t folder_inode;
 	uint64_t statm_inode;
 	uint64_t stat_vsz_pages; /* VSZ when stat was read last */

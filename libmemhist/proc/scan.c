@@ -113,6 +113,10 @@ bool mh_scan_count(struct mh_scan_stats *stats, int rc)
 	case -EBADMSG:
 		stats->malformed++;
 		break;
+	case -ETIMEDOUT:
+	case -EBUSY:
+		stats->stuck++;
+		break;
 	case -EOVERFLOW:
 		stats->dropped++;
 		break;

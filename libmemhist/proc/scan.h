@@ -10,6 +10,7 @@
 
 #include "libmemhist/base/err.h"
 #include "libmemhist/model/table.h"
+#include "libmemhist/proc/offload.h"
 #include "libmemhist/proc/root.h"
 
 enum mh_scan_backend {
@@ -24,7 +25,8 @@ int mh_scan_backend_parse(const char *text, enum mh_scan_backend *ret, struct mh
 const char *mh_scan_backend_name(enum mh_scan_backend backend);
 
 struct mh_scan_config {
-	const struct mh_root *root; /* outlives the scanner */
+	const struct mh_root *root; /* these two outlive the scanner */
+	struct mh_offload *offload; /* of this root: who reads files that may hang */
 	enum mh_scan_backend backend;
 	bool kernel_threads; /* take in kernel threads too */
 	/*
@@ -49,6 +51,7 @@ struct mh_scan_stats {
 	uint64_t malformed;  /* files that did not parse */
 	uint64_t failed;     /* other errors: EMFILE, ENOMEM, EIO */
 	uint64_t dropped;    /* processes over the table's cap */
+	uint64_t stuck;      /* command lines that did not answer, or were not asked for that */
 	uint32_t open_files; /* statm descriptors kept now */
 };
 

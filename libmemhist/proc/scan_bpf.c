@@ -1,10 +1,12 @@
 /*
  * The scanner through BPF: the kernel hands over all figures of all processes in one call, so what
- * is left is to book them, and to read command lines from /proc when they can have changed:
+ * is left is to book them, and to have command lines read from /proc (cmdlines.h), when they can
+ * have changed:
  *
  *   of a new process, after an exec (self_exec_id), when comm is another (prctl, beside which the
  *   arguments are often overwritten), and once more in the pass after, since all three are seen
- *   before the new command line is in place; and every NAMES_EVERY passes (setproctitle)
+ *   before the new command line is in place; when its cgroup v2 is another; and every NAMES_EVERY
+ *   passes (setproctitle)
  *
  * Identity. A record carries the start time in nanoseconds, at which two processes with the same
  * pid always differ; where their clock ticks are the same, the table makes the second a twin. A
@@ -24,6 +26,7 @@
 #include "libmemhist/proc/scan_backend.h"
 
 #include "libmemhist/proc/bpf_check.h"
+#include "libmemhist/proc/cmdlines.h"
 #include "libmemhist/proc/pidfile.h"
 #include "libmemhist/proc/slots.h"
 
@@ -47,6 +50,8 @@ struct state {
 	uint32_t pass; /* last pass that met it */
 	uint64_t start_ns;
 	uint32_t exec;
+	enum mh_cmdline_due cmdline;
+	uint64_t cgroup;  /* its number */
 	bool names_again; /* read the command line in the next pass too */
 	bool has_memory;  /* of the record booked last */
 };
@@ -67,8 +72,8 @@ struct bpf_scan {
 	struct mh_listing_entry hidden[HIDDEN_MAX];
 	uint32_t n_hidden;
 
+	struct mh_cmdlines cmdlines; /* wanted in this pass */
 	char stat[MH_STAT_TEXT_MAX];
-	char cmdline[MH_CMDLINE_MAX];
 };
 
 /* --- states ----------------------------------------------------------------------------------- */
@@ -95,32 +100,6 @@ static bool read_stat(struct bpf_scan *scan, const struct mh_process *p, struct 
 	       ret->start_ticks == p->id.start_ticks;
 }
 
-/*
- * The command line, from /proc. Nothing when it cannot be read: the process may have ended, or is
- * hidden from us there.
- */
-static void read_cmdline(struct bpf_scan *scan, const struct mh_process *p, const struct state *st,
-			 struct mh_names *ret)
-{
-	struct mh_stat stat;
-	int n = mh_pidfile_read(scan->root, p->id.pid, "cmdline", scan->cmdline,
-				sizeof(scan->cmdline));
-
-	/* an address space that was given up while we read has no command line */
-	if (n >= 0 && (!read_stat(scan, p, &stat) || !stat.vsz_bytes))
-		n = -ESRCH;
-	if (n < 0) {
-		mh_scan_count(&scan->base.stats, n);
-		return;
-	}
-	n = (int)mh_parse_cmdline(scan->cmdline, (size_t)n);
-	/* one that an exec has just made has none yet: the pass after will see it */
-	if (n || !st->names_again) {
-		ret->cmdline = scan->cmdline;
-		ret->cmdline_len = (size_t)n;
-	}
-}
-
 /* Give the process the names of the record. Returns 1 renamed, 0 not, or -ENOMEM. */
 static int rename_process(struct bpf_scan *scan, struct mh_process *p, struct state *st,
 			  const struct mh_bpf_task *task, bool is_new)
@@ -130,7 +109,8 @@ static int rename_process(struct bpf_scan *scan, struct mh_process *p, struct st
 	size_t comm_len = strnlen(comm, kthread && !is_new ? p->comm_len : sizeof(task->comm));
 	bool may_differ = is_new || st->exec != task->exec || p->comm_len != comm_len ||
 			  memcmp(p->comm, comm, comm_len) != 0;
-	bool must_read = may_differ || st->names_again || is_turn(scan, task->pid);
+	bool must_read = may_differ || st->names_again || st->cgroup != task->cgroup ||
+			 is_turn(scan, task->pid);
 	struct mh_names names;
 	struct mh_stat stat;
 
@@ -148,11 +128,38 @@ static int rename_process(struct bpf_scan *scan, struct mh_process *p, struct st
 	}
 	if (must_read && (kthread || task->marks & MH_BPF_HAS_MM)) {
 		st->names_again = may_differ;
-		if (!kthread)
-			read_cmdline(scan, p, st, &names);
+		st->cmdline = kthread ? MH_CMDLINE_FINE : MH_CMDLINE_DUE;
 	}
 	st->exec = task->exec;
+	st->cgroup = task->cgroup;
 	return mh_table_rename(scan->table, p, &names);
+}
+
+/*
+ * Have the wanted command lines read, and give them to those who are still there. (They may have
+ * ended, or be hidden from us in /proc.)
+ */
+static void take_cmdlines(struct bpf_scan *scan)
+{
+	struct mh_cmdline line;
+	struct mh_stat stat;
+	struct state *st;
+
+	mh_cmdlines_read(&scan->cmdlines);
+	while (mh_cmdlines_next(&scan->cmdlines, scan->table, &line)) {
+		st = known(scan, line.process);
+		if (!st)
+			continue;
+		st->cmdline = line.due;
+		if (line.len < 0)
+			continue;
+		/* an address space that was given up while we read has no command line */
+		if (!read_stat(scan, line.process, &stat) || !stat.vsz_bytes)
+			mh_scan_count(&scan->base.stats, -ESRCH);
+		/* one that an exec has just made has none yet: the pass after will see it */
+		else if (line.len || !st->names_again)
+			mh_cmdlines_give(&scan->cmdlines, scan->table, &line);
+	}
 }
 
 /* --- one process ------------------------------------------------------------------------------ */
@@ -249,6 +256,9 @@ static int visit(struct bpf_scan *scan, const struct mh_bpf_task *task)
 	set_values(scan, p, task);
 	scan->base.stats.processes++;
 	rc = rename_process(scan, p, st, task, is_new);
+	if (mh_cmdlines_is_due(&scan->cmdlines, st->cmdline) &&
+	    mh_cmdlines_want(&scan->cmdlines, p, mh_table_slot(scan->table, p)))
+		take_cmdlines(scan);
 	return rc < 0 ? rc : 0;
 }
 
@@ -315,6 +325,7 @@ static int bpf_pass(struct mh_scan *base, struct mh_table *table, bool *ret_part
 
 	scan->table = table;
 	scan->pass++;
+	mh_cmdlines_begin(&scan->cmdlines);
 	n = mh_bpf_tasks_begin(scan->tasks);
 	while (!n && (n = mh_bpf_tasks_next(scan->tasks, &task)) > 0) {
 		for (; n; n--, task++) {
@@ -325,6 +336,7 @@ static int bpf_pass(struct mh_scan *base, struct mh_table *table, bool *ret_part
 	}
 	if (n < 0)
 		return mh_err_sys(err, n, "BPF: processes cannot be read");
+	take_cmdlines(scan);
 	if (scan->pass % LISTING_EVERY == 1)
 		partial |= !find_hidden(scan);
 	visit_hidden(scan, &partial);
@@ -357,6 +369,7 @@ static void bpf_stats(const struct mh_scan *base, struct mh_scan_stats *ret)
 	ret->malformed += hidden.malformed;
 	ret->failed += hidden.failed;
 	ret->dropped += hidden.dropped;
+	ret->stuck += hidden.stuck;
 	ret->open_files = hidden.open_files;
 }
 
@@ -414,6 +427,9 @@ int mh_scan_bpf_new(struct mh_scan **ret, const struct mh_scan_config *config,
 	scan->base.fields = MH_FIELDS_ALL;
 	scan->states.item_bytes = sizeof(struct state);
 	scan->root = config->root;
+	scan->cmdlines.root = scan->root;
+	scan->cmdlines.offload = config->offload;
+	scan->cmdlines.stats = &scan->base.stats;
 	scan->kernel_threads = config->kernel_threads;
 	rc = mh_scan_procfs_new(&scan->procfs, config);
 	if (rc)

@@ -26,6 +26,8 @@
  * number is the known one (I2); else stat is read and the start times are compared (I3). Equal
  * start times are the same process, unless it was last seen within the very tick in which it
  * started: only then can a successor have the same, and a doubt makes it another process.
+ * A command line is read by another thread, since it may not answer (cmdlines.h); it is taken when
+ * one of these shows after that that the process is the same.
  * Nothing of this holds in a directory that is no procfs (a recorded tree): there nothing is kept
  * open and stat is read for everybody in each pass.
  *
@@ -68,8 +70,8 @@ struct procfs_scan {
 	struct mh_slots states; /* struct mh_known by slot */
 
 	char stat[MH_STAT_TEXT_MAX];
-	char cmdline[MH_CMDLINE_MAX];
-	struct mh_pidstatus now; /* of the process being looked at */
+	struct mh_pidstatus now;     /* of the process being looked at */
+	struct mh_cmdlines cmdlines; /* wanted in this pass */
 };
 
 /* --- one process ------------------------------------------------------------------------------ */
@@ -113,15 +115,10 @@ static void release_hold(struct procfs_scan *scan, struct mh_known *st, struct m
 		st->fd = kept;
 }
 
-/*
- * The names of a process, as stat and status say them, and the command line, when it may be
- * another; p and st are NULL when it is new. Strings are those of scan or p.
- */
-static int get_names(struct procfs_scan *scan, const struct mh_process *p,
-		     const struct mh_known *st, const struct mh_stat *stat, struct mh_names *ret)
+/* What stat and status say of the names of a process; p is NULL when it is new. */
+static void get_names(const struct procfs_scan *scan, const struct mh_process *p,
+		      const struct mh_stat *stat, struct mh_names *ret)
 {
-	int n;
-
 	*ret = (struct mh_names){0};
 	if (p)
 		mh_names_of(p, ret);
@@ -131,15 +128,6 @@ static int get_names(struct procfs_scan *scan, const struct mh_process *p,
 	ret->comm_len = mh_stat_comm_len(stat);
 	if (ret->comm_len > MH_COMM_MAX)
 		ret->comm_len = MH_COMM_MAX;
-	if (stat->flags & MH_PF_KTHREAD ||
-	    (st && !mh_revisit_cmdline(p, st, scan->pass, stat, ret)))
-		return 0;
-	n = mh_pidfile_read(scan->root, stat->pid, "cmdline", scan->cmdline, sizeof(scan->cmdline));
-	if (n < 0)
-		return n;
-	ret->cmdline = scan->cmdline;
-	ret->cmdline_len = mh_parse_cmdline(scan->cmdline, (size_t)n);
-	return 0;
 }
 
 /* The process was read in this pass. */
@@ -192,6 +180,7 @@ static int identify(struct procfs_scan *scan, struct mh_process *p, struct mh_li
 	struct mh_names names;
 	struct mh_stat stat;
 	struct mh_known *st;
+	bool must_read;
 	int rc = mh_pidfile_stat(scan->root, entry->pid, scan->stat, &stat);
 
 	if (rc)
@@ -209,16 +198,12 @@ static int identify(struct procfs_scan *scan, struct mh_process *p, struct mh_li
 	hint = st ? st->memory : (struct mh_memory){.parent = stat.ppid};
 	rc = mh_pidstatus_read(&scan->now, entry->pid, &hint);
 	if (!rc)
-		rc = get_names(scan, p, st, &stat, &names);
-	if (!rc)
 		rc = mh_pidfile_statm(hold->fd, &hold->statm); /* I3 */
 	if (rc)
 		return rc;
-	if (p && !names.cmdline_len && !hold->statm.vsz_pages) {
-		/* exited while we read: not renamed, but gone */
-		names.cmdline = p->cmdline;
-		names.cmdline_len = p->cmdline_len;
-	}
+	get_names(scan, p, &stat, &names);
+	must_read = !(stat.flags & MH_PF_KTHREAD) &&
+		    (!st || mh_revisit_cmdline(p, st, scan->pass, &stat, &names));
 	if (!p) {
 		const struct mh_identity id = {.pid = stat.pid, .start_ticks = stat.start_ticks};
 
@@ -228,7 +213,11 @@ static int identify(struct procfs_scan *scan, struct mh_process *p, struct mh_li
 	}
 	mh_pidstatus_book(&scan->now, scan->table, p);
 	rc = mh_table_rename(scan->table, p, &names);
-	return rc < 0 ? rc : remember(scan, p, entry, &stat, hold);
+	if (rc >= 0)
+		rc = remember(scan, p, entry, &stat, hold);
+	if (!rc && must_read)
+		known(scan, p)->cmdline = MH_CMDLINE_DUE;
+	return rc;
 }
 
 /* Look closer at a known process: its memory changed, or it has its turn. */
@@ -250,6 +239,47 @@ static int look_closer(struct procfs_scan *scan, struct mh_process *p,
 	st->memory = scan->now.memory;
 	set_met(scan, p, st);
 	return 0;
+}
+
+/*
+ * Whether the pid is still that of p, and its memory in place: who has given it up by now may have
+ * had no command line any more.
+ */
+static bool is_still(struct procfs_scan *scan, const struct mh_process *p, struct mh_known *st)
+{
+	struct mh_hold hold;
+	struct mh_stat stat;
+	bool same;
+	int rc = mh_hold_take(&hold, scan->root, p->id.pid, st->fd);
+
+	if (rc) {
+		if (mh_scan_count(&scan->base.stats, rc))
+			st->cmdline = MH_CMDLINE_DUE;
+		return false;
+	}
+	same = is_same(scan, st, &hold) ||
+	       (!mh_pidfile_stat(scan->root, p->id.pid, scan->stat, &stat) &&
+		!is_another(scan, p, st, &stat));
+	mh_hold_release(&hold, NULL);
+	return same && hold.statm.vsz_pages;
+}
+
+/* Have the wanted command lines read, and give them to those who are still there. */
+static void take_cmdlines(struct procfs_scan *scan)
+{
+	struct mh_cmdline line;
+	struct mh_known *st;
+
+	mh_cmdlines_read(&scan->cmdlines);
+	while (mh_cmdlines_next(&scan->cmdlines, scan->table, &line)) {
+		st = known(scan, line.process);
+		if (!st)
+			continue;
+		st->cmdline = line.due;
+		scan->want_fds |= line.len == -EMFILE || line.len == -ENFILE;
+		if (line.len >= 0 && is_still(scan, line.process, st))
+			mh_cmdlines_give(&scan->cmdlines, scan->table, &line);
+	}
 }
 
 /* One listed process. Returns 0, or -errno: it could not be read. */
@@ -280,6 +310,9 @@ static int visit(struct procfs_scan *scan, struct mh_listing_entry *entry)
 	p = rc ? NULL : mh_table_find(scan->table, entry->pid);
 	st = known(scan, p);
 	release_hold(scan, st, &hold);
+	if (st && mh_cmdlines_is_due(&scan->cmdlines, st->cmdline) &&
+	    mh_cmdlines_want(&scan->cmdlines, p, mh_table_slot(scan->table, p)))
+		take_cmdlines(scan);
 	return rc;
 }
 
@@ -351,6 +384,7 @@ static bool visit_all(struct procfs_scan *scan, struct mh_table *table,
 		if (rc && note_failure(scan, entry, rc))
 			all = false;
 	}
+	take_cmdlines(scan);
 	sweep(scan);
 	scan->base.stats.scans++;
 	return all;
@@ -362,6 +396,7 @@ static void begin_pass(struct procfs_scan *scan)
 	scan->pass++;
 	scan->pass_tick = tick_now(scan);
 	scan->want_fds = false;
+	mh_cmdlines_begin(&scan->cmdlines);
 }
 
 static int procfs_pass(struct mh_scan *base, struct mh_table *table, bool *ret_partial,
@@ -431,6 +466,9 @@ int mh_scan_procfs_new(struct mh_scan **ret, const struct mh_scan_config *config
 	scan->base.lagging = scan->base.fields & ~(MH_FIELDS(RSS) | MH_FIELDS(VSZ));
 	scan->states.item_bytes = sizeof(struct mh_known);
 	scan->root = config->root;
+	scan->cmdlines.root = scan->root;
+	scan->cmdlines.offload = config->offload;
+	scan->cmdlines.stats = &scan->base.stats;
 	scan->kernel_threads = config->kernel_threads;
 	scan->is_procfs = !fstatfs(config->root->fd, &fs) && fs.f_type == PROC_SUPER_MAGIC;
 	scan->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);

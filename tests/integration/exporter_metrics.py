@@ -186,7 +186,7 @@ def the_exporter_tells_of_itself():
             single(page, "process_resident_memory_bytes")
         assert abs(single(page, "process_start_time_seconds") - time.time()) < 30
         assert 0 < single(page, "process_cpu_seconds_total") < 20
-        assert single(page, "process_threads") == 3
+        assert single(page, "process_threads") == 4
         assert single(page, "process_max_fds") >= 256
         version = subprocess.run([EXPORTER, "--version"], capture_output=True, text=True,
                                  check=True).stdout.split()[1]

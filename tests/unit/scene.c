@@ -16,7 +16,11 @@ int scene_open(struct scene *scene, const char *procfs, struct mh_scan_config co
 	rc = mh_root_open(&scene->root, procfs, &scene->err);
 	if (!rc)
 		rc = mh_table_new(&scene->table, 0);
+	if (!rc)
+		rc = mh_offload_new(&scene->offload, &scene->root);
 	config.root = &scene->root;
+	if (!config.offload)
+		config.offload = scene->offload;
 	if (config.backend == MH_SCAN_AUTO)
 		config.backend = MH_SCAN_PROCFS;
 	if (!rc)
@@ -29,6 +33,7 @@ int scene_open(struct scene *scene, const char *procfs, struct mh_scan_config co
 void scene_close(struct scene *scene)
 {
 	mh_scan_free(scene->scan);
+	mh_offload_free(scene->offload);
 	mh_table_free(scene->table);
 	if (scene->root.fd >= 0)
 		mh_root_close(&scene->root);

@@ -6,14 +6,17 @@
 
 struct scene {
 	struct mh_root root;
+	struct mh_offload *offload;
 	struct mh_table *table;
 	struct mh_scan *scan;
 	struct mh_err err;
 	const struct mh_snapshot *snapshot; /* of the last pass */
 };
 
-/* Scan `procfs`, by reading it unless the config says how. Its root is set here. Returns 0 or
- * -errno. */
+/*
+ * Scan `procfs`, by reading it unless the config says how. Its root is set here, and its offload
+ * when there is none. Returns 0 or -errno.
+ */
 int scene_open(struct scene *scene, const char *procfs, struct mh_scan_config config);
 void scene_close(struct scene *scene);
 /* One pass and its snapshot. Returns 0 or -errno. */

@@ -237,6 +237,49 @@ static void broken_status_is_refused(void **state)
 	}
 }
 
+/* --- cgroup ----------------------------------------------------------------------------------- */
+
+static void check_cgroup(const char *text, const char *expected)
+{
+	const char *path = "untouched";
+	int n = mh_parse_cgroup(text, strlen(text), &path);
+
+	if (!expected) {
+		assert_int_equal(n, -EBADMSG);
+		assert_string_equal(path, "untouched");
+		return;
+	}
+	assert_int_equal(n, strlen(expected));
+	assert_memory_equal(path, expected, strlen(expected));
+}
+
+static void cgroup_is_where_memory_is_charged(void **state)
+{
+	(void)state;
+	check_cgroup("0::/system.slice/cron.service\n", "/system.slice/cron.service");
+	check_cgroup("0::/\n", "/");
+	check_cgroup("9:name=systemd:/s\n4:memory:/m/x\n0::/u\n", "/m/x");
+	check_cgroup("3:cpu,memory,pids:/both\n0::/u\n", "/both");
+	check_cgroup("3:cpu,memory2,xmemory:/no\n0::/a:b c\n", "/a:b c");
+	check_cgroup("1:name=x:/y\n", NULL);
+}
+
+static void a_cgroup_file_that_is_none_is_refused(void **state)
+{
+	(void)state;
+	check_cgroup("", NULL);
+	check_cgroup("\n", NULL);
+	check_cgroup("0\n", NULL);
+	check_cgroup("0:\n", NULL);
+	check_cgroup("0::\n", NULL);
+	check_cgroup("0::x\n", NULL);
+	check_cgroup("0::/cut", NULL);
+	check_cgroup("x::/\n", NULL);
+	check_cgroup("-1::/\n", NULL);
+	check_cgroup("0::/a\n1:cpu\n", NULL);
+	check_cgroup("99999999999999999999::/\n", NULL);
+}
+
 /* --- cmdline ---------------------------------------------------------------------------------- */
 
 static void cmdline_loses_the_nuls_at_its_end(void **state)
@@ -391,6 +434,8 @@ int main(void)
 		cmocka_unit_test(memory_in_status_is_all_or_nothing),
 		cmocka_unit_test(cut_status_tells_nothing_wrong),
 		cmocka_unit_test(broken_status_is_refused),
+		cmocka_unit_test(cgroup_is_where_memory_is_charged),
+		cmocka_unit_test(a_cgroup_file_that_is_none_is_refused),
 		cmocka_unit_test(cmdline_loses_the_nuls_at_its_end),
 		cmocka_unit_test(meminfo_of_several_kernels),
 		cmocka_unit_test(strange_meminfo_lines_are_left_out),
