@@ -11,11 +11,27 @@ enum {
 	INTERVAL_MAX_MS = 86400000,
 	PROCESS_TOP_MAX = 1000,
 	GROUPS_MAX_MAX = 10000,
+	EXACT_CPUS_MAX = 256,
+	OPEN_FILES_MAX = 1000000,
 	PATH_MAX_BYTES = 255,
 };
 
 /* Checks `value` and puts it where it belongs. The sentence begins after "--flag: ". */
 typedef int set_fn(struct settings *s, const char *value, struct mh_err *err);
+
+static int set_count(uint32_t *ret, const char *value, uint32_t min, uint32_t max,
+		     struct mh_err *err)
+{
+	size_t digits = strspn(value, "0123456789");
+	unsigned long n;
+
+	/* nine digits hold every limit and fit every long */
+	if (!digits || value[digits] || digits > 9 || (n = strtoul(value, NULL, 10)) < min ||
+	    n > max)
+		return mh_errf(err, -EINVAL, "'%s' is no number from %u to %u", value, min, max);
+	*ret = (uint32_t)n;
+	return 0;
+}
 
 static int set_listen_address(struct settings *s, const char *value, struct mh_err *err)
 {
@@ -56,6 +72,23 @@ static int set_backend(struct settings *s, const char *value, struct mh_err *err
 	return mh_scan_backend_parse(value, &s->backend, err);
 }
 
+static int set_open_files(struct settings *s, const char *value, struct mh_err *err)
+{
+	uint32_t n = 0;
+	int rc = strcmp(value, "auto") != 0 ? set_count(&n, value, 0, OPEN_FILES_MAX, err) : 0;
+
+	if (rc)
+		return mh_errf(err, rc, "'%s' is neither auto nor a number from 0 to %u", value,
+			       OPEN_FILES_MAX);
+	s->max_open_files = n || !strcmp(value, "auto") ? n : MH_SCAN_NO_FILES;
+	return 0;
+}
+
+static int set_exact_cpus(struct settings *s, const char *value, struct mh_err *err)
+{
+	return set_count(&s->exact_cpus, value, 1, EXACT_CPUS_MAX, err);
+}
+
 static int set_history_dir(struct settings *s, const char *value, struct mh_err *err)
 {
 	(void)err;
@@ -72,20 +105,6 @@ static int set_interval(struct settings *s, const char *value, struct mh_err *er
 	if (ms < INTERVAL_MIN_MS || ms > INTERVAL_MAX_MS)
 		return mh_errf(err, -EINVAL, "%s is outside of 100ms to 1d", value);
 	s->interval_ms = (uint32_t)ms;
-	return 0;
-}
-
-static int set_count(uint32_t *ret, const char *value, uint32_t min, uint32_t max,
-		     struct mh_err *err)
-{
-	size_t digits = strspn(value, "0123456789");
-	unsigned long n;
-
-	/* nine digits hold every limit and fit every long */
-	if (!digits || value[digits] || digits > 9 || (n = strtoul(value, NULL, 10)) < min ||
-	    n > max)
-		return mh_errf(err, -EINVAL, "'%s' is no number from %u to %u", value, min, max);
-	*ret = (uint32_t)n;
 	return 0;
 }
 
@@ -122,6 +141,10 @@ static const struct flag {
 	{"--path.procfs", "DIR", "/proc", set_procfs, "the procfs to read, e.g. /host/proc"},
 	{"--collector.backend", "NAME", "auto", set_backend,
 	 "read processes by bpf, bpf-seq or procfs"},
+	{"--collector.open-files", "N", "auto", set_open_files,
+	 "procfs: keep N files open between samples"},
+	{"--collector.exact-cpus", "N", "16", set_exact_cpus,
+	 "bpf: RSS is exact to the page on up to N CPUs"},
 	{"--history.dir", "DIR", "", set_history_dir,
 	 "keep a history there; empty: none [default]. If\n"
 	 "another process writes it, show what it records"},

@@ -19,6 +19,8 @@ struct settings {
 	const char *telemetry_path;
 	const char *procfs;
 	enum mh_scan_backend backend;
+	uint32_t max_open_files; /* as in struct mh_scan_config … */
+	uint32_t exact_cpus;     /* … and this too */
 	const char *history_dir; /* NULL = keep no history */
 	uint32_t interval_ms;
 	uint32_t process_top;

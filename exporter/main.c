@@ -23,9 +23,6 @@
 
 enum { EXIT_OK = 0, EXIT_OTHER = 1, EXIT_USAGE = 2 };
 
-/* Descriptors: one per connection, and one per process that is sampled. */
-enum { WANTED_FILES = 8192 };
-
 struct exporter {
 	struct source *source;
 	struct view *view;
@@ -66,13 +63,14 @@ static void prepare_signals(sigset_t *ret)
 	signal(SIGXFSZ, SIG_IGN);
 }
 
+/* Descriptors: one per connection, and one per process that is sampled by procfs. */
 static void raise_file_limit(void)
 {
 	struct rlimit rl;
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) || rl.rlim_cur >= WANTED_FILES)
+	if (getrlimit(RLIMIT_NOFILE, &rl))
 		return;
-	rl.rlim_cur = rl.rlim_max < WANTED_FILES ? rl.rlim_max : WANTED_FILES;
+	rl.rlim_cur = rl.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &rl);
 }
 
@@ -81,6 +79,8 @@ static int start_parts(struct exporter *e, const struct settings *settings, int 
 {
 	struct source_config source = {.procfs = settings->procfs,
 				       .backend = settings->backend,
+				       .max_open_files = settings->max_open_files,
+				       .exact_cpus = settings->exact_cpus,
 				       .history_dir = settings->history_dir,
 				       .interval_ms = settings->interval_ms};
 	struct collector_config collector = {.interval_ms = settings->interval_ms,

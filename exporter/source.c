@@ -38,6 +38,8 @@ int source_new(struct source **ret, const struct source_config *config, struct m
 {
 	struct mh_sampler_config sampler = {.procfs = config->procfs,
 					    .backend = config->backend,
+					    .max_open_files = config->max_open_files,
+					    .exact_cpus = config->exact_cpus,
 					    .history_dir = config->history_dir,
 					    .interval_ms = config->interval_ms};
 	struct source *s = calloc(1, sizeof(*s));

@@ -18,6 +18,8 @@ struct source;
 struct source_config {
 	const char *procfs;           /* not read when following */
 	enum mh_scan_backend backend; /* likewise */
+	uint32_t max_open_files;      /* likewise; as in struct mh_scan_config … */
+	uint32_t exact_cpus;          /* … and this too */
 	const char *history_dir;      /* NULL = keep none */
 	uint32_t interval_ms;
 };

@@ -72,6 +72,8 @@ static int open_all(struct mh_sampler *s, const struct mh_sampler_config *config
 	struct mh_scan_config scan = {
 		.root = &s->root,
 		.backend = config->backend,
+		.max_open_files = config->max_open_files,
+		.exact_cpus = config->exact_cpus,
 		.kernel_threads = config->kernel_threads,
 	};
 	int rc = mh_root_open(&s->root, config->procfs ? config->procfs : "/proc", err);

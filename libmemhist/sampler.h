@@ -27,6 +27,8 @@ struct mh_sampler_config {
 	uint32_t interval_ms;    /* how often ticks are due: 100 … 86,400,000 */
 	bool kernel_threads;
 	enum mh_scan_backend backend; /* how processes are read; 0 = the best way there is */
+	uint32_t max_open_files;      /* as in struct mh_scan_config … */
+	uint32_t exact_cpus;          /* … and this too */
 };
 
 /*

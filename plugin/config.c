@@ -15,10 +15,12 @@
 
 enum {
 	MAX_INSTANCES = 100,
+	OPEN_FILES_LIMIT = 1000000,
+	EXACT_CPUS_LIMIT = 256,
 	MAX_INSTANCES_LIMIT = 10000, /* each is three files or series in whatever collectd feeds */
 };
 
-enum kind { BACKEND, BOOLEAN, DIRECTORY, DIRECTORY_OR_NONE, INSTANCES, PATTERN };
+enum kind { BACKEND, BOOLEAN, CPUS, DIRECTORY, DIRECTORY_OR_NONE, INSTANCES, OPEN_FILES, PATTERN };
 
 static const struct option {
 	const char *name;
@@ -29,6 +31,8 @@ static const struct option {
 	{"HistoryDir", DIRECTORY_OR_NONE, offsetof(struct config, history_dir)},
 	{"IgnoreSelected", BOOLEAN, offsetof(struct config, select.invert)},
 	{"MaxInstances", INSTANCES, offsetof(struct config, max_instances)},
+	{"ExactCPUs", CPUS, offsetof(struct config, exact_cpus)},
+	{"OpenFiles", OPEN_FILES, offsetof(struct config, max_open_files)},
 	{"Procfs", DIRECTORY, offsetof(struct config, procfs)},
 	{"ReportMeminfo", BOOLEAN, offsetof(struct config, report_meminfo)},
 	{"ReportProcesses", BOOLEAN, offsetof(struct config, report_processes)},
@@ -93,18 +97,37 @@ static int read_boolean(bool *ret, const char *name, const oconfig_value_t *valu
 	return 0;
 }
 
-static int read_instances(uint32_t *ret, const char *name, const oconfig_value_t *value,
-			  struct mh_err *err)
+/* A whole number from `min` to `max`. */
+static bool is_count(const oconfig_value_t *value, uint32_t min, uint32_t max)
 {
 	/* asked this way round, since every comparison with a NaN is false */
-	if (value->type == OCONFIG_TYPE_NUMBER && value->value.number >= 1 &&
-	    value->value.number <= MAX_INSTANCES_LIMIT &&
-	    value->value.number == (uint32_t)value->value.number) {
+	return value->type == OCONFIG_TYPE_NUMBER && value->value.number >= min &&
+	       value->value.number <= max && value->value.number == (uint32_t)value->value.number;
+}
+
+static int read_open_files(uint32_t *ret, const char *name, const oconfig_value_t *value,
+			   struct mh_err *err)
+{
+	if (value->type == OCONFIG_TYPE_STRING && !strcasecmp(value->value.string, "auto")) {
+		*ret = 0;
+		return 0;
+	}
+	if (!is_count(value, 0, OPEN_FILES_LIMIT))
+		return mh_errf(err, -EINVAL,
+			       "%s takes \"auto\" or a whole number, 0 to %d, without quotes", name,
+			       OPEN_FILES_LIMIT);
+	*ret = value->value.number > 0 ? (uint32_t)value->value.number : MH_SCAN_NO_FILES;
+	return 0;
+}
+
+static int read_count(uint32_t *ret, const char *name, const oconfig_value_t *value, uint32_t max,
+		      struct mh_err *err)
+{
+	if (is_count(value, 1, max)) {
 		*ret = (uint32_t)value->value.number;
 		return 0;
 	}
-	return mh_errf(err, -EINVAL, "%s takes a whole number, 1 to %d, without quotes", name,
-		       MAX_INSTANCES_LIMIT);
+	return mh_errf(err, -EINVAL, "%s takes a whole number, 1 to %u, without quotes", name, max);
 }
 
 /* Only absolute paths: a relative one would mean a place under collectd's BaseDir. */
@@ -163,7 +186,11 @@ static int read_option(struct config *c, const oconfig_item_t *item, struct mh_e
 	case BOOLEAN:
 		return read_boolean(to, option->name, item->values, err);
 	case INSTANCES:
-		return read_instances(to, option->name, item->values, err);
+		return read_count(to, option->name, item->values, MAX_INSTANCES_LIMIT, err);
+	case CPUS:
+		return read_count(to, option->name, item->values, EXACT_CPUS_LIMIT, err);
+	case OPEN_FILES:
+		return read_open_files(to, option->name, item->values, err);
 	case PATTERN:
 		return read_pattern(to, option->name, item->values, err);
 	case DIRECTORY:

@@ -19,6 +19,8 @@ struct config {
 	char history_dir[PATH_MAX]; /* absolute; "" = keep no history */
 	char procfs[PATH_MAX];      /* absolute */
 	enum mh_scan_backend backend;
+	uint32_t max_open_files; /* as in struct mh_scan_config … */
+	uint32_t exact_cpus;     /* … and this too */
 	bool report_processes;
 	bool report_meminfo;
 	uint32_t max_instances;  /* program names with values of their own: 1 … 10,000 */

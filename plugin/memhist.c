@@ -148,6 +148,8 @@ static int use_sampler(bool with_history, struct mh_err *err)
 		.history_dir = with_history ? plugin.config.history_dir : NULL,
 		.interval_ms = plugin.interval_ms,
 		.backend = plugin.config.backend,
+		.max_open_files = plugin.config.max_open_files,
+		.exact_cpus = plugin.config.exact_cpus,
 	};
 	struct mh_sampler *sampler;
 	int rc = mh_sampler_new(&sampler, &config, err);

@@ -1,10 +1,13 @@
 /*
  * Descriptors kept open from pass to pass: reading through one saves the opening and closing, and
  * it stays with the process it was opened for, also when the pid gets another owner. Bounded, since
- * each costs some 5.5 KiB of kernel memory and one of the process' descriptors.
+ * each costs kernel memory (a page of text, file, inode, dentry), which cannot be swapped out, and
+ * one of our descriptors.
  */
 #ifndef MEMHIST_PROC_PINS_H
 #define MEMHIST_PROC_PINS_H
+
+#include "libmemhist/base/memlimit.h"
 
 #include <stdint.h>
 
@@ -15,8 +18,14 @@ struct mh_pins {
 	int lowest_fd; /* kept ones have this number or a higher one */
 };
 
-/* At most `max` descriptors, and no more than half of RLIMIT_NOFILE. */
+/*
+ * At most `max` descriptors, 0 = as many as are worth their memory; and no more than RLIMIT_NOFILE
+ * leaves when others have theirs.
+ */
 void mh_pins_init(struct mh_pins *pins, uint32_t max);
+
+/* How many are worth their memory: a 256th of the machine's, an 8th of what our group may have. */
+uint32_t mh_pins_affordable(const struct mh_memlimit *limit);
 
 /* Take over `fd`. Returns the descriptor that is kept, or -1: no room, and `fd` is closed. */
 int mh_pins_keep(struct mh_pins *pins, int fd);

@@ -24,14 +24,17 @@ enum mh_scan_backend {
 int mh_scan_backend_parse(const char *text, enum mh_scan_backend *ret, struct mh_err *err);
 const char *mh_scan_backend_name(enum mh_scan_backend backend);
 
+#define MH_SCAN_NO_FILES UINT32_MAX
+
 struct mh_scan_config {
 	const struct mh_root *root; /* these two outlive the scanner */
 	struct mh_offload *offload; /* of this root: who reads files that may hang */
 	enum mh_scan_backend backend;
 	bool kernel_threads; /* take in kernel threads too */
 	/*
-	 * statm descriptors kept open, where it is a procfs; 0 = 1024. Never more than half of
-	 * RLIMIT_NOFILE, and half as many after each pass that ran out of descriptors.
+	 * procfs: descriptors of statm kept open at most; 0 = what memory allows (see pins.h),
+	 * MH_SCAN_NO_FILES = none. RLIMIT_NOFILE bounds them, too, and there are half as many after
+	 * each pass that ran out of descriptors.
 	 */
 	uint32_t max_open_files;
 	/*

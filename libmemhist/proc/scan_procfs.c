@@ -50,8 +50,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEFAULT_OPEN_FILES = 1024 };
-
 struct procfs_scan {
 	struct mh_scan base;
 	const struct mh_root *root;
@@ -473,9 +471,8 @@ int mh_scan_procfs_new(struct mh_scan **ret, const struct mh_scan_config *config
 	scan->is_procfs = !fstatfs(config->root->fd, &fs) && fs.f_type == PROC_SUPER_MAGIC;
 	scan->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
 	scan->tick_ns = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
-	if (scan->is_procfs)
-		mh_pins_init(&scan->pins,
-			     config->max_open_files ? config->max_open_files : DEFAULT_OPEN_FILES);
+	if (scan->is_procfs && config->max_open_files != MH_SCAN_NO_FILES)
+		mh_pins_init(&scan->pins, config->max_open_files);
 	*ret = &scan->base;
 	return 0;
 }

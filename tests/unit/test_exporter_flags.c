@@ -49,8 +49,11 @@ static void values_come_after_an_equals_sign_or_as_the_next_word(void **state)
 	assert_int_equal(PARSE("--interval=250ms", "--process.top", "7", "--groups.max=1",
 			       "--history.dir", "/h", "--log.level=debug", "--path.procfs=/p",
 			       "--web.telemetry-path", "/m/x", "--web.listen-address=:1",
-			       "--collector.backend", "bpf-seq"),
+			       "--collector.backend", "bpf-seq", "--collector.open-files=77",
+			       "--collector.exact-cpus=64"),
 			 0);
+	assert_int_equal(settings.max_open_files, 77);
+	assert_int_equal(settings.exact_cpus, 64);
 	assert_int_equal(settings.backend, MH_SCAN_BPF_SEQ);
 	assert_int_equal(settings.interval_ms, 250);
 	assert_int_equal(settings.process_top, 7);
@@ -111,6 +114,15 @@ static void wrong_words_are_named(void **state)
 	expect_refusal("--help=yes", "--help takes no value");
 }
 
+static void open_files_may_be_none(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--collector.open-files=0"), 0);
+	assert_int_equal(settings.max_open_files, MH_SCAN_NO_FILES);
+	assert_int_equal(PARSE("--collector.open-files=5", "--collector.open-files=auto"), 0);
+	assert_int_equal(settings.max_open_files, 0);
+}
+
 static void wrong_values_are_named(void **state)
 {
 	(void)state;
@@ -128,6 +140,14 @@ static void wrong_values_are_named(void **state)
 		       "--collector.backend: 'bfp' is no backend: did you mean bpf?");
 	expect_refusal("--collector.backend=",
 		       "--collector.backend: '' is none of auto, bpf, bpf-seq, procfs");
+	expect_refusal(
+		"--collector.open-files=many",
+		"--collector.open-files: 'many' is neither auto nor a number from 0 to 1000000");
+	expect_refusal("--collector.open-files=1000001",
+		       "--collector.open-files: '1000001' is neither auto nor a number from 0 to "
+		       "1000000");
+	expect_refusal("--collector.exact-cpus=0",
+		       "--collector.exact-cpus: '0' is no number from 1 to 256");
 	expect_refusal("--log.level=loud",
 		       "--log.level: 'loud' is none of debug, info, warn, error");
 	expect_refusal("--path.procfs=", "--path.procfs: an empty path is no directory; leave the "
@@ -151,6 +171,8 @@ static void help_fits_a_screen_and_names_every_flag(void **state)
 					    "--web.telemetry-path=PATH",
 					    "--path.procfs=DIR",
 					    "--collector.backend=NAME",
+					    "--collector.open-files=N",
+					    "--collector.exact-cpus=N",
 					    "--history.dir=DIR",
 					    "--interval=TIME",
 					    "--process.top=N",
@@ -183,6 +205,7 @@ int main(void)
 		cmocka_unit_test(the_last_of_two_counts),
 		cmocka_unit_test(help_and_version_answer_at_once),
 		cmocka_unit_test(wrong_words_are_named),
+		cmocka_unit_test(open_files_may_be_none),
 		cmocka_unit_test(wrong_values_are_named),
 		cmocka_unit_test(help_fits_a_screen_and_names_every_flag),
 	};

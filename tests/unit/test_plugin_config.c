@@ -44,6 +44,7 @@ static void defaults(void **state)
 	assert_string_equal(c.history_dir, "/var/lib/memhist");
 	assert_string_equal(c.procfs, "/proc");
 	assert_int_equal(c.backend, MH_SCAN_AUTO);
+	assert_int_equal(c.max_open_files, 0);
 	assert_true(c.report_processes);
 	assert_true(c.report_meminfo);
 	assert_int_equal(c.max_instances, 100);
@@ -59,6 +60,8 @@ static void every_option_is_taken(void **state)
 		ITEM("HistoryDir", MOCK_STRING("/srv/history")),
 		ITEM("Procfs", MOCK_STRING("/host/proc")),
 		ITEM("Backend", MOCK_STRING("bpf-seq")),
+		ITEM("OpenFiles", MOCK_NUMBER(5000)),
+		ITEM("ExactCPUs", MOCK_NUMBER(256)),
 		ITEM("ReportProcesses", MOCK_BOOLEAN(0)),
 		ITEM("ReportMeminfo", MOCK_BOOLEAN(0)),
 		ITEM("MaxInstances", MOCK_NUMBER(10000)),
@@ -75,9 +78,11 @@ static void every_option_is_taken(void **state)
 	assert_string_equal(c.history_dir, "/srv/history");
 	assert_string_equal(c.procfs, "/host/proc");
 	assert_int_equal(c.backend, MH_SCAN_BPF_SEQ);
+	assert_int_equal(c.max_open_files, 5000);
 	assert_false(c.report_processes);
 	assert_false(c.report_meminfo);
 	assert_int_equal(c.max_instances, 10000);
+	assert_int_equal(c.exact_cpus, 256);
 	assert_false(mh_select_name(&c.select, "nginx", 5));
 	assert_false(mh_select_name(&c.select, "postgres", 8));
 	assert_true(mh_select_name(&c.select, "nginx2", 6));
@@ -113,6 +118,27 @@ static void blocks_add_up_and_later_options_win(void **state)
 	assert_true(mh_select_name(&c.select, "b", 1));
 	assert_false(mh_select_name(&c.select, "c", 1));
 	config_done(&c);
+}
+
+static void open_files_may_be_none(void **state)
+{
+	oconfig_item_t none = ITEM("OpenFiles", MOCK_NUMBER(0));
+	oconfig_item_t some = ITEM("OpenFiles", MOCK_STRING("Auto"));
+	struct config c;
+
+	(void)state;
+	config_init(&c);
+	assert_int_equal(read_items(&c, &none, 1, NULL), 0);
+	assert_int_equal(c.max_open_files, MH_SCAN_NO_FILES);
+	assert_int_equal(read_items(&c, &some, 1, NULL), 0);
+	assert_int_equal(c.max_open_files, 0);
+	config_done(&c);
+	refused((oconfig_item_t)ITEM("OpenFiles", MOCK_STRING("10")),
+		"OpenFiles takes \"auto\" or a whole number, 0 to 1000000, without quotes");
+	refused((oconfig_item_t)ITEM("OpenFiles", MOCK_NUMBER(1.5)), "OpenFiles takes");
+	refused((oconfig_item_t)ITEM("OpenFiles", MOCK_NUMBER(-1)), "OpenFiles takes");
+	refused((oconfig_item_t)ITEM("OpenFiles", MOCK_NUMBER(1000001)), "OpenFiles takes");
+	refused((oconfig_item_t)ITEM("OpenFiles", MOCK_BOOLEAN(1)), "OpenFiles takes");
 }
 
 static void none_switches_the_history_off(void **state)
@@ -168,6 +194,9 @@ static void wrong_values_are_refused(void **state)
 		"ReportMeminfo takes true");
 	refused((oconfig_item_t)ITEM("IgnoreSelected", MOCK_NUMBER(1)),
 		"IgnoreSelected takes true");
+	refused((oconfig_item_t)ITEM("ExactCPUs", MOCK_NUMBER(0)),
+		"ExactCPUs takes a whole number, 1 to 256, without quotes");
+	refused((oconfig_item_t)ITEM("ExactCPUs", MOCK_NUMBER(257)), "ExactCPUs takes");
 	refused((oconfig_item_t)ITEM("MaxInstances", MOCK_NUMBER(0)), whole);
 	refused((oconfig_item_t)ITEM("MaxInstances", MOCK_NUMBER(-1)), whole);
 	refused((oconfig_item_t)ITEM("MaxInstances", MOCK_NUMBER(1.5)), whole);
@@ -202,6 +231,7 @@ int main(void)
 		cmocka_unit_test(every_option_is_taken),
 		cmocka_unit_test(names_have_no_case_as_everywhere_in_collectd),
 		cmocka_unit_test(blocks_add_up_and_later_options_win),
+		cmocka_unit_test(open_files_may_be_none),
 		cmocka_unit_test(none_switches_the_history_off),
 		cmocka_unit_test(unknown_options_are_named_with_the_nearest),
 		cmocka_unit_test(wrong_values_are_refused),

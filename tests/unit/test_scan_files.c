@@ -81,6 +81,26 @@ static void descriptors_follow_the_limit(void **state)
 	scene_close(&scene);
 }
 
+/* Then the inodes tell who is who. */
+static void none_are_kept_when_none_may_be(void **state)
+{
+	struct child child;
+	struct scene scene;
+
+	(void)state;
+	child_start(&child);
+	scene_must_open(&scene, (struct mh_scan_config){.max_open_files = MH_SCAN_NO_FILES});
+	for (int i = 0; i < 3; i++) {
+		child_do(&child, CHILD_GROW, 10, NULL);
+		scene_must_pass(&scene);
+		scene_must_be_as_statm(&scene, child.pid);
+		assert_int_equal(scene_stats(&scene).open_files, 0);
+		assert_int_equal(scene_born(&scene, child.pid), i == 0);
+	}
+	scene_close(&scene);
+	child_end(&child);
+}
+
 static void without_descriptors_the_known_stay(void **state)
 {
 	struct rlimit was, none;
@@ -123,6 +143,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(descriptors_are_bounded_and_given_back),
 		cmocka_unit_test(descriptors_follow_the_limit),
+		cmocka_unit_test(none_are_kept_when_none_may_be),
 		cmocka_unit_test(without_descriptors_the_known_stay),
 	};
 
