@@ -58,6 +58,23 @@ static int start_sleeper(void)
 	return pid;
 }
 
+/*
+ * The kernel shows arguments in anonymous memory only. A new mapping lies below the stack, from
+ * which they are moved, so their end has to follow their start.
+ */
+static int move_title(const char *text)
+{
+	size_t bytes = strlen(text) + 1;
+	char *moved = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	must(moved != MAP_FAILED, "mmap");
+	memcpy(moved, text, bytes);
+	return prctl(PR_SET_MM, PR_SET_MM_ARG_START, moved, 0, 0) ||
+			       prctl(PR_SET_MM, PR_SET_MM_ARG_END, moved + bytes, 0, 0)
+		       ? -1
+		       : 0;
+}
+
 static int carry_out(const struct message *m)
 {
 	const size_t bytes = m->number * (size_t)sysconf(_SC_PAGESIZE);
@@ -76,6 +93,8 @@ static int carry_out(const struct message *m)
 	case CHILD_TITLE:
 		memset(title, 'x', strlen(title));
 		return 0;
+	case CHILD_MOVE_TITLE:
+		return move_title(m->text);
 	case CHILD_UID:
 		return setuid(m->number);
 	case CHILD_FORK:

@@ -11,15 +11,16 @@ struct child {
 };
 
 enum child_order {
-	CHILD_GROW,  /* touch `number` more pages */
-	CHILD_SPIKE, /* touch `number` pages and give them back */
-	CHILD_LOCK,  /* lock a page that is in RAM already */
-	CHILD_NAME,  /* prctl(PR_SET_NAME, text) */
-	CHILD_TITLE, /* overwrite the command line with 'x' */
-	CHILD_UID,   /* setuid(number) */
-	CHILD_FORK,  /* start a child that only sleeps; answers with its pid */
-	CHILD_EXEC,  /* execl(text, "sleep", "1000") */
-	CHILD_EXIT,  /* becomes a zombie */
+	CHILD_GROW,       /* touch `number` more pages */
+	CHILD_SPIKE,      /* touch `number` pages and give them back */
+	CHILD_LOCK,       /* lock a page that is in RAM already */
+	CHILD_NAME,       /* prctl(PR_SET_NAME, text) */
+	CHILD_TITLE,      /* overwrite the command line with 'x' */
+	CHILD_MOVE_TITLE, /* prctl(PR_SET_MM_ARG_START) to text; -1 without CAP_SYS_RESOURCE */
+	CHILD_UID,        /* setuid(number) */
+	CHILD_FORK,       /* start a child that only sleeps; answers with its pid */
+	CHILD_EXEC,       /* execl(text, "sleep", "1000") */
+	CHILD_EXIT,       /* becomes a zombie */
 };
 
 /* Where argv[0] lies; to be called first in main(), for CHILD_TITLE. */

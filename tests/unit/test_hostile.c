@@ -3,7 +3,7 @@
  * unescaped, and a scanner that believes it reads another process' numbers.
  */
 #include "tests/unit/child.h"
-#include "tests/unit/scene.h"
+#include "tests/unit/tiers.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -71,12 +71,11 @@ static void names_do_not_deceive(void **state)
 	struct child child[N];
 	struct scene scene;
 
-	(void)state;
+	tiers_open(&scene, state);
 	for (int i = 0; i < N; i++) {
 		child_start(&child[i]);
 		assert_int_equal(child_do(&child[i], CHILD_NAME, 0, names[i]), 0);
 	}
-	assert_int_equal(scene_open(&scene, "/proc", (struct mh_scan_config){0}), 0);
 	for (int round = 0; round < 3; round++) {
 		pass(&scene);
 		for (int i = 0; i < N; i++) {
@@ -176,7 +175,7 @@ static void command_lines_are_kept_as_they_are(void **state)
 	struct shell shell[4];
 	struct scene scene;
 
-	(void)state;
+	tiers_open(&scene, state);
 	memset(huge, 'a', sizeof(huge) - 1);
 	for (size_t i = 3; i < 23; i++)
 		huge_argv[i] = huge;
@@ -184,7 +183,6 @@ static void command_lines_are_kept_as_they_are(void **state)
 		hostile_argv[3 + i] = names[i];
 	for (int i = 0; i < 4; i++)
 		shell[i] = start_shell(argv[i]);
-	assert_int_equal(scene_open(&scene, "/proc", (struct mh_scan_config){0}), 0);
 	for (int i = 0; i < 4; i++)
 		await_shell(&shell[i]);
 	pass(&scene);
@@ -209,8 +207,8 @@ static void command_lines_are_kept_as_they_are(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_do_not_deceive),
-		cmocka_unit_test(command_lines_are_kept_as_they_are),
+		TIERS_TEST(names_do_not_deceive),
+		TIERS_TEST(command_lines_are_kept_as_they_are),
 	};
 
 	return cmocka_run_group_tests_name("hostile", tests, NULL, NULL);
