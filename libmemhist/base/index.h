@@ -26,6 +26,12 @@ struct mh_index {
 	uint32_t cap; /* 0 or a power of two */
 };
 
+/* A hash of small numbers, such as pids: neighbours spread over the whole index (Fibonacci). */
+static inline uint32_t mh_index_hash(uint32_t number)
+{
+	return (uint32_t)((number * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
 void mh_index_done(struct mh_index *index);
 
 /*

@@ -38,9 +38,18 @@ struct mh_gap {
 const char *mh_gap_name(enum mh_gap_kind kind);
 
 struct mh_gone {
-	uint32_t slot;             /* where it was */
-	struct mh_process process; /* as last seen */
+	uint32_t slot; /* where it was */
+	/* As last seen; but the high-water marks are its last ones, where its end was seen too. */
+	struct mh_process process;
 };
+
+enum { MH_BRIEF_MAX = 65536 }; /* of one snapshot */
+
+/*
+ * What stands for a slot where one is asked for and the process is the i-th of `brief`, which has
+ * none: a number no slot has.
+ */
+#define MH_BRIEF_SLOT(i) (MH_PROCESSES_MAX + (uint32_t)(i))
 
 struct mh_snapshot {
 	struct mh_instant at;
@@ -57,6 +66,13 @@ struct mh_snapshot {
 
 	const struct mh_gone *gone; /* ended since the snapshot before, n_gone of them */
 	uint32_t n_gone;
+	/*
+	 * Began and ended since the snapshot before, n_brief of them, in order. No listing shows
+	 * them: they are known where the kernel reports exits. Of their values only the high-water
+	 * marks mean something; 0: not known. They have no slot and are in no other list.
+	 */
+	const struct mh_process *brief;
+	uint32_t n_brief;
 	const uint32_t *born; /* slots of new processes */
 	uint32_t n_born;
 	const uint32_t *renamed; /* slots whose comm, command line, ppid or uid changed */

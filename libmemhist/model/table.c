@@ -13,13 +13,13 @@
  *       with no hole between.
  *   T3  The lists hold each slot at most once; `changed` and `renamed` hold no slot of `born`;
  *       marks say where. Their capacity is that of the slots, so noting a change cannot fail.
- *   T4  `gone` holds processes that the last snapshot showed, so each pid at most once, and at most
- *       as many as there are slots: ending a process cannot fail either. `gone_index` finds by pid
- *       those of the current boot.
+ *   T4  ended.gone holds processes that the last snapshot showed, so each pid at most once, and at
+ *       most as many as there are slots: ending a process cannot fail either. Of those that ended
+ *       in this round, it finds the twins in the current boot.
  */
 #include "libmemhist/model/table.h"
 
-#include "libmemhist/base/index.h"
+#include "libmemhist/model/ended.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -48,9 +48,8 @@ struct mh_table {
 	uint32_t *index; /* pid -> slot + 1, 0 = free; 2 * cap entries */
 
 	uint32_t *born, *renamed, *changed; /* cap entries each */
-	struct mh_gone *gone;               /* cap entries */
-	struct mh_index gone_index;         /* pid -> position in gone */
-	struct mh_strpool pool;             /* of exe and cgroup */
+	struct mh_ended ended;
+	struct mh_strpool pool; /* of exe and cgroup */
 
 	uint32_t round;   /* number of the current round; 0 = none yet */
 	uint32_t listing; /* number of the current listing, for marks.kept */
@@ -70,32 +69,11 @@ int mh_table_new(struct mh_table **ret, uint32_t max_processes)
 	return 0;
 }
 
-static uint32_t hash_of(uint32_t pid)
-{
-	/* Fibonacci hashing: neighbouring pids spread over the whole index */
-	return (uint32_t)((pid * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
-}
-
-/* Nobody born from here on can be the twin of one that is gone. */
-static void forget_twins(struct mh_table *t)
-{
-	for (uint32_t i = 0; i < t->snapshot.n_gone; i++)
-		mh_index_remove(&t->gone_index, hash_of(t->gone[i].process.id.pid), i);
-}
-
-static void forget_gone(struct mh_table *t)
-{
-	forget_twins(t);
-	for (uint32_t i = 0; i < t->snapshot.n_gone; i++)
-		mh_process_done(&t->gone[i].process, &t->pool);
-	t->snapshot.n_gone = 0;
-}
-
 void mh_table_free(struct mh_table *t)
 {
 	if (!t)
 		return;
-	forget_gone(t);
+	mh_ended_done(&t->ended, &t->pool);
 	for (uint32_t s = 0; s < t->n_slots; s++)
 		mh_process_done(&t->process[s], &t->pool);
 	mh_strpool_done(&t->pool);
@@ -106,8 +84,6 @@ void mh_table_free(struct mh_table *t)
 	free(t->born);
 	free(t->renamed);
 	free(t->changed);
-	free(t->gone);
-	mh_index_done(&t->gone_index);
 	free(t);
 }
 
@@ -119,13 +95,13 @@ void mh_table_begin(struct mh_table *t, struct mh_instant at)
 		return;
 	t->open = true;
 	t->round++;
-	forget_gone(t);
+	mh_ended_clear(&t->ended, &t->pool);
 	t->snapshot.n_born = t->snapshot.n_renamed = t->snapshot.n_changed = 0;
 }
 
 static uint32_t home_of(const struct mh_table *t, uint32_t pid)
 {
-	return hash_of(pid) & (2 * t->cap - 1);
+	return mh_index_hash(pid) & (2 * t->cap - 1);
 }
 
 /* Position in the index of the entry for `pid`, or of the free entry where it belongs. */
@@ -183,8 +159,7 @@ static int grow(struct mh_table *t)
 	    !resize((void **)&t->born, cap, sizeof(*t->born)) ||
 	    !resize((void **)&t->renamed, cap, sizeof(*t->renamed)) ||
 	    !resize((void **)&t->changed, cap, sizeof(*t->changed)) ||
-	    !resize((void **)&t->gone, cap, sizeof(*t->gone)) ||
-	    mh_index_reserve(&t->gone_index, cap))
+	    mh_ended_reserve(&t->ended, cap))
 		return -ENOMEM;
 	index = calloc((size_t)2 * cap, sizeof(*index));
 	if (!index)
@@ -235,20 +210,6 @@ uint32_t mh_table_slot(const struct mh_table *t, const struct mh_process *p)
 	return (uint32_t)(p - t->process);
 }
 
-/* 1 + the twin number of a process of this pid and start time that ended in this round, else 0. */
-static uint32_t next_twin(const struct mh_table *t, const struct mh_identity *id)
-{
-	uint32_t at = 0, i;
-
-	while ((i = mh_index_next(&t->gone_index, hash_of(id->pid), &at)) != MH_INDEX_END) {
-		const struct mh_identity *was = &t->gone[i].process.id;
-
-		if (was->pid == id->pid)
-			return was->start_ticks == id->start_ticks ? was->twin + 1 : 0;
-	}
-	return 0;
-}
-
 int mh_table_add(struct mh_table *t, const struct mh_identity *id, struct mh_process **ret)
 {
 	struct mh_process *p;
@@ -271,7 +232,7 @@ int mh_table_add(struct mh_table *t, const struct mh_identity *id, struct mh_pro
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): slots below cap have a place */
 	*p = (struct mh_process){.id = *id};
 	if (!id->twin)
-		p->id.twin = next_twin(t, id);
+		p->id.twin = mh_ended_next_twin(&t->ended, id);
 	t->free_map[slot / 64] &= ~(UINT64_C(1) << slot % 64);
 	/* the pid is in place, so the probe ends at its own free entry */
 	t->index[index_position(t, id->pid)] = slot + 1;
@@ -308,14 +269,6 @@ static void unlist_all(struct mh_table *t, const struct marks *marks)
 			marks->changed_at;
 }
 
-static void note_gone(struct mh_table *t, const struct mh_process *p)
-{
-	uint32_t i = t->snapshot.n_gone++;
-
-	t->gone[i] = (struct mh_gone){.slot = mh_table_slot(t, p), .process = *p};
-	mh_index_add(&t->gone_index, hash_of(p->id.pid), i);
-}
-
 void mh_table_remove(struct mh_table *t, struct mh_process *p)
 {
 	uint32_t slot = mh_table_slot(t, p);
@@ -327,7 +280,7 @@ void mh_table_remove(struct mh_table *t, struct mh_process *p)
 	if (marks.born == t->round)
 		mh_process_done(p, &t->pool);
 	else
-		note_gone(t, p);
+		mh_ended_add_gone(&t->ended, p, slot);
 	*p = (struct mh_process){0};
 	t->free_map[slot / 64] |= UINT64_C(1) << slot % 64;
 	if (slot / 64 < t->free_hint)
@@ -385,6 +338,37 @@ int mh_table_rename(struct mh_table *t, struct mh_process *p, const struct mh_na
 	return rc;
 }
 
+int mh_table_add_brief(struct mh_table *t, const struct mh_identity *id,
+		       const struct mh_names *names, const uint64_t value[MH_FIELD_COUNT])
+{
+	const struct mh_process *alive = mh_table_find(t, id->pid);
+	struct mh_process p = {.id = *id};
+	int rc;
+
+	if (!id->pid || id->pid > MH_PID_MAX)
+		return -EINVAL;
+	if (!id->twin) {
+		p.id.twin = mh_ended_next_twin(&t->ended, id);
+		if (alive && alive->id.start_ticks == id->start_ticks &&
+		    alive->id.twin >= p.id.twin)
+			p.id.twin = alive->id.twin + 1;
+	}
+	for (int f = 0; f < MH_FIELD_COUNT; f++)
+		if (mh_fields[f].mark != MH_FIELD_NONE)
+			p.value[mh_fields[f].mark] = value[mh_fields[f].mark];
+	rc = mh_names_give(names, &p, &t->pool);
+	if (rc >= 0)
+		rc = mh_ended_add_brief(&t->ended, &p);
+	if (rc)
+		mh_process_done(&p, &t->pool);
+	return rc;
+}
+
+void mh_table_drop_brief(struct mh_table *t)
+{
+	mh_ended_clear_brief(&t->ended, &t->pool);
+}
+
 void mh_table_keep(struct mh_table *t, struct mh_process *p)
 {
 	t->marks[mh_table_slot(t, p)].kept = t->listing;
@@ -409,7 +393,7 @@ void mh_table_set_boot(struct mh_table *t, const struct mh_boot_id *boot_id)
 		return;
 	mh_table_drop_unkept(t);
 	/* the same pid and start time in another boot is no coincidence: init has them each time */
-	forget_twins(t);
+	mh_ended_forget_twins(&t->ended);
 	t->snapshot.boot_id = *boot_id;
 }
 
@@ -426,7 +410,10 @@ const struct mh_snapshot *mh_table_end(struct mh_table *t, const struct mh_round
 	s->process = t->process;
 	s->n_slots = t->n_slots;
 	s->n_live = t->n_live;
-	s->gone = t->gone;
+	s->gone = t->ended.gone;
+	s->n_gone = t->ended.n_gone;
+	s->brief = t->ended.brief;
+	s->n_brief = t->ended.n_brief;
 	s->born = t->born;
 	s->renamed = t->renamed;
 	s->changed = t->changed;

@@ -70,6 +70,17 @@ int mh_table_add(struct mh_table *t, const struct mh_identity *id, struct mh_pro
 /* The process has ended: it moves to the snapshot's `gone`, if a snapshot ever showed it. */
 void mh_table_remove(struct mh_table *t, struct mh_process *p);
 
+/*
+ * Add a process that began and ended since the snapshot before. When one with its pid is alive in
+ * the table, that one ended before it did and must be removed in this round too. Of the values only
+ * the marks count. A twin of 0 is raised as in _add. Returns 0, -ENOMEM, -EOVERFLOW (MH_BRIEF_MAX
+ * in this round), -EINVAL (pid out of range).
+ */
+int mh_table_add_brief(struct mh_table *t, const struct mh_identity *id,
+		       const struct mh_names *names, const uint64_t value[MH_FIELD_COUNT]);
+/* Forget those added in this round, for a source that passes over snapshots nobody wants. */
+void mh_table_drop_brief(struct mh_table *t);
+
 /* Values in pages, all fields; those that differ make the process `changed`. */
 void mh_table_set(struct mh_table *t, struct mh_process *p, const uint64_t value[MH_FIELD_COUNT]);
 /* One value that is stored; those that follow from it follow. */

@@ -207,6 +207,79 @@ static void a_round_begun_again_loses_nothing(void **state)
 
 /* A crowd leaves and another comes under the same pids, twice in one round: what a reader does that
  * passes over snapshots. With a list searched per process this would take minutes. */
+static void brief(struct mh_table *t, uint32_t pid, uint64_t start_ticks, const char *comm)
+{
+	const struct mh_identity id = {.pid = pid, .start_ticks = start_ticks};
+	const struct mh_names names = {.comm = comm, .comm_len = strlen(comm)};
+	const uint64_t value[MH_FIELD_COUNT] = {[MH_FIELD_RSS] = 1, [MH_FIELD_HWM] = pid};
+
+	assert_int_equal(mh_table_add_brief(t, &id, &names, value), 0);
+}
+
+static void brief_lives_are_in_one_snapshot(void **state)
+{
+	struct mh_table *t = table(0);
+	const struct mh_snapshot *s;
+
+	(void)state;
+	for (uint32_t pid = 1; pid <= 200; pid++)
+		brief(t, pid, 5, "brief");
+	mh_table_begin(t, (struct mh_instant){0}); /* begun again: nothing is lost */
+	brief(t, 201, 5, "last");
+	s = mh_table_end(t, &(struct mh_round){0});
+	assert_int_equal(s->n_brief, 201);
+	assert_int_equal(s->n_live + s->n_born + s->n_gone, 0);
+	assert_int_equal(s->brief[199].id.pid, 200);
+	assert_int_equal(s->brief[199].value[MH_FIELD_HWM], 200);
+	assert_int_equal(s->brief[199].value[MH_FIELD_RSS], 0);
+	assert_string_equal(s->brief[200].comm, "last");
+	mh_table_begin(t, (struct mh_instant){0});
+	brief(t, 1, 5, "dropped");
+	mh_table_drop_brief(t);
+	s = mh_table_end(t, &(struct mh_round){0});
+	assert_int_equal(s->n_brief, 0);
+	mh_table_free(t);
+}
+
+/* Four processes with one pid and one start tick: known, brief, brief, alive. */
+static void brief_lives_have_twins(void **state)
+{
+	struct mh_table *t = table(0);
+	struct mh_process *p = add(t, 7, 5);
+	const struct mh_snapshot *s;
+
+	(void)state;
+	next_round(t);
+	brief(t, 7, 5, "a");
+	brief(t, 7, 5, "b");
+	brief(t, 7, 6, "c");
+	mh_table_remove(t, p);
+	assert_int_equal(add(t, 7, 5)->id.twin, 3);
+	s = mh_table_end(t, &(struct mh_round){0});
+	assert_int_equal(s->gone[0].process.id.twin, 0);
+	assert_int_equal(s->brief[0].id.twin, 1);
+	assert_int_equal(s->brief[1].id.twin, 2);
+	assert_int_equal(s->brief[2].id.twin, 0);
+	mh_table_free(t);
+}
+
+static void brief_lives_are_bounded(void **state)
+{
+	struct mh_table *t = table(0);
+	struct mh_identity id = {.pid = MH_PID_MAX + 1};
+	const struct mh_names names = {.comm = ""};
+	const uint64_t value[MH_FIELD_COUNT] = {0};
+
+	(void)state;
+	assert_int_equal(mh_table_add_brief(t, &id, &names, value), -EINVAL);
+	for (uint32_t i = 0; i < MH_BRIEF_MAX; i++)
+		brief(t, 1 + i, i, "");
+	id.pid = 1;
+	assert_int_equal(mh_table_add_brief(t, &id, &names, value), -EOVERFLOW);
+	assert_int_equal(mh_table_end(t, &(struct mh_round){0})->n_brief, MH_BRIEF_MAX);
+	mh_table_free(t);
+}
+
 static void paths_are_shared_and_are_names(void **state)
 {
 	struct mh_table *t = table(0);
@@ -268,6 +341,9 @@ int main(void)
 		cmocka_unit_test(another_boot_has_no_twins),
 		cmocka_unit_test(names_are_cut),
 		cmocka_unit_test(a_round_begun_again_loses_nothing),
+		cmocka_unit_test(brief_lives_are_in_one_snapshot),
+		cmocka_unit_test(brief_lives_have_twins),
+		cmocka_unit_test(brief_lives_are_bounded),
 		cmocka_unit_test(paths_are_shared_and_are_names),
 		cmocka_unit_test(crowds_change_in_one_round),
 	};
