@@ -143,6 +143,8 @@ static int take_snapshot(struct mh_decoder *d, const struct mh_frame *frame, str
 		return rc;
 	m = (const Memhist__V1__Snapshot *)message;
 	mh_table_begin(d->table, frame->at);
+	/* of a snapshot that nobody wanted, or of a frame that broke a rule half-way */
+	mh_table_drop_brief(d->table);
 	rc = apply(d, m, key, err);
 	if (rc)
 		return rc;
@@ -172,6 +174,12 @@ static int take_gap(struct mh_decoder *d, const struct mh_frame *frame)
 	if (d->in_chapter && frame->seq == d->next_seq)
 		d->next_seq++;
 	return MH_DECODED_NOTHING;
+}
+
+const struct mh_last_marks *mh_decoder_last_marks(const struct mh_decoder *d, uint32_t *ret_n)
+{
+	*ret_n = d->chapter.n_last_marks;
+	return d->chapter.last_marks;
 }
 
 int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct mh_err *err)

@@ -10,6 +10,7 @@
 #define MEMHIST_HISTORY_DECODE_H
 
 #include "libmemhist/base/err.h"
+#include "libmemhist/history/decode_chapter.h"
 #include "libmemhist/history/frame.h"
 #include "libmemhist/history/reader.h"
 #include "libmemhist/model/snapshot.h"
@@ -42,6 +43,9 @@ void mh_decoder_continues(struct mh_decoder *d, mh_ms_t last_wall_ms, mh_ms_t wa
  * -EPROTO: written by a newer memhist in a way this one must not guess at; -ENOMEM.
  */
 int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct mh_err *err);
+
+/* What the last frame said of ends of processes (S8), also of those that are not known here. */
+const struct mh_last_marks *mh_decoder_last_marks(const struct mh_decoder *d, uint32_t *ret_n);
 
 /* Close the round: the snapshot of the last frame that was MH_DECODED_SNAPSHOT. */
 const struct mh_snapshot *mh_decoder_end(struct mh_decoder *d);

@@ -22,6 +22,7 @@ void mh_chapter_in_done(struct mh_chapter_in *c)
 {
 	free(c->place);
 	mh_strings_done(&c->strings);
+	free(c->last_marks);
 }
 
 static void begin(struct mh_chapter_in *c)
@@ -280,18 +281,134 @@ static int take_columns(struct mh_chapter_in *c, const Memhist__V1__Snapshot *m,
 	return rc;
 }
 
+/* How far the columns of a list of ends were read. */
+struct ends_cursor {
+	size_t i[MH_FIELD_COUNT];          /* the next entry of the column … */
+	uint32_t position[MH_FIELD_COUNT]; /* … and whom it names */
+	const Memhist__V1__Column *column[MH_FIELD_COUNT];
+};
+
+static int begin_ends(struct ends_cursor *at, const Memhist__V1__Ends *m)
+{
+	*at = (struct ends_cursor){0};
+	for (size_t i = 0; i < m->n_column; i++) {
+		const Memhist__V1__Column *column = m->column[i];
+		int field = mh_field_by_column(column->field);
+
+		if (column->n_slot_gap != column->n_delta ||
+		    (field >= 0 && !mh_field_is_mark(field)))
+			return -EBADMSG; /* S7 */
+		if (field < 0 || !column->n_delta)
+			continue;
+		at->column[field] = column;
+		if (!mh_next_in_list(&at->position[field], 0, column->slot_gap[0]))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+/* Values of the one at `position`; 0 where its columns do not name it. */
+static int next_ends(struct ends_cursor *at, uint32_t position, uint64_t ret[MH_FIELD_COUNT])
+{
+	for (int f = 0; f < MH_FIELD_COUNT; f++) {
+		const Memhist__V1__Column *m = at->column[f];
+		size_t *i = &at->i[f];
+
+		ret[f] = 0;
+		if (!m || *i == m->n_delta || at->position[f] != position)
+			continue;
+		ret[f] = (uint64_t)m->delta[(*i)++]; /* M2 */
+		if (*i < m->n_delta && !mh_next_in_list(&at->position[f], *i, m->slot_gap[*i]))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+/* Whether the columns named nobody past the last. */
+static bool ends_are_done(const struct ends_cursor *at)
+{
+	for (int f = 0; f < MH_FIELD_COUNT; f++)
+		if (at->column[f] && at->i[f] != at->column[f]->n_delta)
+			return false;
+	return true;
+}
+
+/* S8: the last high-water marks of a process that is about to be removed, if we know it. */
+static int take_last_marks(struct mh_chapter_in *c, const struct mh_identity *id,
+			   const uint64_t value[MH_FIELD_COUNT])
+{
+	struct mh_process *p = mh_table_find(c->table, id->pid);
+
+	if (c->n_last_marks == c->last_marks_cap) {
+		uint32_t cap = c->last_marks_cap ? c->last_marks_cap * 2 : 16;
+		struct mh_last_marks *bigger = reallocarray(c->last_marks, cap, sizeof(*bigger));
+
+		if (!bigger)
+			return -ENOMEM;
+		c->last_marks = bigger;
+		c->last_marks_cap = cap;
+	}
+	c->last_marks[c->n_last_marks].id = *id;
+	memcpy(c->last_marks[c->n_last_marks++].value, value, MH_FIELD_COUNT * sizeof(*value));
+	for (int f = 0; p && mh_identity_same(&p->id, id) && f < MH_FIELD_COUNT; f++)
+		if (value[f])
+			mh_table_set_one(c->table, p, f, value[f]);
+	return 0;
+}
+
+static int take_brief(struct mh_chapter_in *c, const Memhist__V1__Processes *m, size_t i,
+		      const struct mh_identity *id, const uint64_t value[MH_FIELD_COUNT])
+{
+	struct mh_names names;
+	int rc = take_names(c, m, i, &names);
+
+	if (!rc)
+		rc = mh_table_add_brief(c->table, id, &names, value);
+	return !rc || rc == -ENOMEM ? rc : -EBADMSG; /* S7 */
+}
+
+static int take_ends(struct mh_chapter_in *c, const Memhist__V1__Ends *m, bool brief)
+{
+	const Memhist__V1__Processes *who = m->process;
+	struct mh_identity id = {0};
+	struct ends_cursor at;
+	int rc = begin_ends(&at, m);
+
+	if (rc)
+		return rc;
+	if (!who || who->n_slot_gap || !identities_are_whole(who, who->n_pid) ||
+	    !names_are_whole(who, brief ? who->n_pid : 0))
+		return -EBADMSG; /* S7, S8 */
+	for (size_t i = 0; i < who->n_pid && !rc; i++) {
+		uint64_t value[MH_FIELD_COUNT];
+
+		next_identity(&id, who, i);
+		rc = next_ends(&at, (uint32_t)i, value);
+		if (!rc && brief)
+			rc = take_brief(c, who, i, &id, value);
+		else if (!rc)
+			rc = take_last_marks(c, &id, value);
+	}
+	return rc || ends_are_done(&at) ? rc : -EBADMSG;
+}
+
 int mh_chapter_in_take(struct mh_chapter_in *c, struct mh_table *table,
 		       const Memhist__V1__Snapshot *m, bool key)
 {
 	int rc;
 
 	c->table = table;
+	c->n_last_marks = 0;
 	if (key) {
 		if (m->n_gone_gap || m->renamed)
 			return -EBADMSG; /* C2 */
 		begin(c);
 	}
 	rc = take_strings(c, m);
+	if (!rc && m->ended)
+		rc = take_ends(c, m->ended, false);
+	if (!rc && m->brief)
+		rc = take_ends(c, m->brief, true);
 	if (!rc)
 		rc = take_gone(c, m);
 	if (!rc && m->born)

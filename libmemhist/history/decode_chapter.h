@@ -11,12 +11,21 @@
 #include "libmemhist/model/table.h"
 #include "proto/memhist.pb-c.h"
 
+/* What a frame said of somebody's end (S8). */
+struct mh_last_marks {
+	struct mh_identity id;
+	uint64_t value[MH_FIELD_COUNT];
+};
+
 /* Embedded by the decoder; zero-initialise. */
 struct mh_chapter_in {
 	struct mh_table *table; /* of the call */
 	uint32_t *place;        /* by slot of the file */
 	uint32_t place_cap;
 	struct mh_strings strings;
+	/* of the frame read last, those included that nobody knows here */
+	struct mh_last_marks *last_marks;
+	uint32_t n_last_marks, last_marks_cap;
 };
 
 void mh_chapter_in_done(struct mh_chapter_in *c);

@@ -230,6 +230,102 @@ static int fill_columns(struct mh_chapter_out *c, const struct mh_snapshot *s,
 	return 0;
 }
 
+/* --- ends ------------------------------------------------------------------------------------- */
+
+/* The column of one mark over those who ended, by position (S7). */
+static int fill_end_column(struct mh_chapter_out *c, const struct mh_process *const *who, size_t n,
+			   int field, Memhist__V1__Ends *ret)
+{
+	Memhist__V1__Column *column = mh_arena_alloc(c->scratch, sizeof(*column));
+	uint32_t next = 0;
+	size_t k = 0;
+
+	if (!column)
+		return -ENOMEM;
+	memhist__v1__column__init(column);
+	column->field = mh_fields[field].column;
+	column->slot_gap = mh_arena_array(c->scratch, n, sizeof(*column->slot_gap));
+	column->delta = mh_arena_array(c->scratch, n, sizeof(*column->delta));
+	if (!column->slot_gap || !column->delta)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!who[i]->value[field])
+			continue;
+		column->slot_gap[k] = i - next;
+		column->delta[k++] = (int64_t)who[i]->value[field];
+		next = i + 1;
+	}
+	column->n_slot_gap = column->n_delta = k;
+	if (k)
+		ret->column[ret->n_column++] = column;
+	return 0;
+}
+
+static int fill_ends(struct mh_chapter_out *c, const struct mh_snapshot *s,
+		     const struct mh_process *const *who, size_t n, bool with_names,
+		     Memhist__V1__Ends **ret)
+{
+	Memhist__V1__Ends *to;
+
+	if (!n)
+		return 0;
+	to = *ret = mh_arena_alloc(c->scratch, sizeof(*to));
+	if (!to)
+		return -ENOMEM;
+	memhist__v1__ends__init(to);
+	to->process = mh_arena_alloc(c->scratch, sizeof(*to->process));
+	to->column = mh_arena_array(c->scratch, MH_FIELD_COUNT, sizeof(*to->column));
+	if (!to->process || !to->column)
+		return -ENOMEM;
+	memhist__v1__processes__init(to->process);
+	if (fill_identities(c, who, n, to->process) ||
+	    (with_names && fill_names(c, who, n, to->process)))
+		return -ENOMEM;
+	for (int field = 0; field < MH_FIELD_COUNT; field++) {
+		int mark = mh_fields[field].mark;
+
+		if (mark != MH_FIELD_NONE && mh_fields_have(s->fields, mark) &&
+		    fill_end_column(c, who, n, mark, to))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Whether a mark moved after it was last written. */
+static bool moved(const struct mh_chapter_out *c, const struct mh_gone *gone)
+{
+	for (int field = 0; field < MH_FIELD_COUNT; field++) {
+		int mark = mh_fields[field].mark;
+
+		if (mark != MH_FIELD_NONE &&
+		    gone->process.value[mark] != c->written[gone->slot].value[mark])
+			return true;
+	}
+	return false;
+}
+
+/* S7, S8. Before what is known of the slots of the gone is forgotten. */
+static int fill_all_ends(struct mh_chapter_out *c, const struct mh_snapshot *s,
+			 Memhist__V1__Snapshot *ret)
+{
+	uint32_t max = s->n_gone > s->n_brief ? s->n_gone : s->n_brief;
+	const struct mh_process **who = mh_arena_array(c->scratch, max, sizeof(*who));
+	size_t n = 0;
+
+	if (!max)
+		return 0;
+	if (!who)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->n_gone; i++)
+		if (moved(c, &s->gone[i]))
+			who[n++] = &s->gone[i].process;
+	if (fill_ends(c, s, who, n, false, &ret->ended))
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->n_brief; i++)
+		who[i] = &s->brief[i];
+	return fill_ends(c, s, who, s->n_brief, true, &ret->brief);
+}
+
 /* --- frames ----------------------------------------------------------------------------------- */
 
 /* Strings that came in with this frame (C3). They lie in the set and are not copied. */
@@ -317,6 +413,8 @@ int mh_chapter_out_fill(struct mh_chapter_out *c, struct mh_arena *scratch,
 		mh_strset_clear(&c->strings);
 		c->strings_sent = 0;
 	}
+	if (!rc)
+		rc = fill_all_ends(c, s, ret);
 	if (!rc)
 		rc = key ? fill_key(c, s, ret) : fill_delta(c, s, ret);
 	return rc ? rc : fill_strings(c, ret);

@@ -247,6 +247,52 @@ static void test_follow(void **state)
 	remove_dir(dir);
 }
 
+static const struct mh_process *find_gone(const struct mh_snapshot *s, const struct mh_identity *id)
+{
+	for (uint32_t i = 0; i < s->n_gone; i++)
+		if (mh_identity_same(&s->gone[i].process.id, id))
+			return &s->gone[i].process;
+	return NULL;
+}
+
+/* S8: whoever is gone has the last marks that the writer knew, by keyframe or delta. */
+static void test_last_marks(void **state)
+{
+	const char *dir = temp_dir();
+	struct mh_writer_config config = config_for(dir);
+	struct mh_writer *w = open_writer(&config);
+	struct mh_reader *r = NULL;
+	struct mh_err err = {""};
+	struct world world;
+	uint32_t n = 0;
+
+	(void)state;
+	world_init(&world, 5);
+	for (int i = 0; i < 200; i++) {
+		const struct mh_snapshot *written = world_step(&world), *read;
+
+		assert_int_equal(mh_writer_append(w, written, &err), 0);
+		if (!r)
+			r = open_reader(dir, true);
+		assert_int_equal(mh_reader_next(r, &read, &err), 1);
+		assert_int_equal(read->n_gone, written->n_gone);
+		for (uint32_t k = 0; k < written->n_gone; k++) {
+			const struct mh_process *p = &written->gone[k].process;
+			const struct mh_process *q = find_gone(read, &p->id);
+
+			assert_non_null(q);
+			if (p->value[MH_FIELD_HWM])
+				assert_int_equal(q->value[MH_FIELD_HWM], p->value[MH_FIELD_HWM]);
+			n++;
+		}
+	}
+	assert_true(n > 100);
+	mh_reader_close(r);
+	mh_writer_close(w);
+	world_done(&world);
+	remove_dir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_read_while_written),
 		cmocka_unit_test(test_range),
 		cmocka_unit_test(test_follow),
+		cmocka_unit_test(test_last_marks),
 	};
 
 	return cmocka_run_group_tests_name("history", tests, NULL, NULL);

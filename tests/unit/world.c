@@ -105,6 +105,25 @@ static void bear(struct world *w)
 	give_values(w, p);
 }
 
+/* A process that no listing shows; of pids that others never have. */
+static void bear_brief(struct world *w)
+{
+	const struct mh_identity id = {
+		.pid = w->max_pid + 1 + world_random(w, 3),
+		.start_ticks = w->now.boot_ns / 1000000000 + world_random(w, 2),
+	};
+	const uint64_t value[MH_FIELD_COUNT] = {
+		[MH_FIELD_HWM] = world_random(w, 3) * 100,
+		[MH_FIELD_PEAK] = world_random(w, 3) * 1000,
+	};
+	struct mh_names names;
+	char cmdline[64];
+
+	make_names(w, cmdline, &names);
+	if (mh_table_add_brief(w->table, &id, &names, value))
+		abort();
+}
+
 const struct mh_snapshot *world_step(struct world *w)
 {
 	struct mh_round round = {
@@ -126,6 +145,10 @@ const struct mh_snapshot *world_step(struct world *w)
 			continue;
 		switch (world_random(w, 20)) {
 		case 0:
+			/* its end is seen: it was larger once than any snapshot says */
+			if (world_random(w, 2))
+				mh_table_set_one(w->table, p, MH_FIELD_HWM,
+						 p->value[MH_FIELD_HWM] + world_random(w, 3));
 			mh_table_remove(w->table, p);
 			break;
 		case 1:
@@ -143,6 +166,8 @@ const struct mh_snapshot *world_step(struct world *w)
 	births = mh_table_live(w->table) < w->target ? 1 + world_random(w, 5 + w->target / 4) : 0;
 	while (births--)
 		bear(w);
+	for (uint32_t n = world_random(w, 4); n > 1; n--)
+		bear_brief(w);
 	for (uint32_t i = 0; i < w->meminfo.n; i++)
 		if (!world_random(w, 3))
 			w->meminfo.line[i].value = world_random(w, 100000);
@@ -195,6 +220,10 @@ static void describe_rest(struct mh_buf *out, const struct mh_snapshot *s)
 	for (uint32_t i = 0; s->meminfo && i < s->meminfo->n; i++)
 		mh_buf_printf(out, "%s %d %" PRIu64 "\n", s->meminfo->line[i].key,
 			      s->meminfo->line[i].is_kib, s->meminfo->line[i].value);
+	for (uint32_t i = 0; i < s->n_brief; i++) {
+		mh_buf_adds(out, "brief ");
+		describe_process(out, &s->brief[i]);
+	}
 }
 
 void describe(struct mh_buf *out, const struct mh_snapshot *s)
