@@ -173,6 +173,28 @@ static void write_backend(struct mh_buf *out, const struct mh_sampler_status *s)
 	text_sample(out, "memhist_collector_backend_info", label, 2, 1);
 }
 
+static void write_exit_reports(struct mh_buf *out, const struct mh_sampler_status *s)
+{
+	const struct label label = {"reason", s->exits_reason};
+
+	if (!s->backend)
+		return;
+	text_family(out, "memhist_collector_exits_reported", METRIC_GAUGE,
+		    "1 when the kernel reports processes that end; else 0, and why it does not.");
+	text_sample(out, "memhist_collector_exits_reported", &label, 1, !*s->exits_reason);
+	if (*s->exits_reason)
+		return;
+	counter(out, "memhist_sampler_exits_total", "Processes that were reported to have ended.",
+		s->scan.exits);
+	counter(out, "memhist_sampler_exits_dropped_total",
+		"Processes that ended when there was no room to report them.",
+		s->scan.exits_dropped);
+	counter(out, "memhist_sampler_exits_unlisted_total",
+		"Processes between two samples that are in no history and no group, being too "
+		"many.",
+		s->scan.exits_unlisted);
+}
+
 static void write_sampler(struct mh_buf *out, const struct mh_sampler_status *s, uint64_t missed)
 {
 	write_backend(out, s);
@@ -187,6 +209,7 @@ static void write_sampler(struct mh_buf *out, const struct mh_sampler_status *s,
 	counter(out, "memhist_sampler_vanished_total",
 		"Processes that ended while a sample was taken.", s->scan.vanished);
 	write_scan_errors(out, &s->scan);
+	write_exit_reports(out, s);
 	gauge(out, "memhist_sampler_open_files", "Files of processes kept open between samples.",
 	      s->scan.open_files);
 }

@@ -138,6 +138,9 @@ static void report_start(const struct settings *settings, const struct exporter 
 	if (backend)
 		log_info("processes are read by %s%s%s%s", backend, *reason ? " (" : "", reason,
 			 *reason ? ")" : "");
+	if (source_exits_refused(e->source))
+		log_warn("processes that begin and end between two samples are not seen: %s",
+			 source_exits_refused(e->source));
 	log_info("listening on %s, metrics at %s", address, settings->telemetry_path);
 }
 

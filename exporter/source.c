@@ -5,6 +5,7 @@
 #include "exporter/source.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { STALE_INTERVALS = 3 };
@@ -12,7 +13,8 @@ enum { STALE_INTERVALS = 3 };
 struct source {
 	struct source_config config;
 	struct mh_sampler *sampler;
-	const char *backend, *backend_reason; /* the sampler's; they do not change */
+	/* the sampler's; they do not change */
+	const char *backend, *backend_reason, *exits_reason;
 	bool following;
 	struct mh_err follow_reason;
 	struct mh_reader *reader;
@@ -32,6 +34,7 @@ static void note_backend(struct source *s)
 	mh_sampler_status(s->sampler, &status);
 	s->backend = status.backend;
 	s->backend_reason = status.backend_reason;
+	s->exits_reason = status.exits_reason;
 }
 
 int source_new(struct source **ret, const struct source_config *config, struct mh_err *err)
@@ -84,6 +87,13 @@ const char *source_backend(const struct source *s, const char **ret_reason)
 {
 	*ret_reason = s->backend_reason;
 	return s->backend;
+}
+
+const char *source_exits_refused(const struct source *s)
+{
+	const bool by_bpf = s->backend && strcmp(s->backend, "procfs") != 0;
+
+	return by_bpf && *s->exits_reason ? s->exits_reason : NULL;
 }
 
 static int poll_sampler(struct source *s, struct mh_instant now, source_take_fn *take, void *arg,

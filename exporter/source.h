@@ -48,6 +48,12 @@ const char *source_following(const struct source *s);
 const char *source_backend(const struct source *s, const char **ret_reason);
 
 /*
+ * Why the kernel does not report exits where it could be asked to, through BPF: a sentence to say
+ * at the start, else NULL. Lives as long as the source.
+ */
+const char *source_exits_refused(const struct source *s);
+
+/*
  * Hand what is new to `take`, in order: own samples one at each call, a followed history none or
  * several. Returns 0, or -errno and a sentence while there is no current snapshot: /proc cannot be
  * read, nothing was recorded yet, or nothing for more than three intervals.

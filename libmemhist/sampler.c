@@ -74,6 +74,7 @@ static int open_all(struct mh_sampler *s, const struct mh_sampler_config *config
 		.backend = config->backend,
 		.max_open_files = config->max_open_files,
 		.exact_cpus = config->exact_cpus,
+		.interval_ms = config->interval_ms,
 		.kernel_threads = config->kernel_threads,
 	};
 	int rc = mh_root_open(&s->root, config->procfs ? config->procfs : "/proc", err);
@@ -228,6 +229,7 @@ void mh_sampler_status(const struct mh_sampler *s, struct mh_sampler_status *ret
 		.history_message = s->history_message,
 	};
 	mh_scan_backend(s->scan, &ret->backend, &ret->backend_reason);
+	ret->exits_reason = mh_scan_exits_reason(s->scan);
 	mh_scan_stats(s->scan, &ret->scan);
 	if (s->writer)
 		mh_writer_stats(s->writer, &ret->history);

@@ -56,6 +56,7 @@ struct mh_sampler_status {
 	uint64_t failed_ticks;      /* those that did not */
 	const char *backend;        /* the one in use */
 	const char *backend_reason; /* why no better one; "" or a sentence; the sampler's */
+	const char *exits_reason;   /* why exits are not reported to it; likewise */
 	struct mh_scan_stats scan;
 	bool has_history;
 	struct mh_writer_stats history;

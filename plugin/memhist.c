@@ -212,6 +212,11 @@ static void tell_backend(void)
 	reason = status.backend_reason;
 	INFO("memhist plugin: processes are read by %s%s%s%s.", status.backend, *reason ? " (" : "",
 	     reason, *reason ? ")" : "");
+	/* procfs never tells of them */
+	if (*status.exits_reason && strcmp(status.backend, "procfs") != 0)
+		WARNING("memhist plugin: processes that begin and end between two samples are not "
+			"seen: %s.",
+			status.exits_reason);
 }
 
 /* That names are summed into "other" is said once, since it may come and go with every process. */

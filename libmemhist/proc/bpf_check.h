@@ -16,11 +16,16 @@
 int mh_bpf_check(struct mh_bpf_tasks *tasks, const struct mh_root *root,
 		 const struct mh_bpf_place *place, struct mh_err *err);
 
-/* Field 22 of stat, of a record. */
+/* Field 22 of stat, of a start time; of a record. */
+static inline uint64_t mh_bpf_ticks(uint64_t start_ns, const struct mh_bpf_place *place)
+{
+	return (start_ns + (uint64_t)place->boot_ns) / place->tick_ns;
+}
+
 static inline uint64_t mh_bpf_start_ticks(const struct mh_bpf_task *task,
 					  const struct mh_bpf_place *place)
 {
-	return (task->start_ns + (uint64_t)place->boot_ns) / place->tick_ns;
+	return mh_bpf_ticks(task->start_ns, place);
 }
 
 /* Field 2 of statm, of a record. */

@@ -69,6 +69,21 @@ static int load_walk(struct mh_bpf_tasks *tasks)
 	return run(tasks->walk->progs.prepare);
 }
 
+/* Let the program look at one buffer of processes: at the first it learns what it has to. */
+static int learn_by_seq(struct mh_bpf_tasks *tasks)
+{
+	int stream = bpf_iter_create(bpf_link__fd(tasks->seq->links.show_task));
+	ssize_t bytes;
+
+	if (stream < 0)
+		return -errno;
+	bytes = read(stream, tasks->buffer, STREAM_BYTES);
+	if (bytes <= 0)
+		bytes = bytes ? -errno : -EIO;
+	close(stream);
+	return bytes < 0 ? (int)bytes : 0;
+}
+
 static int load_seq(struct mh_bpf_tasks *tasks)
 {
 	int rc;
@@ -81,7 +96,9 @@ static int load_seq(struct mh_bpf_tasks *tasks)
 		return -errno;
 	memcpy(&tasks->seq->rodata->config, &tasks->config, sizeof(tasks->config));
 	rc = task_iter__load(tasks->seq);
-	return rc ? rc : task_iter__attach(tasks->seq);
+	if (!rc)
+		rc = task_iter__attach(tasks->seq);
+	return rc ? rc : learn_by_seq(tasks);
 }
 
 int mh_bpf_tasks_new(struct mh_bpf_tasks **ret, enum mh_bpf_how how,
@@ -131,6 +148,17 @@ void mh_bpf_tasks_free(struct mh_bpf_tasks *tasks)
 	task_iter__destroy(tasks->seq);
 	free(tasks->buffer);
 	free(tasks);
+}
+
+void mh_bpf_tasks_learned(const struct mh_bpf_tasks *tasks, struct mh_bpf_learned *ret)
+{
+	const bool walks = tasks->how == MH_BPF_WALK;
+
+	ret->secrets_map = bpf_map__fd(walks ? tasks->walk->maps.secrets_map
+					     : tasks->seq->maps.secrets_map);
+	ret->config = &tasks->config;
+	ret->ends_with_memory = walks ? tasks->walk->bss->learned_ends
+				      : tasks->seq->bss->learned_ends;
 }
 
 bool mh_bpf_tasks_are_exact(const struct mh_bpf_tasks *tasks)

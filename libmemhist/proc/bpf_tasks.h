@@ -41,6 +41,18 @@ int mh_bpf_tasks_new(struct mh_bpf_tasks **ret, enum mh_bpf_how how,
 		     const struct mh_bpf_tasks_config *config, struct mh_err *err);
 void mh_bpf_tasks_free(struct mh_bpf_tasks *tasks);
 
+/*
+ * What the programs have learned of the kernel and the procfs, for other programs that make such
+ * records. It lives as `tasks` does.
+ */
+struct mh_bpf_learned {
+	int secrets_map; /* the descriptor of that map */
+	const struct mh_bpf_config *config;
+	bool ends_with_memory; /* the end of a process is reported while its memory is there */
+};
+
+void mh_bpf_tasks_learned(const struct mh_bpf_tasks *tasks, struct mh_bpf_learned *ret);
+
 /* Whether the RSS is that of statm; else it is off by what the CPUs have not booked yet. */
 bool mh_bpf_tasks_are_exact(const struct mh_bpf_tasks *tasks);
 

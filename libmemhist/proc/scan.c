@@ -42,7 +42,10 @@ static int new_of(struct mh_scan **ret, const struct mh_scan_config *config,
 	if (backend != MH_SCAN_PROCFS)
 		return mh_scan_bpf_new(ret, config, backend, err);
 	rc = mh_scan_procfs_new(ret, config);
-	return rc ? mh_err_sys(err, rc, "scanner of %s", config->root->path) : 0;
+	if (rc)
+		return mh_err_sys(err, rc, "scanner of %s", config->root->path);
+	mh_errf(&(*ret)->exits_reason, 0, "procfs does not tell of processes that have ended");
+	return 0;
 }
 
 int mh_scan_new(struct mh_scan **ret, const struct mh_scan_config *config, struct mh_err *err)
@@ -86,6 +89,11 @@ mh_fields_t mh_scan_fields(const struct mh_scan *scan)
 mh_fields_t mh_scan_lagging(const struct mh_scan *scan)
 {
 	return scan->lagging;
+}
+
+const char *mh_scan_exits_reason(const struct mh_scan *scan)
+{
+	return scan->exits_reason.text;
 }
 
 int mh_scan_pass(struct mh_scan *scan, struct mh_table *table, bool *ret_partial,

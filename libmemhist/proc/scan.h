@@ -42,20 +42,24 @@ struct mh_scan_config {
 	 * not booked yet, since that costs a cache line per CPU and process. At most 256.
 	 */
 	uint32_t exact_cpus;
-	uint32_t bpf_window; /* BPF: records mapped at once; 0 = some more than processes */
+	uint32_t bpf_window;  /* BPF: records mapped at once; 0 = some more than processes */
+	uint32_t interval_ms; /* BPF: from pass to pass, so long exits are kept for the next */
 };
 
 /* What scans have met since the scanner was made. */
 struct mh_scan_stats {
 	uint64_t scans;
-	uint64_t processes;  /* processes read, summed over scans */
-	uint64_t vanished;   /* ended between listing and reading */
-	uint64_t denied;     /* EACCES or EPERM */
-	uint64_t malformed;  /* files that did not parse */
-	uint64_t failed;     /* other errors: EMFILE, ENOMEM, EIO */
-	uint64_t dropped;    /* processes over the table's cap */
-	uint64_t stuck;      /* command lines that did not answer, or were not asked for that */
-	uint32_t open_files; /* statm descriptors kept now */
+	uint64_t processes;      /* processes read, summed over scans */
+	uint64_t vanished;       /* ended between listing and reading */
+	uint64_t denied;         /* EACCES or EPERM */
+	uint64_t malformed;      /* files that did not parse */
+	uint64_t failed;         /* other errors: EMFILE, ENOMEM, EIO */
+	uint64_t dropped;        /* processes over the table's cap */
+	uint64_t stuck;          /* command lines that did not answer, or were not asked for that */
+	uint64_t exits;          /* processes that the kernel reported to have ended */
+	uint64_t exits_dropped;  /* those reported that there was no room for */
+	uint64_t exits_unlisted; /* brief ones that are counted and no more (scan_exits.h) */
+	uint32_t open_files;     /* statm descriptors kept now */
 };
 
 struct mh_scan;
@@ -70,6 +74,13 @@ void mh_scan_free(struct mh_scan *scan);
 
 /* The backend's name, and why it is no better one: "" or a sentence. Both live as `scan` does. */
 void mh_scan_backend(const struct mh_scan *scan, const char **ret_name, const char **ret_reason);
+
+/*
+ * Why the kernel does not report exits to this scanner, so that processes that begin and end
+ * between two passes are not seen: a sentence that lives as `scan` does; "" when it does report
+ * them.
+ */
+const char *mh_scan_exits_reason(const struct mh_scan *scan);
 
 /* The fields this scanner measures. */
 mh_fields_t mh_scan_fields(const struct mh_scan *scan);

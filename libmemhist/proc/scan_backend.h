@@ -22,6 +22,7 @@ struct mh_scan {
 	mh_fields_t fields, lagging; /* see scan.h */
 	struct mh_scan_stats stats;
 	struct mh_err reason; /* why it is no better one; empty: it is the best */
+	struct mh_err exits_reason;
 };
 
 /* Count a process that could not be read. Returns whether it is alive, as far as rc tells. */

@@ -14,6 +14,11 @@
  * it was read. A successor within the tick can pass for the process then, until the pass after:
  * it ends this one, or reads the line again.
  *
+ * Processes that end are reported by another program (scan_exits.h) where it can be had. The
+ * kernel writes the record before it takes the process out of its list. So records are taken before
+ * each pass, before a process makes room for another one with its pid, and after the pass: whoever
+ * was not met then has its last marks, and nobody is booked as ended twice.
+ *
  * What is not the memory of the process alone:
  *   - Of processes that share their memory (vfork, CLONE_VM) its owner has it; the others have 0.
  *   - When the first thread of a process has exited, /proc says 0; here it is what its threads use.
@@ -28,6 +33,7 @@
 #include "libmemhist/proc/bpf_check.h"
 #include "libmemhist/proc/cmdlines.h"
 #include "libmemhist/proc/pidfile.h"
+#include "libmemhist/proc/scan_exits.h"
 #include "libmemhist/proc/slots.h"
 
 #include <errno.h>
@@ -62,6 +68,7 @@ struct bpf_scan {
 	bool kernel_threads;
 	struct mh_bpf_place place;
 	struct mh_bpf_tasks *tasks;
+	struct mh_scan_exits *exits; /* NULL: base.exits_reason says why */
 
 	struct mh_table *table; /* of this pass */
 	uint32_t pass;
@@ -162,6 +169,24 @@ static void take_cmdlines(struct bpf_scan *scan)
 	}
 }
 
+/* --- those that end --------------------------------------------------------------------------- */
+
+static struct mh_process *find_ended(void *arg, const struct mh_bpf_exit *exit)
+{
+	const struct bpf_scan *scan = arg;
+	struct mh_process *p = mh_table_find(scan->table, exit->pid);
+	const struct state *st = known(scan, p);
+
+	if (st)
+		return st->start_ns == exit->start_ns ? p : NULL;
+	return p && p->id.start_ticks == mh_bpf_ticks(exit->start_ns, &scan->place) ? p : NULL;
+}
+
+static void take_exits(struct bpf_scan *scan)
+{
+	mh_scan_exits_drain(scan->exits, scan->table, find_ended, scan);
+}
+
 /* --- one process ------------------------------------------------------------------------------ */
 
 static uint64_t higher(uint64_t a, uint64_t b)
@@ -207,6 +232,7 @@ static int add(struct bpf_scan *scan, const struct mh_bpf_task *task, struct mh_
 
 	/* whom we do not know but the table does was put there by another scanner */
 	if (p && (known(scan, p) || p->id.start_ticks != id.start_ticks)) {
+		take_exits(scan);
 		mh_table_remove(scan->table, p);
 		p = NULL;
 	}
@@ -219,6 +245,7 @@ static int add(struct bpf_scan *scan, const struct mh_bpf_task *task, struct mh_
 	if (!st)
 		return -ENOMEM;
 	*st = (struct state){.pid = task->pid, .start_ns = task->start_ns};
+	mh_scan_exits_meet(scan->exits, scan->table, p, task->start_ns);
 	*ret = p;
 	return 0;
 }
@@ -325,6 +352,7 @@ static int bpf_pass(struct mh_scan *base, struct mh_table *table, bool *ret_part
 
 	scan->table = table;
 	scan->pass++;
+	take_exits(scan);
 	mh_cmdlines_begin(&scan->cmdlines);
 	n = mh_bpf_tasks_begin(scan->tasks);
 	while (!n && (n = mh_bpf_tasks_next(scan->tasks, &task)) > 0) {
@@ -340,6 +368,8 @@ static int bpf_pass(struct mh_scan *base, struct mh_table *table, bool *ret_part
 	if (scan->pass % LISTING_EVERY == 1)
 		partial |= !find_hidden(scan);
 	visit_hidden(scan, &partial);
+	take_exits(scan);
+	mh_scan_exits_book(scan->exits, table, !base->stats.scans);
 	base->stats.scans++;
 	*ret_partial = partial;
 	return 0;
@@ -349,6 +379,7 @@ static void bpf_free(struct mh_scan *base)
 {
 	struct bpf_scan *scan = (struct bpf_scan *)base;
 
+	mh_scan_exits_free(scan->exits);
 	mh_bpf_tasks_free(scan->tasks);
 	mh_scan_free(scan->procfs);
 	mh_listing_done(&scan->listing);
@@ -363,6 +394,7 @@ static void bpf_stats(const struct mh_scan *base, struct mh_scan_stats *ret)
 
 	mh_scan_stats(scan->procfs, &hidden);
 	*ret = base->stats;
+	mh_scan_exits_count(scan->exits, ret);
 	ret->processes += hidden.processes;
 	ret->vanished += hidden.vanished;
 	ret->denied += hidden.denied;
@@ -440,6 +472,10 @@ int mh_scan_bpf_new(struct mh_scan **ret, const struct mh_scan_config *config,
 		bpf_free(&scan->base);
 		return rc;
 	}
+	/* without it, those that live briefly are not seen, as by procfs */
+	if (mh_scan_exits_new(&scan->exits, scan->tasks, &scan->place, config->interval_ms,
+			      &scan->base.exits_reason))
+		scan->exits = NULL;
 	*ret = &scan->base;
 	return 0;
 }

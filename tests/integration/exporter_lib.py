@@ -39,11 +39,11 @@ def wait_for(condition, seconds=20, what="condition"):
 class Exporter:
     """A running exporter on a free port of 127.0.0.1; use in a `with`."""
 
-    def __init__(self, *flags, ready=True):
+    def __init__(self, *flags, ready=True, before=()):
         self.log = tempfile.NamedTemporaryFile(prefix="memhist-test-", suffix=".log")
         self.process = subprocess.Popen(
             # a place for everybody, however many the machine runs just now
-            [EXPORTER, "--web.listen-address=127.0.0.1:0", "--groups.max=10000",
+            [*before, EXPORTER, "--web.listen-address=127.0.0.1:0", "--groups.max=10000",
              "--process.top=1000", *flags],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         try:

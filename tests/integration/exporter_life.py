@@ -2,14 +2,16 @@
 written, a /proc that goes away."""
 
 import os
+import platform
 import resource
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 
-from exporter_lib import EXPORTER, Exporter, fake_proc, run_tests, single, wait_for
-from tools_lib import memhist
+from exporter_lib import EXPORTER, Exporter, fake_proc, run_tests, series, single, wait_for
+from tools_lib import Skip, memhist
 
 OTHER, USAGE = 1, 2
 
@@ -163,6 +165,52 @@ def a_backend_that_cannot_be_had_is_said_at_the_start():
         assert "processes are read by procfs (" in exporter.read_log()
 
 
+# Runs a command in a sandbox: some system calls are not permitted there.
+SANDBOX = """
+import ctypes, os, struct, sys
+LOAD, IF_EQUAL, RETURN, ALLOW, EPERM = 0x20, 0x15, 0x06, 0x7fff0000, 0x00050001
+code = b"".join(struct.pack("HBBI", *instruction) for instruction in %s)
+text = ctypes.create_string_buffer(code)
+program = ctypes.create_string_buffer(struct.pack("HP", len(code) // 8, ctypes.addressof(text)))
+libc = ctypes.CDLL(None, use_errno=True)
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38
+if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or \\
+        libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0):
+    sys.exit(os.strerror(ctypes.get_errno()))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def sandbox(*instructions):
+    return [sys.executable, "-c", SANDBOX % f"({', '.join(instructions)})"]
+
+
+def no_attaching():
+    """bpf(2) attaches no program; reading processes by "bpf" takes none."""
+    bpf = {"x86_64": 321, "aarch64": 280}[platform.machine()]
+    raw_tracepoint_open, link_create = 17, 28
+    return sandbox("(LOAD, 0, 0, 0)", f"(IF_EQUAL, 0, 3, {bpf})",  # seccomp_data.nr
+                   "(LOAD, 0, 0, 16)", f"(IF_EQUAL, 2, 0, {raw_tracepoint_open})",
+                   f"(IF_EQUAL, 1, 0, {link_create})",
+                   "(RETURN, 0, 0, ALLOW)", "(RETURN, 0, 0, EPERM)")
+
+
+def exits_that_are_refused_are_said_at_the_start():
+    if platform.machine() not in ("x86_64", "aarch64"):
+        raise Skip("the number of bpf(2) is not known here")
+    with Exporter() as exporter:
+        log = exporter.read_log()
+        assert "not seen" not in log, log
+        if 'processes are read by bpf"' not in log:
+            raise Skip("processes cannot be read by bpf")
+    with Exporter(before=no_attaching()) as exporter:
+        log, page = exporter.read_log(), exporter.metrics()
+    assert 'processes are read by bpf"' in log, log
+    assert log.count("not seen: BPF record of exits (Linux 5.8 or later): not permitted") == 1, log
+    ((labels, value),) = series(page, "memhist_collector_exits_reported")
+    assert value == 0 and labels["reason"] in log, labels
+
+
 run_tests([
     help_and_version_go_to_standard_output,
     wrong_flags_are_named,
@@ -176,4 +224,5 @@ run_tests([
     a_history_that_cannot_be_written_is_counted_and_resumed,
     another_procfs_is_read_and_may_go_away,
     a_backend_that_cannot_be_had_is_said_at_the_start,
+    exits_that_are_refused_are_said_at_the_start,
 ])

@@ -321,10 +321,13 @@ static void without_a_current_snapshot_only_the_exporter_is_shown(void **state)
 	assert_lacks(text, "backend");
 	facts.source.sampler.backend = "bpf-seq";
 	facts.source.sampler.backend_reason = "bpf is \"too new\"";
+	facts.source.sampler.exits_reason = "too old";
 	view_fail(v, &reason, &facts);
 	text = page(&out, v, &self);
 	assert_has(text, "\nmemhist_collector_backend_info{backend=\"bpf-seq\","
 			 "reason=\"bpf is \\\"too new\\\"\"} 1\n");
+	assert_has(text, "\nmemhist_collector_exits_reported{reason=\"too old\"} 0\n");
+	assert_lacks(text, "memhist_sampler_exits");
 	assert_lacks(text, "memhist_group");
 	assert_lacks(text, "memhist_process");
 	assert_lacks(text, "memhist_last_sample");

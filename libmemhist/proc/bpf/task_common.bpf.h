@@ -92,6 +92,7 @@ struct css_set {
 struct signal_struct {
 	atomic_t live;
 	int nr_threads;
+	unsigned long maxrss;
 	struct list_head thread_head;
 };
 
@@ -147,6 +148,11 @@ struct task_struct___pre514 {
 	long state;
 };
 
+/* >= 6.16, together with the second argument of the tracepoint */
+struct trace_event_raw_sched_process_exit {
+	bool group_dead;
+};
+
 #pragma clang attribute pop
 
 const volatile struct mh_bpf_config config;
@@ -182,6 +188,12 @@ static __always_inline struct secrets *find_secrets(void)
 static __always_inline bool has_percpu_rss(void)
 {
 	return !bpf_core_field_exists(((struct mm_struct___pre62 *)0)->rss_stat.count);
+}
+
+/* Whether the memory of a process is still there when its end is reported (>= 6.16). */
+static __always_inline bool ends_with_memory(void)
+{
+	return bpf_core_field_exists(((struct trace_event_raw_sched_process_exit *)0)->group_dead);
 }
 
 /* A pointer as a number, which the verifier lets us calculate with: by way of memory. */

@@ -22,6 +22,8 @@ struct {
 	__type(value, uint64_t);
 } percpu_map SEC(".maps");
 
+uint32_t learned_ends; /* for the library: ends_with_memory() */
+
 /*
  * Learn where the per-CPU areas begin. The kernel's own table of them cannot be named from here
  * everywhere, but the elements of a per-CPU map of ours lie in those areas, and the map has their
@@ -53,6 +55,7 @@ static __always_inline void learn(struct secrets *s, const struct pid *pid, uint
 	s->ns = upid.ns;
 	if (has_percpu_rss())
 		learn_offsets(s);
+	learned_ends = ends_with_memory();
 	s->ready = 1;
 }
 
