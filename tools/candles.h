@@ -68,7 +68,7 @@ struct table {
 /* candles_wide.c: a row per window. Zero-initialise all but `table`. */
 struct wide_table {
 	struct table *table;
-	struct mh_candle *cell; /* by place in the selection; samples == 0: empty */
+	struct mh_candle *cell; /* by place in the selection; none: empty */
 };
 
 /* Callbacks of struct pass; `arg` is the wide table. */

@@ -35,7 +35,7 @@ static void write_cell(const struct table *t, const struct mh_candle *c)
 
 	for (size_t end = 0; end < 4; end++) {
 		mh_buf_addc(&t->out->buf, '\t');
-		if (c->samples)
+		if (!candle_is_none(c))
 			text_value(&t->out->buf, ends[end], t->unit);
 	}
 }
@@ -77,7 +77,7 @@ int wide_window(void *arg, mh_ms_t start_ms)
 	mh_time_format(&t->out->buf, start_ms, t->utc);
 	for (uint32_t i = 0; i < t->selection->n_shown; i++) {
 		write_cell(t, &w->cell[i]);
-		w->cell[i].samples = 0;
+		w->cell[i] = (struct mh_candle){0};
 	}
 	mh_buf_addc(&t->out->buf, '\n');
 	t->n_rows++;

@@ -166,7 +166,21 @@ static void write_values(struct mh_buf *b, mh_fields_t fields, const struct mh_p
 	}
 }
 
-enum parts { NAMES = 1, VALUES = 2 };
+enum parts { NAMES = 1, VALUES = 2, MARKS = 4 };
+
+/* The marks that are known of a process that has ended. */
+static mh_fields_t known_marks(const struct mh_snapshot *s, const struct mh_process *p)
+{
+	mh_fields_t known = 0;
+
+	for (int field = 0; field < MH_FIELD_COUNT; field++) {
+		int mark = mh_fields[field].mark;
+
+		if (mark != MH_FIELD_NONE && mh_fields_have(s->fields, mark) && p->value[mark])
+			known |= (mh_fields_t)1 << mark;
+	}
+	return known;
+}
 
 static void write_process(struct mh_buf *b, const struct mh_snapshot *s, const struct mh_process *p,
 			  enum parts parts, uint32_t page_bytes)
@@ -177,6 +191,8 @@ static void write_process(struct mh_buf *b, const struct mh_snapshot *s, const s
 		write_names(b, p);
 	if (parts & VALUES)
 		write_values(b, s->fields, p, page_bytes);
+	if (parts & MARKS)
+		write_values(b, known_marks(s, p), p, page_bytes);
 	json_close(b, '}');
 }
 
@@ -204,7 +220,13 @@ static void write_changes(struct mh_buf *b, const struct mh_snapshot *s, uint32_
 	if (s->n_gone) {
 		json_open(b, "gone", '[');
 		for (uint32_t i = 0; i < s->n_gone; i++)
-			write_process(b, s, &s->gone[i].process, 0, page_bytes);
+			write_process(b, s, &s->gone[i].process, MARKS, page_bytes);
+		json_close(b, ']');
+	}
+	if (s->n_brief) {
+		json_open(b, "brief", '[');
+		for (uint32_t i = 0; i < s->n_brief; i++)
+			write_process(b, s, &s->brief[i], NAMES | MARKS, page_bytes);
 		json_close(b, ']');
 	}
 	write_slots(b, "born", s, s->born, s->n_born, NAMES | VALUES, page_bytes);

@@ -183,7 +183,7 @@ void pass_describe_gaps(struct mh_buf *out, const uint64_t n_gaps[GAP_KINDS])
 
 void candle_merge(struct mh_candle *into, const struct mh_candle *later)
 {
-	if (!into->samples) {
+	if (candle_is_none(into)) {
 		*into = *later;
 		return;
 	}

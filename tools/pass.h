@@ -62,7 +62,14 @@ int pass_verdict(const char *who, const char *dir, const struct mh_reader_stats 
 /* "none", or "3: 2 stopped, 1 late". */
 void pass_describe_gaps(struct mh_buf *out, const uint64_t n_gaps[GAP_KINDS]);
 
-/* `later` of the same series and window is taken into `into`. */
+/* Whether this is a place for a candle, all zero. (One of a process that no sample saw has none.)
+ */
+static inline bool candle_is_none(const struct mh_candle *candle)
+{
+	return !candle->samples && candle->start_ms == candle->end_ms;
+}
+
+/* `later` of the same series and window is taken into `into`, which may be none. */
 void candle_merge(struct mh_candle *into, const struct mh_candle *later);
 
 #endif

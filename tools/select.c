@@ -77,6 +77,8 @@ static int on_snapshot(void *arg, const struct mh_snapshot *s)
 
 	if (rc || !v->match)
 		return rc;
+	for (uint32_t i = 0; i < s->n_brief; i++)
+		look_at_name(v, MH_BRIEF_SLOT(i));
 	for (uint32_t i = 0; i < s->n_born; i++)
 		look_at_name(v, s->born[i]);
 	for (uint32_t i = 0; i < s->n_renamed; i++)

@@ -12,21 +12,35 @@
 
 struct building {
 	uint64_t open, high, low, close;
-	uint64_t mark;  /* the high-water mark when it was seen last */
-	uint32_t first; /* number within the window of its first snapshot */
+	uint64_t mark;    /* the high-water mark when it was seen last */
+	uint64_t changed; /* number of the snapshot that changed it last */
+	uint32_t first;   /* number within the window of its first snapshot */
 	bool is_open;
 };
 
 struct mh_candles {
 	struct mh_candles_config config;
+	enum mh_field_index mark; /* C6; or MH_FIELD_NONE */
 	bool in_window;
 	mh_ms_t start_ms, end_ms;
 	uint32_t n_snapshots; /* in the window */
-	bool counts_marks;    /* of this snapshot, see C6 */
+	uint64_t number;      /* of this snapshot, among all */
+	/* C6: whether marks count in this snapshot; of which processes, by `changed` */
+	bool counts_marks, marks_lag;
+	uint64_t counts_since;
 	struct building *building;
 	uint32_t cap;     /* of building */
 	uint32_t n_slots; /* all at or above are not open */
 };
+
+/* The mark of a field. One that is a mark is its own. */
+static enum mh_field_index find_mark(int field)
+{
+	for (int f = 0; f < MH_FIELD_COUNT; f++)
+		if ((int)mh_fields[f].mark == field)
+			return mh_fields[f].mark;
+	return mh_fields[field].mark;
+}
 
 int mh_candles_new(struct mh_candles **ret, const struct mh_candles_config *config)
 {
@@ -35,6 +49,7 @@ int mh_candles_new(struct mh_candles **ret, const struct mh_candles_config *conf
 	if (!c)
 		return -ENOMEM;
 	c->config = *config;
+	c->mark = find_mark(config->field);
 	*ret = c;
 	return 0;
 }
@@ -89,9 +104,16 @@ static int emit(struct mh_candles *c, uint32_t slot)
  */
 static void take_mark(struct mh_candles *c, struct building *b, uint64_t mark)
 {
-	if (c->counts_marks && mark != b->mark && mark > b->high)
+	bool counts = c->counts_marks && (!c->marks_lag || b->changed >= c->counts_since);
+
+	if (counts && mark != b->mark && mark > b->high)
 		b->high = mark;
 	b->mark = mark;
+}
+
+static uint64_t mark_of(const struct mh_candles *c, const struct mh_process *p)
+{
+	return c->mark == MH_FIELD_NONE ? 0 : p->value[c->mark];
 }
 
 /* The first sample of a process in a window, or of its life. */
@@ -106,10 +128,11 @@ static void begin(struct mh_candles *c, uint32_t slot, const struct mh_process *
 		.low = value,
 		.close = value,
 		.mark = b->mark,
+		.changed = b->changed,
 		.first = c->n_snapshots,
 		.is_open = true,
 	};
-	take_mark(c, b, p->value[MH_FIELD_HWM]);
+	take_mark(c, b, mark_of(c, p));
 }
 
 static void update(struct mh_candles *c, uint32_t slot, const struct mh_process *p)
@@ -122,7 +145,7 @@ static void update(struct mh_candles *c, uint32_t slot, const struct mh_process 
 		b->high = value;
 	if (value < b->low)
 		b->low = value;
-	take_mark(c, b, p->value[MH_FIELD_HWM]);
+	take_mark(c, b, mark_of(c, p));
 }
 
 /* Emit everybody; those alive go on in the next window. */
@@ -146,23 +169,36 @@ static void begin_window(struct mh_candles *c, mh_ms_t wall_ms)
 	c->in_window = true;
 }
 
+/* What is being built of a process that is gone, or NULL. */
+static struct building *of_gone(struct mh_candles *c, const struct mh_gone *gone)
+{
+	struct building *b = gone->slot < c->n_slots ? &c->building[gone->slot] : NULL;
+
+	return b && b->is_open ? b : NULL;
+}
+
 /* Everything that was before this snapshot: the window, exits, names. */
 static int finish_before(struct mh_candles *c, const struct mh_snapshot *s, bool *ret_new_window)
 {
 	int rc = 0;
 
+	for (uint32_t i = 0; i < s->n_gone; i++) {
+		struct building *b = of_gone(c, &s->gone[i]);
+
+		if (b)
+			take_mark(c, b, mark_of(c, &s->gone[i].process));
+	}
 	*ret_new_window = !c->in_window || s->at.wall_ms < c->start_ms ||
 			  s->at.wall_ms >= c->end_ms;
 	if (c->in_window && *ret_new_window)
 		rc = end_window(c);
 	for (uint32_t i = 0; i < s->n_gone && !rc; i++) {
-		uint32_t slot = s->gone[i].slot;
+		struct building *b = of_gone(c, &s->gone[i]);
 
-		if (slot >= c->n_slots || !c->building[slot].is_open)
-			continue;
-		if (c->in_window)
-			rc = emit(c, slot);
-		c->building[slot].is_open = false;
+		if (b && c->in_window)
+			rc = emit(c, s->gone[i].slot);
+		if (b)
+			b->is_open = false;
 	}
 	if (c->config.cut_on_rename && c->in_window)
 		for (uint32_t i = 0; i < s->n_renamed && !rc; i++)
@@ -172,11 +208,46 @@ static int finish_before(struct mh_candles *c, const struct mh_snapshot *s, bool
 	return rc;
 }
 
-/* Whether marks tell something of the time since the snapshot before, and that time is short. */
-static bool counts_marks(const struct mh_candles *c, const struct mh_snapshot *s)
+/* Find out whose marks tell something of the time since the snapshot before (C6). */
+static void judge_marks(struct mh_candles *c, const struct mh_snapshot *s)
 {
-	return c->config.field == MH_FIELD_RSS && mh_fields_have(s->fields, MH_FIELD_HWM) &&
-	       !s->first && (s->gap.kind == MH_GAP_NONE || s->gap.kind == MH_GAP_CLOCK_STEP);
+	bool goes_on = !s->first &&
+		       (s->gap.kind == MH_GAP_NONE || s->gap.kind == MH_GAP_CLOCK_STEP);
+
+	c->number++;
+	c->counts_marks = goes_on && c->mark != MH_FIELD_NONE && mh_fields_have(s->fields, c->mark);
+	c->marks_lag = c->mark != MH_FIELD_NONE && mh_fields_have(s->lagging, c->mark);
+	if (!goes_on)
+		c->counts_since = c->number;
+}
+
+/* All values of these processes are of this snapshot. */
+static void note_changed(struct mh_candles *c, const uint32_t *slot, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		c->building[slot[i]].changed = c->number;
+}
+
+/* C7. The window is that of the snapshot. */
+static int emit_brief(struct mh_candles *c, const struct mh_snapshot *s)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < s->n_brief && !rc; i++) {
+		uint64_t mark = mark_of(c, &s->brief[i]);
+		struct mh_candle candle = {
+			.start_ms = c->start_ms,
+			.end_ms = c->end_ms,
+			.open = mark,
+			.high = mark,
+			.low = mark,
+			.close = mark,
+		};
+
+		if (mark)
+			rc = c->config.emit(c->config.arg, MH_BRIEF_SLOT(i), &candle);
+	}
+	return rc;
 }
 
 int mh_candles_add(struct mh_candles *c, const struct mh_snapshot *s)
@@ -184,15 +255,19 @@ int mh_candles_add(struct mh_candles *c, const struct mh_snapshot *s)
 	bool new_window;
 	int rc = reserve(c, s->n_slots);
 
+	judge_marks(c, s);
 	if (!rc)
 		rc = finish_before(c, s, &new_window);
 	if (rc)
 		return rc;
-	c->counts_marks = counts_marks(c, s);
 	for (uint32_t i = 0; i < s->n_born; i++)
 		c->building[s->born[i]].mark = 0;
+	/* of the newborn the mark is of no time before */
+	note_changed(c, s->born, s->n_born);
 	if (new_window) {
 		begin_window(c, s->at.wall_ms);
+		if (c->counts_since < c->number - 1)
+			c->counts_since = c->number - 1;
 		mh_snapshot_for_each (s, slot)
 			begin(c, slot, &s->process[slot]);
 	} else {
@@ -203,10 +278,11 @@ int mh_candles_add(struct mh_candles *c, const struct mh_snapshot *s)
 		for (uint32_t i = 0; i < s->n_changed; i++)
 			update(c, s->changed[i], &s->process[s->changed[i]]);
 	}
+	note_changed(c, s->changed, s->n_changed);
 	if (s->n_slots > c->n_slots)
 		c->n_slots = s->n_slots;
 	c->n_snapshots++;
-	return 0;
+	return emit_brief(c, s);
 }
 
 int mh_candles_finish(struct mh_candles *c)

@@ -11,10 +11,18 @@
  *       wall clock one window can give two candles; order inside is that of boot time.
  *   C5  Nothing is interpolated: a window without snapshots gives no candle. Gaps need no special
  *       care, since only samples count.
- *   C6  The kernel keeps a high-water mark of RSS (VmHWM). Where it is measured and moved between
- *       two snapshots, RSS was that high in between, although no sample saw it: the high of an RSS
- *       candle is at least the mark, in the window of the later snapshot. Not over gaps, where
- *       "in between" can be hours, and not in the first snapshot, where it can be years.
+ *   C6  The kernel keeps high-water marks of RSS (VmHWM) and VSZ (VmPeak). Where a field's mark is
+ *       measured and moved between two snapshots, the field was that high in between, although no
+ *       sample saw it: the high of its candle is at least the mark, in the window of the later
+ *       snapshot. Not over gaps, where "in between" can be hours, and not in the first snapshot,
+ *       where it can be years. A mark that lags (snapshot.h) moved after the last change of the
+ *       process before this one: it counts when that was in the window, or in the last snapshot
+ *       before it, and no gap lies between.
+ *       A process that ended has its last mark, which counts in the last window it has samples in.
+ *       The marks are fields as well, and each is its own mark.
+ *   C7  A process that began and ended between two snapshots (see mh_snapshot.brief) has no sample,
+ *       but where its mark is known a candle in the window of the later snapshot: of samples 0, and
+ *       the mark four times.
  *
  * Cost is one step per change, not per sample: a process that does not change is counted by
  * arithmetic.
@@ -28,7 +36,7 @@ struct mh_candle {
 	mh_ms_t start_ms; /* window, [start, end) */
 	mh_ms_t end_ms;
 	uint64_t open, high, low, close; /* pages */
-	uint32_t samples;
+	uint32_t samples;                /* 0: only a high-water mark is known, see C7 */
 };
 
 struct mh_candles;
@@ -39,9 +47,9 @@ struct mh_candles_config {
 	bool utc;            /* align windows to UTC instead of local time */
 	/*
 	 * Called with each finished candle. `slot` is the place the process has (or had until now)
-	 * in the snapshots. Candles of one window come together: those of processes that ended in
-	 * it first, then the others by slot. Any callback's non-zero return stops the builder and
-	 * is returned by the call that led here.
+	 * in the snapshots, or MH_BRIEF_SLOT(i) for the i-th of `brief`. Candles of one window come
+	 * together: those of processes that ended in it first, then the others by slot. Any
+	 * callback's non-zero return stops the builder and is returned by the call that led here.
 	 */
 	int (*emit)(void *arg, uint32_t slot, const struct mh_candle *candle);
 	/* Called when a window is complete: all its candles have been emitted. NULL = not wanted.

@@ -39,6 +39,8 @@ struct mh_labels {
 
 	uint32_t *by_slot;
 	uint32_t slots_cap;
+	uint32_t *of_brief; /* of the current snapshot */
+	uint32_t brief_cap;
 	uint32_t *last_nth; /* by pid */
 };
 
@@ -68,6 +70,7 @@ void mh_labels_free(struct mh_labels *l)
 	mh_strset_done(&l->boots);
 	free(l->series);
 	free(l->by_slot);
+	free(l->of_brief);
 	free(l->last_nth);
 	free(l);
 }
@@ -155,8 +158,9 @@ static void replace(struct mh_labels *l, const struct mh_pooled **text, const st
 	*text = by;
 }
 
-/* Bind the process to its series and give the series the process' latest names. */
-static int take_process(struct mh_labels *l, const struct mh_process *p, uint32_t slot, bool born)
+/* Bind the process to its series, whose number is in *place, and give the series the process'
+ * latest names. */
+static int take_process(struct mh_labels *l, const struct mh_process *p, uint32_t *place, bool born)
 {
 	const bool by_command = l->rule == MH_LABEL_BY_COMMAND;
 	/* a process without a command line has lost it, or never had one: no reason to move */
@@ -173,13 +177,13 @@ static int take_process(struct mh_labels *l, const struct mh_process *p, uint32_
 	int rc = key.command && key.comm ? 0 : -ENOMEM;
 
 	if (!rc && moves)
-		rc = find_series(l, &key, &l->by_slot[slot]);
+		rc = find_series(l, &key, place);
 	if (rc) {
 		mh_strpool_put(&l->pool, key.command);
 		mh_strpool_put(&l->pool, key.comm);
 		return rc;
 	}
-	series = &l->series[l->by_slot[slot]];
+	series = &l->series[*place];
 	replace(l, &series->comm, key.comm);
 	if (by_command ? moves : p->cmdline_len || !series->has_cmdline) {
 		replace(l, &series->command, key.command);
@@ -194,20 +198,25 @@ int mh_labels_update(struct mh_labels *l, const struct mh_snapshot *s)
 {
 	int rc = reserve((void **)&l->by_slot, &l->slots_cap, s->n_slots, sizeof(*l->by_slot));
 
+	if (!rc)
+		rc = reserve((void **)&l->of_brief, &l->brief_cap, s->n_brief,
+			     sizeof(*l->of_brief));
 	if (rc)
 		return rc;
 	rc = mh_strset_add(&l->boots, (const char *)s->boot_id.bytes, sizeof(s->boot_id.bytes),
 			   &l->boot);
+	for (uint32_t i = 0; rc >= 0 && i < s->n_brief; i++)
+		rc = take_process(l, &s->brief[i], &l->of_brief[i], true);
 	for (uint32_t i = 0; rc >= 0 && i < s->n_born; i++)
-		rc = take_process(l, &s->process[s->born[i]], s->born[i], true);
+		rc = take_process(l, &s->process[s->born[i]], &l->by_slot[s->born[i]], true);
 	for (uint32_t i = 0; rc >= 0 && i < s->n_renamed; i++)
-		rc = take_process(l, &s->process[s->renamed[i]], s->renamed[i], false);
+		rc = take_process(l, &s->process[s->renamed[i]], &l->by_slot[s->renamed[i]], false);
 	return rc < 0 ? rc : 0;
 }
 
 uint32_t mh_labels_of_slot(const struct mh_labels *l, uint32_t slot)
 {
-	return l->by_slot[slot];
+	return slot < MH_PROCESSES_MAX ? l->by_slot[slot] : l->of_brief[slot - MH_BRIEF_SLOT(0)];
 }
 
 uint32_t mh_labels_count(const struct mh_labels *l)

@@ -42,7 +42,8 @@ void mh_labels_free(struct mh_labels *l);
  */
 int mh_labels_update(struct mh_labels *l, const struct mh_snapshot *s);
 
-/* The series (0 … count - 1) of the process in `slot`, or of the last one that was there. */
+/* The series (0 … count - 1) of the process in `slot`, or of the last one that was there; of one of
+ * the last update's brief lives by MH_BRIEF_SLOT(). */
 uint32_t mh_labels_of_slot(const struct mh_labels *l, uint32_t slot);
 
 uint32_t mh_labels_count(const struct mh_labels *l);

@@ -102,9 +102,30 @@ def a_peak_between_two_samples_is_the_high():
     assert max(seen) < 256 << 20, "a sample met the peak"
 
 
+def a_process_that_no_sample_saw_is_in_both_tables():
+    """It takes 64 MiB between two samples, and ends."""
+    name = f"brief {os.getpid()}"  # of nobody else on this machine
+    with exporter_lib.Exporter("--interval=3s", "--history.dir=history") as exporter:
+        exporter.next_sample()
+        if not exporter.value("memhist_collector_exits_reported", reason=""):
+            raise lib.Skip("the kernel does not report exits here")
+        with exporter_lib.Child(name.encode(), mib=64) as child:
+            pass
+        exporter.next_sample()
+    ask = "-i", "1d", "--unit", "bytes", "--match", name
+    for metric in "rss", "hwm":
+        header, row = candles("--long", "--metric", metric, *ask).rows
+        assert header[-1] == "samples" and row[1] == str(child.pid) and row[-1] == "0", row
+        peak = row[4]
+        assert row[4:8] == [peak] * 4 and 64 << 20 <= int(peak) < 256 << 20, row
+        assert [row[1:] for row in candles("--metric", metric, *ask).rows] == [
+            [f"{child.pid}_{end}" for end in ("open", "high", "low", "close")], [peak] * 4]
+
+
 lib.run_tests([
     nothing_is_damaged_while_it_is_written,
     status_names_the_writer,
     a_real_process_has_its_candle,
     a_peak_between_two_samples_is_the_high,
+    a_process_that_no_sample_saw_is_in_both_tables,
 ])

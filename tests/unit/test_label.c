@@ -251,6 +251,8 @@ static void commands_are_written_as_typed(void **state)
 	mh_buf_done(&b);
 }
 
+enum { BRIEF_PLACE = 200 }; /* above all slots */
+
 /* What an ordinary list of everything ever seen says of each process. */
 struct reference {
 	struct {
@@ -320,6 +322,12 @@ static void a_random_life_equals_the_list(void **state)
 			const struct mh_snapshot *s = world_step(&w);
 
 			assert_int_equal(mh_labels_update(l, s), 0);
+			for (uint32_t i = 0; i < s->n_brief; i++) {
+				reference_take(&ref, &s->brief[i], BRIEF_PLACE + i,
+					       (enum mh_label_rule)rule, true);
+				assert_int_equal(mh_labels_of_slot(l, MH_BRIEF_SLOT(i)),
+						 ref.of_slot[BRIEF_PLACE + i]);
+			}
 			for (uint32_t i = 0; i < s->n_born; i++)
 				reference_take(&ref, &s->process[s->born[i]], s->born[i],
 					       (enum mh_label_rule)rule, true);
