@@ -21,7 +21,7 @@ struct collector {
 	/* what the log said last */
 	enum { STATE_NEW, STATE_UP, STATE_DOWN } state;
 	bool history_failed;
-	bool groups_overflowed;
+	bool groups_overflowed; /* ever */
 };
 
 static void get_facts(const struct collector *c, struct view_facts *ret)
@@ -30,6 +30,7 @@ static void get_facts(const struct collector *c, struct view_facts *ret)
 	ret->now_ns = mh_now().boot_ns;
 	ret->missed = c->missed;
 	ret->n_groups = mh_groups_list(c->groups, &ret->group);
+	ret->n_exits = mh_groups_exits(c->groups, &ret->exits);
 	ret->groups_in_other = mh_groups_overflow(c->groups);
 }
 
@@ -66,13 +67,14 @@ static void report_history(struct collector *c, const struct source_status *stat
 	c->history_failed = failed;
 }
 
+/* Said once: where there are about as many names as places, they come and go all the time. */
 static void report_groups(struct collector *c, uint32_t in_other)
 {
 	if (in_other && !c->groups_overflowed)
 		log_info("more than %u program names: the rest is summed in group \"other\", see "
 			 "--groups.max",
 			 c->config.max_groups);
-	c->groups_overflowed = in_other != 0;
+	c->groups_overflowed |= in_other != 0;
 }
 
 static void sample(struct collector *c)

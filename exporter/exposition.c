@@ -51,6 +51,30 @@ static void write_groups(struct mh_buf *out, const struct view *v)
 	      v->groups_in_other);
 }
 
+static void write_exits(struct mh_buf *out, const struct view *v)
+{
+	struct label label = {.name = "group"};
+
+	text_family(out, "memhist_group_exits_total", METRIC_COUNTER,
+		    "Processes of the group that ended. Where the kernel reports exits, those that "
+		    "began and ended between two samples too.");
+	for (size_t i = 0; i < v->n_exits; i++) {
+		label.value = v->exits[i].name;
+		text_sample(out, "memhist_group_exits_total", &label, 1, (double)v->exits[i].total);
+	}
+	if (!mh_fields_have(v->fields, MH_FIELD_HWM))
+		return;
+	text_family(out, "memhist_group_exited_peak_bytes", METRIC_GAUGE,
+		    "Highest peak of resident memory among the group's processes that ended "
+		    "within the last minute or two.");
+	for (size_t i = 0; i < v->n_exits; i++) {
+		label.value = v->exits[i].name;
+		if (v->exits[i].peak_bytes)
+			text_sample(out, "memhist_group_exited_peak_bytes", &label, 1,
+				    (double)v->exits[i].peak_bytes);
+	}
+}
+
 static void process_sample(struct mh_buf *out, const char *name, const struct view_process *p,
 			   double value)
 {
@@ -286,6 +310,7 @@ void exposition_write(struct mh_buf *out, const struct view *v, const struct sel
 
 	if (v->up) {
 		write_groups(out, v);
+		write_exits(out, v);
 		write_processes(out, v);
 		if (v->has_meminfo)
 			write_meminfo(out, v);

@@ -23,9 +23,10 @@ int view_new(struct view **ret, size_t max_groups, size_t max_processes)
 	v->max_processes = max_processes;
 	/* one more than asked, since calloc(0) may be NULL */
 	v->group = calloc(max_groups + 1, sizeof(*v->group));
+	v->exits = calloc(max_groups + 1, sizeof(*v->exits));
 	v->process = calloc(max_processes + 1, sizeof(*v->process));
 	v->largest = calloc(max_processes + 1, sizeof(*v->largest));
-	if (!v->group || !v->process || !v->largest) {
+	if (!v->group || !v->exits || !v->process || !v->largest) {
 		view_free(v);
 		return -ENOMEM;
 	}
@@ -38,6 +39,7 @@ void view_free(struct view *v)
 	if (!v)
 		return;
 	free(v->group);
+	free(v->exits);
 	free(v->process);
 	free(v->largest);
 	pthread_mutex_destroy(&v->lock);
@@ -85,6 +87,18 @@ static void copy_groups(struct view *v, const struct view_facts *facts, uint32_t
 		copy_values(v->group[i].shown, from->value, page_bytes);
 	}
 	v->groups_in_other = facts->groups_in_other;
+}
+
+static void copy_exits(struct view *v, const struct view_facts *facts, uint32_t page_bytes)
+{
+	v->n_exits = facts->n_exits < v->max_groups ? facts->n_exits : v->max_groups;
+	for (size_t i = 0; i < v->n_exits; i++) {
+		const struct mh_group_exits *from = &facts->exits[i];
+
+		snprintf(v->exits[i].name, VIEW_NAME_BYTES, "%s", from->name);
+		v->exits[i].total = from->total;
+		v->exits[i].peak_bytes = mh_field_shown(MH_FIELD_HWM, from->peak_pages, page_bytes);
+	}
 }
 
 /* The order of the largest: RSS, then the lower pid, so that equals do not change places. */
@@ -189,6 +203,7 @@ void view_update(struct view *v, const struct source_item *item, const struct vi
 	v->n_live = s->n_live;
 	note_boot_time(v, s->at);
 	copy_groups(v, facts, item->page_bytes);
+	copy_exits(v, facts, item->page_bytes);
 	copy_processes(v, item);
 	v->has_meminfo = s->meminfo != NULL;
 	if (s->meminfo)

@@ -26,6 +26,12 @@ struct view_group {
 	uint64_t shown[MH_FIELD_COUNT]; /* as mh_field_shown(): bytes, or counts */
 };
 
+struct view_exits {
+	char name[VIEW_NAME_BYTES];
+	uint64_t total;
+	uint64_t peak_bytes; /* 0: not known */
+};
+
 struct view_process {
 	uint32_t pid;
 	char comm[VIEW_NAME_BYTES];
@@ -52,6 +58,8 @@ struct view {
 	struct view_group *group; /* by name in byte order, "other" last */
 	size_t n_groups;
 	uint32_t groups_in_other;
+	struct view_exits *exits; /* as the groups */
+	size_t n_exits;
 	struct view_process *process; /* largest RSS first */
 	size_t n_processes;
 	bool has_meminfo;
@@ -80,6 +88,8 @@ struct view_facts {
 	const struct mh_group *group;
 	size_t n_groups;
 	uint32_t groups_in_other;
+	const struct mh_group_exits *exits;
+	size_t n_exits;
 };
 
 /* The next snapshot. The caller does not hold the lock. */

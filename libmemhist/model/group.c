@@ -4,7 +4,8 @@
  * go astray.
  *
  * Invariants, between updates:
- *   G1  A name is in `names` exactly when a live process is bound to it or it has a place.
+ *   G1  A name is in `names` exactly when a live process is bound to it or it has a place, or,
+ *       in an update, when a process of that name ended.
  *   G2  `index` finds each of them by its text; no two have the same text; none is "other".
  *   G3  `place` lists the names that have a place, in byte order, at most max_groups.
  *   G4  by_slot says something of occupied slots only; what it says of free ones is old.
@@ -14,6 +15,7 @@
 #include "libmemhist/base/escape.h"
 #include "libmemhist/base/index.h"
 #include "libmemhist/base/strset.h"
+#include "libmemhist/model/tally.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,6 +40,7 @@ struct name {
 	bool is_held;             /* has a place, but had no processes since: */
 	mh_boot_ns_t empty_since; /* the first update without any */
 	uint64_t value[MH_FIELD_COUNT];
+	struct mh_tally exits;
 };
 
 struct mh_groups {
@@ -62,6 +65,11 @@ struct mh_groups {
 	struct mh_group other;
 	struct mh_group *list; /* places_cap + 1 */
 	size_t n_list;
+	uint32_t overflow; /* names whose processes are in "other" */
+
+	struct mh_tally other_exits;
+	struct mh_group_exits *exits; /* places_cap + 1 */
+	size_t n_exits;
 };
 
 int mh_groups_new(struct mh_groups **ret, const struct mh_groups_config *config)
@@ -79,8 +87,9 @@ int mh_groups_new(struct mh_groups **ret, const struct mh_groups_config *config)
 		g->config.spell = mh_escape_utf8;
 	g->spelling = (struct mh_buf)MH_BUF_INIT(SPELLING_MAX);
 	g->list = calloc(1, sizeof(*g->list));
-	if (!g->list) {
-		free(g);
+	g->exits = calloc(1, sizeof(*g->exits));
+	if (!g->list || !g->exits) {
+		mh_groups_free(g);
 		return -ENOMEM;
 	}
 	*ret = g;
@@ -98,6 +107,7 @@ void mh_groups_free(struct mh_groups *g)
 	free(g->waiting);
 	free(g->place);
 	free(g->list);
+	free(g->exits);
 	free(g->by_slot);
 	mh_index_done(&g->index);
 	mh_buf_done(&g->spelling);
@@ -169,7 +179,12 @@ static int64_t find_name(struct mh_groups *g)
 		g->n_unused--;
 	else
 		g->n_names++;
-	g->names[number] = (struct name){.text = copy, .len = (uint32_t)len, .hash = hash};
+	g->names[number] = (struct name){
+		.text = copy,
+		.len = (uint32_t)len,
+		.hash = hash,
+		.exits.minute = g->other_exits.minute,
+	};
 	return number;
 }
 
@@ -235,6 +250,76 @@ static void sum(struct mh_groups *g, const struct mh_snapshot *s)
 	}
 }
 
+/* --- exits ------------------------------------------------------------------------------------ */
+
+static void count_exit(struct mh_groups *g, uint32_t bound, const struct mh_process *p)
+{
+	struct mh_tally *t = bound >= FIRST_NAME ? &g->names[bound - FIRST_NAME].exits
+						 : &g->other_exits;
+
+	if (bound == LEFT_OUT)
+		return;
+	mh_tally_add(t, 1, p->value[MH_FIELD_HWM]);
+}
+
+/* Before anybody new is bound: slots are still those of the gone. */
+static int count_exits(struct mh_groups *g, const struct mh_snapshot *s)
+{
+	int rc = 0;
+
+	mh_tally_begin(&g->other_exits, s->at.boot_ns);
+	for (uint32_t i = 0; i < g->n_names; i++)
+		mh_tally_begin(&g->names[i].exits, s->at.boot_ns);
+	for (uint32_t i = 0; i < s->n_gone; i++) {
+		uint32_t slot = s->gone[i].slot;
+
+		count_exit(g, slot < g->slots_cap ? g->by_slot[slot] : IN_OTHER,
+			   &s->gone[i].process);
+	}
+	for (uint32_t i = 0; i < s->n_brief; i++) {
+		uint32_t bound;
+
+		if (bind_process(g, &s->brief[i], &bound))
+			rc = -ENOMEM;
+		count_exit(g, bound, &s->brief[i]);
+	}
+	return rc;
+}
+
+static void list_exits_of(struct mh_groups *g, const char *name, size_t len,
+			  const struct mh_tally *t)
+{
+	if (t->total)
+		g->exits[g->n_exits++] = (struct mh_group_exits){
+			.name = name,
+			.name_len = (uint32_t)len,
+			.total = t->total,
+			.peak_pages = mh_tally_peak(t),
+		};
+}
+
+/* Book what was counted in this update where the names have their places now. */
+static void list_exits(struct mh_groups *g)
+{
+	g->n_exits = 0;
+	for (uint32_t i = 0; i < g->n_names; i++) {
+		struct mh_tally *t = &g->names[i].exits;
+
+		if (g->names[i].text && !g->names[i].has_place)
+			mh_tally_add(&g->other_exits, t->fresh, t->peak_pages);
+	}
+	for (uint32_t i = 0; i < g->n_places; i++) {
+		struct name *name = &g->names[g->place[i]];
+
+		mh_tally_book(&name->exits);
+		list_exits_of(g, name->text, name->len, &name->exits);
+	}
+	mh_tally_book(&g->other_exits);
+	list_exits_of(g, MH_GROUP_OTHER, strlen(MH_GROUP_OTHER), &g->other_exits);
+}
+
+/* --- places ----------------------------------------------------------------------------------- */
+
 /* Whether an empty name still keeps its place at `now`. */
 static bool keeps_place(struct mh_groups *g, struct name *name, mh_boot_ns_t now)
 {
@@ -253,9 +338,9 @@ static void release_places(struct mh_groups *g, mh_boot_ns_t now)
 	for (uint32_t i = 0; i < g->n_places; i++) {
 		struct name *name = &g->names[g->place[i]];
 
-		if (name->n_processes)
+		if (name->n_processes || name->exits.fresh)
 			name->is_held = false;
-		else
+		if (!name->n_processes)
 			name->has_place = keeps_place(g, name, now);
 		if (name->has_place)
 			g->place[kept++] = g->place[i];
@@ -268,7 +353,7 @@ static void forget_names(struct mh_groups *g)
 	for (uint32_t i = 0; i < g->n_names; i++) {
 		struct name *name = &g->names[i];
 
-		if (!name->text || name->n_processes || name->has_place)
+		if (!name->text || name->n_processes || name->has_place || name->exits.fresh)
 			continue;
 		mh_index_remove(&g->index, name->hash, i);
 		free(name->text);
@@ -285,17 +370,16 @@ static int by_text(const void *a, const void *b, void *names)
 	return strcmp(x->text, y->text);
 }
 
-static int by_rss(const void *a, const void *b, void *names)
+/* The living before those that have nobody alive, then by RSS. */
+static int by_size(const void *a, const void *b, void *names)
 {
-	uint64_t x = ((struct name *)names)[*(const uint32_t *)a].value[MH_FIELD_RSS];
-	uint64_t y = ((struct name *)names)[*(const uint32_t *)b].value[MH_FIELD_RSS];
+	const struct name *x = (struct name *)names + *(const uint32_t *)a;
+	const struct name *y = (struct name *)names + *(const uint32_t *)b;
+	uint64_t rss_x = x->value[MH_FIELD_RSS], rss_y = y->value[MH_FIELD_RSS];
 
-	return x > y ? -1 : x < y ? 1 : by_text(a, b, names);
-}
-
-static uint32_t n_waiting(const struct mh_groups *g)
-{
-	return g->n_names - g->n_unused - g->n_places;
+	if (!x->n_processes != !y->n_processes)
+		return x->n_processes ? -1 : 1;
+	return rss_x > rss_y ? -1 : rss_x < rss_y ? 1 : by_text(a, b, names);
 }
 
 static int reserve_places(struct mh_groups *g, uint32_t n)
@@ -307,7 +391,8 @@ static int reserve_places(struct mh_groups *g, uint32_t n)
 	while (cap < n)
 		cap *= 2;
 	if (!resize((void **)&g->place, cap, sizeof(*g->place)) ||
-	    !resize((void **)&g->list, (size_t)cap + 1, sizeof(*g->list)))
+	    !resize((void **)&g->list, (size_t)cap + 1, sizeof(*g->list)) ||
+	    !resize((void **)&g->exits, (size_t)cap + 1, sizeof(*g->exits)))
 		return -ENOMEM;
 	g->places_cap = cap;
 	return 0;
@@ -316,7 +401,8 @@ static int reserve_places(struct mh_groups *g, uint32_t n)
 /* Give free places to the largest of the names that wait for one. */
 static int give_places(struct mh_groups *g)
 {
-	uint32_t n = n_waiting(g), free_places = g->config.max_groups - g->n_places, w = 0;
+	uint32_t n = g->n_names - g->n_unused - g->n_places,
+		 free_places = g->config.max_groups - g->n_places, w = 0;
 
 	if (!n || !free_places)
 		return 0;
@@ -325,9 +411,10 @@ static int give_places(struct mh_groups *g)
 	for (uint32_t i = 0; i < g->n_names; i++)
 		if (g->names[i].text && !g->names[i].has_place)
 			g->waiting[w++] = i;
-	if (n > free_places)
-		qsort_r(g->waiting, n, sizeof(*g->waiting), by_rss, g->names);
+	qsort_r(g->waiting, n, sizeof(*g->waiting), by_size, g->names);
 	for (uint32_t i = 0; i < n && i < free_places; i++) {
+		if (!g->names[g->waiting[i]].n_processes && g->n_places >= g->config.max_groups / 2)
+			continue;
 		g->names[g->waiting[i]].has_place = true;
 		g->place[g->n_places++] = g->waiting[i];
 	}
@@ -337,6 +424,7 @@ static int give_places(struct mh_groups *g)
 
 static void add_to_other(struct mh_groups *g, const struct name *name)
 {
+	g->overflow++;
 	g->other.n_processes += name->n_processes;
 	for (int f = 0; f < MH_FIELD_COUNT; f++)
 		g->other.value[f] += name->value[f];
@@ -357,8 +445,9 @@ static void list(struct mh_groups *g)
 		memcpy(group->value, name->value, sizeof(group->value));
 		g->n_list++;
 	}
+	g->overflow = 0;
 	for (uint32_t i = 0; i < g->n_names; i++)
-		if (g->names[i].text && !g->names[i].has_place)
+		if (g->names[i].n_processes && !g->names[i].has_place)
 			add_to_other(g, &g->names[i]);
 	if (g->other.n_processes)
 		g->list[g->n_list++] = g->other;
@@ -366,6 +455,7 @@ static void list(struct mh_groups *g)
 
 int mh_groups_update(struct mh_groups *g, const struct mh_snapshot *s)
 {
+	int ended = count_exits(g, s);
 	int slots = reserve_slots(g, s->n_slots);
 	int born = bind_slots(g, s, s->born, s->n_born);
 	int renamed = bind_slots(g, s, s->renamed, s->n_renamed);
@@ -377,7 +467,8 @@ int mh_groups_update(struct mh_groups *g, const struct mh_snapshot *s)
 	forget_names(g);
 	places = give_places(g);
 	list(g);
-	return slots || born || renamed || places ? -ENOMEM : 0;
+	list_exits(g);
+	return ended || slots || born || renamed || places ? -ENOMEM : 0;
 }
 
 size_t mh_groups_list(const struct mh_groups *g, const struct mh_group **ret)
@@ -386,7 +477,13 @@ size_t mh_groups_list(const struct mh_groups *g, const struct mh_group **ret)
 	return g->n_list;
 }
 
+size_t mh_groups_exits(const struct mh_groups *g, const struct mh_group_exits **ret)
+{
+	*ret = g->exits;
+	return g->n_exits;
+}
+
 uint32_t mh_groups_overflow(const struct mh_groups *g)
 {
-	return n_waiting(g);
+	return g->overflow;
 }

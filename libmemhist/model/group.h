@@ -16,6 +16,10 @@
  * short-lived names cannot push out or multiply identifiers. A program that calls itself "other"
  * never has a place: it is part of the rest.
  *
+ * Groups also count who ended: processes of theirs that a snapshot showed, and those that began and
+ * ended between two. A name that nobody alive has can have a place too, but only where more than
+ * half of the places are free.
+ *
  * Memory is bounded by the most names that live processes had at one time and the places held.
  * Nothing is allocated but for new names.
  */
@@ -33,6 +37,16 @@ struct mh_group {
 	uint32_t name_len;
 	uint32_t n_processes;           /* at least 1 */
 	uint64_t value[MH_FIELD_COUNT]; /* sums, pages */
+};
+
+/* Who ended, of a group. */
+struct mh_group_exits {
+	const char *name; /* as in struct mh_group */
+	uint32_t name_len;
+	uint64_t total; /* since the group has its place; of "other": since the beginning */
+	/* Highest peak RSS of those that ended in the minute of the last update and the one before,
+	 * pages; 0: none ended, or no peak is known. */
+	uint64_t peak_pages;
 };
 
 struct mh_groups;
@@ -63,6 +77,12 @@ int mh_groups_update(struct mh_groups *g, const struct mh_snapshot *s);
  * Returns their number; the array is valid until the next update.
  */
 size_t mh_groups_list(const struct mh_groups *g, const struct mh_group **ret);
+
+/*
+ * The groups that had exits, whether they have processes now or not: by name in byte order, "other"
+ * last. Returns their number; the array is valid until the next update.
+ */
+size_t mh_groups_exits(const struct mh_groups *g, const struct mh_group_exits **ret);
 
 /* How many names are in "other" now for want of a place, for a word to the user that max_groups is
  * too small. */

@@ -61,7 +61,12 @@ def a_process_that_ends_is_gone_from_the_next_page():
             wait_for(lambda: exporter.value("memhist_group_processes", group="memhist-brief"),
                      what="the new process")
         page = exporter.next_sample()
-        assert not [1 for _, labels in page if ("group", "memhist-brief") in labels]
+        left = {name: value for (name, labels), value in page.items()
+                if ("group", "memhist-brief") in labels}
+        assert left.pop("memhist_group_exits_total") == 1
+        peak = left.pop("memhist_group_exited_peak_bytes", None)
+        assert peak is None or 8 << 20 <= peak < 64 << 20, peak
+        assert not left, left
 
 
 def the_largest_are_chosen():
@@ -138,6 +143,22 @@ def programs_beyond_the_limit_are_summed_as_other():
         processes = series(page, "memhist_process_resident_memory_bytes")
         assert {labels["group"] for labels, _ in processes} <= set(groups)
         assert "--groups.max" in exporter.read_log()
+
+
+def too_many_programs_are_a_line_of_the_log():
+    fake_proc()
+    with Exporter("--path.procfs=proc", "--groups.max=1", "--interval=100ms") as exporter:
+        for pid in "8", "9":
+            shutil.copytree("proc/7", "hidden")
+            with open("hidden/stat", encoding="ascii") as file:
+                stat = file.read().replace("7 (seven)", f"{pid} (another)")
+            with open("hidden/stat", "w", encoding="ascii") as file:
+                file.write(stat)
+            os.rename("hidden", f"proc/{pid}")
+            wait_for(lambda: exporter.value("memhist_groups_in_other") == 1, what="another program")
+            shutil.rmtree(f"proc/{pid}")
+            wait_for(lambda: exporter.value("memhist_groups_in_other") == 0, what="its end")
+        assert exporter.read_log().count("more than 1 program names") == 1
 
 
 def meminfo_is_complete():
@@ -264,7 +285,11 @@ def the_manual_names_every_metric_and_flag():
     words = set(re.findall(r"[a-z_]{4,}", manual))
     with Exporter("--history.dir=history") as writer, \
             Exporter("--history.dir=history") as follower:
-        shown = {name for page in (writer.next_sample(), follower.metrics()) for name, _ in page}
+        with Child(b"memhist-ended"):  # exits are shown when there was one
+            writer.next_sample()
+        wait_for(lambda: writer.value("memhist_group_exits_total", group="memhist-ended"),
+                 what="the exit")
+        shown = {name for page in (writer.metrics(), follower.metrics()) for name, _ in page}
     documented = {w for w in words if w.startswith(("memhist_", "process_"))
                   and not w.startswith("memhist_meminfo_")}
     shown = {name for name in shown if not name.startswith("memhist_meminfo_")}
@@ -283,6 +308,7 @@ run_tests([
     hostile_names_stay_labels,
     an_empty_name_is_shown_as_unnamed,
     programs_beyond_the_limit_are_summed_as_other,
+    too_many_programs_are_a_line_of_the_log,
     meminfo_is_complete,
     meminfo_is_the_same_line_by_line,
     the_exporter_tells_of_itself,

@@ -2,7 +2,6 @@
 #include "libmemhist/base/escape.h"
 #include "libmemhist/model/group.h"
 #include "tests/unit/rounds.h"
-#include "tests/unit/world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -291,140 +290,39 @@ static void a_fresh_first_snapshot_is_taken_as_it_is(void **state)
 	mh_groups_free(g);
 }
 
-/* The rule as told in group.h, by exhaustive search over a handful of names. */
-struct reference {
-	struct {
-		char name[16];
-		uint32_t n_processes;
-		uint64_t value[MH_FIELD_COUNT];
-		bool placed;
-		mh_boot_ns_t seen_ns; /* when it last had a process */
-	} item[8];
-	size_t n;
-};
-
-static size_t reference_find(struct reference *ref, const char *name, size_t len)
+/* The peak of who ended, for two minutes. */
+static void recent_peaks_are_shown(void **state)
 {
-	struct mh_buf spelled = MH_BUF_INIT(1000);
-	size_t i;
-
-	mh_escape_utf8(&spelled, name, len);
-	if (!len)
-		mh_buf_adds(&spelled, "(unnamed)");
-	for (i = 0; i < ref->n; i++)
-		if (!strcmp(ref->item[i].name, mh_buf_str(&spelled)))
-			break;
-	if (i == ref->n) {
-		assert_in_range(ref->n++, 0, 7);
-		snprintf(ref->item[i].name, sizeof(ref->item[i].name), "%s", mh_buf_str(&spelled));
-	}
-	mh_buf_done(&spelled);
-	return i;
-}
-
-static void reference_update(struct reference *ref, const struct mh_snapshot *s, size_t places,
-			     mh_boot_ns_t hold_ns)
-{
-	for (size_t i = 0; i < ref->n; i++) {
-		ref->item[i].n_processes = 0;
-		memset(ref->item[i].value, 0, sizeof(ref->item[i].value));
-	}
-	mh_snapshot_for_each (s, slot) {
-		const struct mh_process *p = &s->process[slot];
-		size_t i = reference_find(ref, p->comm, p->comm_len);
-
-		ref->item[i].n_processes++;
-		ref->item[i].seen_ns = s->at.boot_ns;
-		for (int f = 0; f < MH_FIELD_COUNT; f++)
-			ref->item[i].value[f] += p->value[f];
-	}
-	for (size_t i = 0; i < ref->n; i++) {
-		/* the first snapshot without a process begins the hold, a second after the last */
-		if (s->at.boot_ns >= ref->item[i].seen_ns + 1000000000 + hold_ns)
-			ref->item[i].placed = false;
-		places -= ref->item[i].placed;
-	}
-	for (; places; places--) {
-		size_t best = ref->n;
-
-		for (size_t i = 0; i < ref->n; i++) {
-			uint64_t rss = ref->item[i].value[MH_FIELD_RSS], best_rss;
-
-			if (!ref->item[i].n_processes || ref->item[i].placed)
-				continue;
-			best_rss = best < ref->n ? ref->item[best].value[MH_FIELD_RSS] : 0;
-			if (best == ref->n || rss > best_rss ||
-			    (rss == best_rss &&
-			     strcmp(ref->item[i].name, ref->item[best].name) < 0))
-				best = i;
-		}
-		if (best == ref->n)
-			return;
-		ref->item[best].placed = true;
-	}
-}
-
-static void same_as_reference(const struct mh_groups *g, const struct reference *ref)
-{
-	const struct mh_group *group;
-	size_t n = mh_groups_list(g, &group), shown = 0, waiting = 0;
-	struct mh_group other = {0};
-
-	for (size_t i = 0; i < ref->n; i++) {
-		if (!ref->item[i].n_processes)
-			continue;
-		if (ref->item[i].placed) {
-			size_t at = 0;
-
-			while (at < n && strcmp(group[at].name, ref->item[i].name) != 0)
-				at++;
-			assert_in_range(at, 0, n - 1);
-			assert_int_equal(group[at].n_processes, ref->item[i].n_processes);
-			assert_memory_equal(group[at].value, ref->item[i].value,
-					    sizeof(group[at].value));
-			shown++;
-		} else {
-			waiting++;
-			other.n_processes += ref->item[i].n_processes;
-			for (int f = 0; f < MH_FIELD_COUNT; f++)
-				other.value[f] += ref->item[i].value[f];
-		}
-	}
-	assert_int_equal(mh_groups_overflow(g), waiting);
-	assert_int_equal(n, shown + (waiting > 0));
-	for (size_t i = 1; i < shown; i++)
-		assert_true(strcmp(group[i - 1].name, group[i].name) < 0);
-	if (!waiting)
-		return;
-	assert_string_equal(group[shown].name, "other");
-	assert_int_equal(group[shown].n_processes, other.n_processes);
-	assert_memory_equal(group[shown].value, other.value, sizeof(other.value));
-}
-
-/* From a crowd, where places are scarce, to so few that names come and go. */
-static void a_random_life_equals_the_reference(void **state)
-{
-	static const uint32_t targets[] = {40, 8, 3};
+	struct mh_groups *g = groups((struct mh_groups_config){0});
+	static const struct {
+		mh_boot_ns_t s;
+		uint64_t brief_pages; /* 0: nobody ended */
+		uint64_t peak, total;
+	} step[] = {{60, 50, 50, 1}, {61, 30, 50, 2}, {119, 0, 50, 2}, {120, 7, 50, 3},
+		    {180, 0, 7, 3},  {240, 0, 0, 3},  {600, 9, 9, 4}};
+	struct mh_table *t;
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
-		struct mh_groups *g = groups(
-			(struct mh_groups_config){.max_groups = 2, .hold_ms = 5000});
-		struct reference ref = {.n = 0};
-		struct world w;
+	assert_int_equal(mh_table_new(&t, 0), 0);
+	for (size_t i = 0; i < sizeof(step) / sizeof(step[0]); i++) {
+		const uint64_t value[MH_FIELD_COUNT] = {[MH_FIELD_HWM] = step[i].brief_pages};
+		const struct mh_identity id = {.pid = 1, .start_ticks = i};
+		const struct mh_names names = {.comm = "cc1", .comm_len = 3};
+		const struct mh_group_exits *exits;
+		const struct mh_group *group;
 
-		world_init(&w, 42 + i);
-		w.target = targets[i];
-		for (int step = 0; step < 3000; step++) {
-			const struct mh_snapshot *s = world_step(&w);
-
-			assert_int_equal(mh_groups_update(g, s), 0);
-			reference_update(&ref, s, 2, UINT64_C(5000000000));
-			same_as_reference(g, &ref);
-		}
-		world_done(&w);
-		mh_groups_free(g);
+		mh_table_begin(t, (struct mh_instant){.boot_ns = step[i].s * 1000000000});
+		if (step[i].brief_pages)
+			assert_int_equal(mh_table_add_brief(t, &id, &names, value), 0);
+		assert_int_equal(mh_groups_update(g, mh_table_end(t, &(struct mh_round){0})), 0);
+		assert_int_equal(mh_groups_list(g, &group), 0); /* nobody is alive */
+		assert_int_equal(mh_groups_exits(g, &exits), 1);
+		assert_string_equal(exits->name, "cc1");
+		assert_int_equal(exits->total, step[i].total);
+		assert_int_equal(exits->peak_pages, step[i].peak);
 	}
+	mh_table_free(t);
+	mh_groups_free(g);
 }
 
 static void a_flood_of_names_shows_only_its_sum(void **state)
@@ -471,7 +369,7 @@ int main(void)
 		cmocka_unit_test(unselected_programs_are_nowhere),
 		cmocka_unit_test(names_that_read_the_same_are_one_group),
 		cmocka_unit_test(a_fresh_first_snapshot_is_taken_as_it_is),
-		cmocka_unit_test(a_random_life_equals_the_reference),
+		cmocka_unit_test(recent_peaks_are_shown),
 		cmocka_unit_test(a_flood_of_names_shows_only_its_sum),
 	};
 
