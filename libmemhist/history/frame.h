@@ -32,7 +32,16 @@ enum {
 	MH_FRAME_VERSION = 1,
 };
 
-enum mh_frame_type { MH_FRAME_SNAPSHOT = 1, MH_FRAME_GAP = 2 };
+enum mh_frame_type {
+	MH_FRAME_SNAPSHOT = 1,
+	MH_FRAME_GAP = 2,
+	/* in sealed segments */
+	MH_FRAME_PART = 3,    /* the head of a part: it is a keyframe */
+	MH_FRAME_SERIES = 4,  /* who lived in it, a chunk of them */
+	MH_FRAME_CANDLES = 5, /* candles of one field of these */
+	MH_FRAME_VALUES = 6,  /* values of one field of these */
+	MH_FRAME_END = 7,     /* the last frame: where the parts are */
+};
 enum mh_frame_flag { MH_FRAME_KEY = 1, MH_FRAME_ZSTD = 2 };
 
 struct mh_frame {
