@@ -8,6 +8,8 @@
 #include "libmemhist/history/decode.h"
 
 #include "libmemhist/history/decode_chapter.h"
+#include "libmemhist/history/part_decode.h"
+#include "libmemhist/history/part_replay.h"
 #include "libmemhist/history/segment.h"
 #include "libmemhist/history/unpack.h"
 #include "libmemhist/model/table.h"
@@ -27,7 +29,14 @@ struct mh_decoder {
 	struct mh_meminfo meminfo;
 	struct mh_unpacker unpacker;
 
-	struct mh_round round; /* facts of the open round */
+	struct mh_part_decoder *parts;
+	struct mh_part part;
+	bool in_part;     /* its head was read, and every frame since */
+	bool is_replayed; /* the part is whole, and some of its snapshots are still to come */
+	struct mh_replay replay;
+
+	struct mh_instant at;  /* of the open round */
+	struct mh_round round; /* facts of it */
 	uint64_t gaps;
 };
 
@@ -37,7 +46,8 @@ int mh_decoder_new(struct mh_decoder **ret)
 
 	if (!d)
 		return -ENOMEM;
-	if (mh_unpacker_init(&d->unpacker) || mh_table_new(&d->table, 0)) {
+	if (mh_unpacker_init(&d->unpacker) || mh_part_decoder_new(&d->parts) ||
+	    mh_table_new(&d->table, 0)) {
 		mh_decoder_free(d);
 		return -ENOMEM;
 	}
@@ -50,6 +60,9 @@ void mh_decoder_free(struct mh_decoder *d)
 	if (!d)
 		return;
 	mh_table_free(d->table);
+	mh_part_decoder_free(d->parts);
+	mh_part_done(&d->part);
+	mh_replay_done(&d->replay);
 	mh_chapter_in_done(&d->chapter);
 	mh_unpacker_done(&d->unpacker);
 	free(d);
@@ -57,7 +70,7 @@ void mh_decoder_free(struct mh_decoder *d)
 
 void mh_decoder_new_segment(struct mh_decoder *d)
 {
-	d->in_chapter = false;
+	d->in_chapter = d->in_part = d->is_replayed = false;
 }
 
 static void note_gap(struct mh_decoder *d, enum mh_gap_kind kind, mh_ms_t since_wall_ms)
@@ -71,7 +84,7 @@ static void note_gap(struct mh_decoder *d, enum mh_gap_kind kind, mh_ms_t since_
 
 void mh_decoder_lost(struct mh_decoder *d, mh_ms_t last_wall_ms)
 {
-	d->in_chapter = false;
+	d->in_chapter = d->in_part = false;
 	note_gap(d, MH_GAP_DAMAGE, last_wall_ms);
 }
 
@@ -151,6 +164,7 @@ static int take_snapshot(struct mh_decoder *d, const struct mh_frame *frame, str
 	if (m->live_plus_1 != mh_table_live(d->table) + 1)
 		return -EBADMSG; /* S5 */
 	d->in_chapter = true;
+	d->at = frame->at;
 	d->next_seq = frame->seq + 1;
 	d->round.collect_us = m->collect_us;
 	d->round.partial = m->partial;
@@ -176,6 +190,66 @@ static int take_gap(struct mh_decoder *d, const struct mh_frame *frame)
 	return MH_DECODED_NOTHING;
 }
 
+/* The next snapshot of the part: MH_DECODED_SNAPSHOT, MH_DECODED_NOTHING at its end, or -errno. */
+static int replay(struct mh_decoder *d)
+{
+	const struct mh_gap known = d->round.gap;
+	int rc = mh_replay_next(&d->replay);
+
+	d->is_replayed = rc > 0;
+	if (rc <= 0)
+		return rc;
+	d->at = d->part.snapshots.item[d->replay.at - 1].at;
+	d->round = d->replay.round;
+	d->round.gap = known;
+	if (d->replay.round.gap.kind != MH_GAP_NONE) {
+		note_gap(d, d->replay.round.gap.kind, d->replay.round.gap.since_wall_ms);
+		d->gaps++;
+	}
+	return MH_DECODED_SNAPSHOT;
+}
+
+static int take_part(struct mh_decoder *d, const struct mh_frame *frame, struct mh_err *err)
+{
+	int rc = mh_part_decode_head(d->parts, frame, &d->part, err);
+
+	d->in_chapter = false;
+	d->in_part = !rc;
+	d->is_replayed = false;
+	d->next_seq = frame->seq + 1;
+	if (!rc) {
+		d->head = d->part.head;
+		d->head.meminfo.n = 0;
+	}
+	return rc;
+}
+
+static int take_chunk(struct mh_decoder *d, const struct mh_frame *frame)
+{
+	int rc;
+
+	if (!d->in_part || frame->seq != d->next_seq)
+		return MH_DECODED_ORPHAN; /* F7 */
+	d->next_seq++;
+	rc = mh_part_decode_chunk(d->parts, frame, &d->part, ~(mh_fields_t)0);
+	if (!rc && !mh_part_is_whole(d->parts, &d->part))
+		return MH_DECODED_NOTHING;
+	d->in_part = false;
+	if (!rc)
+		rc = mh_replay_begin(&d->replay, &d->part, d->table);
+	return rc ? rc : replay(d);
+}
+
+int mh_decoder_more(struct mh_decoder *d)
+{
+	return d->is_replayed ? replay(d) : MH_DECODED_NOTHING;
+}
+
+struct mh_instant mh_decoder_at(const struct mh_decoder *d)
+{
+	return d->at;
+}
+
 const struct mh_last_marks *mh_decoder_last_marks(const struct mh_decoder *d, uint32_t *ret_n)
 {
 	*ret_n = d->chapter.n_last_marks;
@@ -194,6 +268,12 @@ int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct 
 		return take_snapshot(d, frame, err);
 	case MH_FRAME_GAP:
 		return take_gap(d, frame);
+	case MH_FRAME_PART:
+		return take_part(d, frame, err);
+	case MH_FRAME_SERIES:
+	case MH_FRAME_CANDLES:
+	case MH_FRAME_VALUES:
+		return take_chunk(d, frame);
 	default: /* F5 */
 		if (d->in_chapter && frame->seq == d->next_seq)
 			d->next_seq++;

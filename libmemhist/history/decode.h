@@ -44,6 +44,15 @@ void mh_decoder_continues(struct mh_decoder *d, mh_ms_t last_wall_ms, mh_ms_t wa
  */
 int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct mh_err *err);
 
+/*
+ * Frames of a sealed segment hold many snapshots: before the next frame is given, the next of them.
+ * MH_DECODED_SNAPSHOT, MH_DECODED_NOTHING when there is none, or as mh_decoder_frame().
+ */
+int mh_decoder_more(struct mh_decoder *d);
+
+/* The time of the snapshot that the table is at. */
+struct mh_instant mh_decoder_at(const struct mh_decoder *d);
+
 /* What the last frame said of ends of processes (S8), also of those that are not known here. */
 const struct mh_last_marks *mh_decoder_last_marks(const struct mh_decoder *d, uint32_t *ret_n);
 

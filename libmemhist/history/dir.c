@@ -14,7 +14,7 @@
 
 #define LOCK_NAME "LOCK"
 /* D1 */
-#define PATTERN "##########-########T######Z-xxxxxxxx.open" /* # digit, x hexadecimal digit */
+#define PATTERN "##########-########T######Z-xxxxxxxx" /* # digit, x hexadecimal digit */
 
 enum { DIR_MODE = 0750, FILE_MODE = 0640 };
 enum { SEQ_DIGITS = 10, START_AT = 11, BOOT_AT = 28, BOOT_DIGITS = 8 }; /* places in PATTERN */
@@ -64,7 +64,8 @@ int mh_dir_create(const char *path, struct mh_err *err)
 	return open_dir(path, O_NOFOLLOW, err);
 }
 
-static bool matches(const char *name)
+/* Whether this is the name of a segment, and of which kind. */
+static bool matches(const char *name, bool *ret_sealed)
 {
 	const char *p = PATTERN;
 
@@ -75,7 +76,8 @@ static bool matches(const char *name)
 		if (!ok)
 			return false;
 	}
-	return *p == *name;
+	*ret_sealed = !strcmp(name, MH_SEALED_SUFFIX);
+	return !*p && (*ret_sealed || !strcmp(name, MH_OPEN_SUFFIX));
 }
 
 static int64_t digits(const char *p, int n)
@@ -108,10 +110,24 @@ static int by_seq(const void *a, const void *b)
 
 	if (x->seq != y->seq)
 		return x->seq < y->seq ? -1 : 1;
+	if (x->is_sealed != y->is_sealed)
+		return x->is_sealed ? -1 : 1;
 	return strcmp(x->name, y->name);
 }
 
-static int append(struct mh_segment_list *list, const char *name, uint64_t bytes)
+/* D5: where both are there, the sealed one stands for the other, which is about to be removed. */
+static void leave_out_doubles(struct mh_segment_list *list)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (!n || list->file[i].is_sealed || !list->file[n - 1].is_sealed ||
+		    list->file[i].seq != list->file[n - 1].seq)
+			list->file[n++] = list->file[i];
+	list->n = n;
+}
+
+static int append(struct mh_segment_list *list, const char *name, bool is_sealed, uint64_t bytes)
 {
 	struct mh_segment_file *file;
 
@@ -128,9 +144,10 @@ static int append(struct mh_segment_list *list, const char *name, uint64_t bytes
 	*file = (struct mh_segment_file){
 		.seq = (uint64_t)digits(name, SEQ_DIGITS),
 		.start_ms = start_of(name),
+		.is_sealed = is_sealed,
 		.bytes = bytes,
 	};
-	memcpy(file->name, name, sizeof(PATTERN));
+	memcpy(file->name, name, strlen(name) + 1);
 	memcpy(file->boot, name + BOOT_AT, BOOT_DIGITS);
 	return 0;
 }
@@ -152,22 +169,24 @@ int mh_dir_list(int dir_fd, struct mh_segment_list *list)
 	free(list->file);
 	list->file = NULL;
 	while (!rc && (errno = 0, entry = readdir(dir))) {
+		bool is_sealed;
 		struct stat st;
 
 		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, LOCK_NAME))
 			continue;
-		if (!matches(entry->d_name) ||
+		if (!matches(entry->d_name, &is_sealed) ||
 		    fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
 		    !S_ISREG(st.st_mode))
 			list->n_foreign++;
 		else
-			rc = append(list, entry->d_name, (uint64_t)st.st_size);
+			rc = append(list, entry->d_name, is_sealed, (uint64_t)st.st_size);
 	}
 	if (!rc)
 		rc = -errno;
 	closedir(dir);
 	if (list->n)
 		qsort(list->file, list->n, sizeof(*list->file), by_seq);
+	leave_out_doubles(list);
 	return rc;
 }
 
@@ -186,8 +205,8 @@ void mh_segment_name(char ret[MH_SEGMENT_NAME_MAX], uint64_t seq, mh_ms_t start_
 
 	gmtime_r(&start, &tm);
 	strftime(utc, sizeof(utc), "%Y%m%dT%H%M%SZ", &tm);
-	snprintf(ret, MH_SEGMENT_NAME_MAX, "%010" PRIu64 "-%s-%02x%02x%02x%02x.open", seq, utc,
-		 boot_id->bytes[0], boot_id->bytes[1], boot_id->bytes[2], boot_id->bytes[3]);
+	snprintf(ret, MH_SEGMENT_NAME_MAX, "%010" PRIu64 "-%s-%02x%02x%02x%02x" MH_OPEN_SUFFIX, seq,
+		 utc, boot_id->bytes[0], boot_id->bytes[1], boot_id->bytes[2], boot_id->bytes[3]);
 }
 
 static int32_t pid_in(int fd)

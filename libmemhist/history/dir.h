@@ -19,12 +19,16 @@
 
 enum { MH_SEGMENT_NAME_MAX = 64 };
 
+#define MH_OPEN_SUFFIX   ".open"
+#define MH_SEALED_SUFFIX ".mh"
+
 struct mh_segment_file {
 	char name[MH_SEGMENT_NAME_MAX];
 	uint64_t seq;
 	mh_ms_t start_ms; /* from the name, whole seconds */
 	char boot[9];     /* from the name, hexadecimal */
-	uint64_t bytes;   /* size when listed */
+	bool is_sealed;
+	uint64_t bytes; /* size when listed */
 };
 
 struct mh_segment_list {

@@ -254,14 +254,32 @@ static int take_frame(struct mh_reader *r, struct mh_err *err)
 	return rc == MH_DECODED_SNAPSHOT;
 }
 
+/* The next snapshot of the frames read last: 1, 0 when there is none, or -errno. */
+static int take_more(struct mh_reader *r, struct mh_err *err)
+{
+	int rc = mh_decoder_more(r->decoder);
+
+	if (rc == -EBADMSG) {
+		report(r, r->step.offset, r->step.size, false,
+		       "a frame that breaks the format's rules");
+		return 0;
+	}
+	if (rc < 0)
+		return mh_err_sys(err, rc, "cannot decode %s/%s", r->dir_path, r->name);
+	return rc == MH_DECODED_SNAPSHOT;
+}
+
 /* Advance to the next snapshot, wanted or not: 1, 0 at the end, or -errno. */
 static int advance(struct mh_reader *r, struct mh_err *err)
 {
 	bool is_ended = false; /* the writer was seen to have left, and this is the last look */
 
 	for (;;) {
-		int rc = have_segment(r, err);
+		int rc = take_more(r, err);
 
+		if (rc)
+			return rc;
+		rc = have_segment(r, err);
 		if (rc <= 0)
 			return rc;
 		rc = mh_walk_next(r->walk, &r->step);
@@ -284,7 +302,7 @@ static int advance(struct mh_reader *r, struct mh_err *err)
 
 static bool is_wanted(const struct mh_reader *r)
 {
-	mh_ms_t wall_ms = r->step.frame.at.wall_ms;
+	mh_ms_t wall_ms = mh_decoder_at(r->decoder).wall_ms;
 
 	return wall_ms >= r->options.since_ms && wall_ms < r->options.until_ms;
 }
@@ -294,7 +312,8 @@ static const struct mh_snapshot *deliver(struct mh_reader *r)
 	const struct mh_snapshot *s;
 
 	if (r->is_new_segment && r->stats.snapshots)
-		mh_decoder_continues(r->decoder, r->last_wall_ms, r->step.frame.at.wall_ms);
+		mh_decoder_continues(r->decoder, r->last_wall_ms,
+				     mh_decoder_at(r->decoder).wall_ms);
 	s = mh_decoder_end(r->decoder);
 	r->is_new_segment = false;
 	r->is_late = false;

@@ -6,11 +6,34 @@
 #include "libmemhist/history/dir.h"
 #include "libmemhist/history/reader.h"
 #include "libmemhist/history/walk.h"
+#include "proto/memhist.pb-c.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 enum extent { FIRST_FRAME, WHOLE };
+
+static void widen(struct mh_history_span *span, mh_ms_t least, mh_ms_t greatest)
+{
+	if (least < span->first_wall_ms)
+		span->first_wall_ms = least;
+	if (greatest > span->last_wall_ms)
+		span->last_wall_ms = greatest;
+}
+
+/* The times in the last frame of a sealed segment. Returns whether it had any. */
+static bool widen_by_index(const struct mh_frame *frame, struct mh_history_span *span)
+{
+	Memhist__V1__PartIndex *m = memhist__v1__part_index__unpack(NULL, frame->len,
+								    frame->payload);
+	size_t n = m && m->n_least_wall_ms == m->n_greatest_wall_ms ? m->n_least_wall_ms : 0;
+
+	for (size_t i = 0; i < n; i++)
+		widen(span, m->least_wall_ms[i], m->greatest_wall_ms[i]);
+	if (m)
+		memhist__v1__part_index__free_unpacked(m, NULL);
+	return n > 0;
+}
 
 /* Widen the span by the snapshots of one segment: 1, 0 when it has none, or -errno. */
 static int add_segment(int dir_fd, const char *name, enum extent extent,
@@ -25,14 +48,13 @@ static int add_segment(int dir_fd, const char *name, enum extent extent,
 	while ((extent == WHOLE || !found) && (rc = mh_walk_next(walk, &step)) > 0) {
 		mh_ms_t wall_ms = step.frame.at.wall_ms;
 
+		if (step.frame.type == MH_FRAME_END && widen_by_index(&step.frame, span))
+			found = 1;
 		/* what stands before the first keyframe cannot be read */
-		if (step.frame.type != MH_FRAME_SNAPSHOT ||
+		if ((step.frame.type != MH_FRAME_SNAPSHOT && step.frame.type != MH_FRAME_PART) ||
 		    (!found && !(step.frame.flags & MH_FRAME_KEY)))
 			continue;
-		if (wall_ms < span->first_wall_ms)
-			span->first_wall_ms = wall_ms;
-		if (wall_ms > span->last_wall_ms)
-			span->last_wall_ms = wall_ms;
+		widen(span, wall_ms, wall_ms);
 		found = 1;
 	}
 	mh_walk_close(walk);
