@@ -8,5 +8,6 @@ extern const struct command command_status;
 extern const struct command command_verify;
 extern const struct command command_dump;
 extern const struct command command_import;
+extern const struct command command_seal;
 
 #endif

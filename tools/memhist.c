@@ -9,10 +9,7 @@
 static const char who[] = "memhist";
 
 static const struct command *const commands[] = {
-	&command_status,
-	&command_verify,
-	&command_dump,
-	&command_import,
+	&command_status, &command_verify, &command_dump, &command_import, &command_seal,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
