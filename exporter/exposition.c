@@ -2,6 +2,7 @@
 #include "exporter/exposition.h"
 
 #include "exporter/text.h"
+#include "libmemhist/model/counter.h"
 
 enum { METRIC_NAME_MAX = 96, HELP_MAX = 256 };
 
@@ -141,19 +142,41 @@ void exposition_meminfo_name(char ret[MEMINFO_METRIC_MAX], const struct mh_memin
 static void write_meminfo(struct mh_buf *out, const struct view *v)
 {
 	char name[MH_MEMINFO_MAX][MEMINFO_METRIC_MAX], help[HELP_MAX];
+	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < v->meminfo.n; i++) {
 		const struct mh_meminfo_line *line = &v->meminfo.line[i];
 		uint32_t same = 0;
 
-		exposition_meminfo_name(name[i], line);
+		if (!mh_meminfo_is_own(line))
+			continue;
+		exposition_meminfo_name(name[n], line);
 		/* the kernel has no two keys alike, but a tree that is not from the kernel may */
-		while (strcmp(name[same], name[i]) != 0)
+		while (strcmp(name[same], name[n]) != 0)
 			same++;
-		if (same < i)
+		if (same < n)
 			continue;
 		snprintf(help, sizeof(help), "%s of /proc/meminfo.", line->key);
-		gauge(out, name[i], help, (double)line->value * (line->is_kib ? 1024 : 1));
+		gauge(out, name[n++], help, (double)line->value * (line->is_kib ? 1024 : 1));
+	}
+}
+
+/* Counters that this memhist does not know are those of a newer one's history. */
+static void write_counters(struct mh_buf *out, const struct view *v)
+{
+	for (int i = 0; i < MH_COUNTER_COUNT; i++) {
+		const struct mh_counter *c = &mh_counters[i];
+		uint64_t value;
+		double shown;
+
+		if (!mh_counters_get(&v->meminfo, i, &value))
+			continue;
+		shown = (double)value;
+		if (c->unit == MH_COUNTER_PAGES)
+			shown *= v->page_bytes;
+		else if (c->unit == MH_COUNTER_USEC)
+			shown /= 1e6;
+		text_single(out, c->metric, METRIC_COUNTER, c->help, shown);
 	}
 }
 
@@ -312,8 +335,10 @@ void exposition_write(struct mh_buf *out, const struct view *v, const struct sel
 		write_groups(out, v);
 		write_exits(out, v);
 		write_processes(out, v);
-		if (v->has_meminfo)
+		if (v->has_meminfo) {
 			write_meminfo(out, v);
+			write_counters(out, v);
+		}
 		write_sample(out, v);
 	}
 	write_source(out, v);

@@ -201,6 +201,7 @@ void view_update(struct view *v, const struct source_item *item, const struct vi
 	v->partial = s->partial;
 	v->collect_us = s->collect_us;
 	v->n_live = s->n_live;
+	v->page_bytes = item->page_bytes;
 	note_boot_time(v, s->at);
 	copy_groups(v, facts, item->page_bytes);
 	copy_exits(v, facts, item->page_bytes);

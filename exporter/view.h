@@ -64,6 +64,7 @@ struct view {
 	size_t n_processes;
 	bool has_meminfo;
 	struct mh_meminfo meminfo;
+	uint32_t page_bytes; /* what counters in pages are counted in */
 
 	/* private */
 	size_t max_groups;

@@ -12,7 +12,7 @@
  */
 #include "libmemhist/sampler.h"
 
-#include "libmemhist/proc/parse.h"
+#include "libmemhist/proc/machine.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,7 +26,6 @@ enum {
 	CLOCK_STEP_MS = 1000,  /* the wall clock was set, not slewed … */
 	CLOCK_SLEW_PER = 1000, /* … which takes or gives up to half a thousandth (adjtimex(2)) */
 	NS_PER_MS = 1000000,
-	MEMINFO_BYTES_MAX = 64 * 1024, /* the kernel gives 1.6 KiB */
 };
 
 struct mh_sampler {
@@ -37,7 +36,7 @@ struct mh_sampler {
 	struct mh_offload *offload;
 	struct mh_scan *scan;
 	struct mh_writer *writer; /* NULL: no history */
-	struct mh_buf meminfo_text;
+	struct mh_machine machine;
 	struct mh_meminfo meminfo; /* of the last snapshot */
 
 	/* the last tick that succeeded, when there was one */
@@ -115,7 +114,7 @@ int mh_sampler_new(struct mh_sampler **ret, const struct mh_sampler_config *conf
 		return mh_err_sys(err, -ENOMEM, "sampling");
 	s->root.fd = -1;
 	s->interval_ms = config->interval_ms;
-	s->meminfo_text = (struct mh_buf)MH_BUF_INIT(MEMINFO_BYTES_MAX);
+	mh_machine_init(&s->machine);
 	rc = open_all(s, config, err);
 	if (rc) {
 		mh_sampler_free(s);
@@ -133,20 +132,10 @@ void mh_sampler_free(struct mh_sampler *s)
 	mh_scan_free(s->scan);
 	mh_offload_free(s->offload);
 	mh_table_free(s->table);
-	mh_buf_done(&s->meminfo_text);
+	mh_machine_done(&s->machine);
 	if (s->root.fd >= 0)
 		mh_root_close(&s->root);
 	free(s);
-}
-
-/* meminfo as it is now, or NULL when it cannot be read: missing, not zero. */
-static const struct mh_meminfo *read_meminfo(struct mh_sampler *s)
-{
-	int n = mh_root_read(&s->root, "meminfo", &s->meminfo_text);
-
-	if (n < 0 || mh_parse_meminfo(s->meminfo_text.data, (size_t)n, &s->meminfo))
-		return NULL;
-	return &s->meminfo;
 }
 
 static struct mh_gap gap_before(const struct mh_sampler *s, struct mh_instant now,
@@ -200,7 +189,8 @@ int mh_sampler_tick(struct mh_sampler *s, struct mh_instant now, const struct mh
 		return rc;
 	}
 	mh_table_drop_unkept(s->table);
-	round.meminfo = read_meminfo(s);
+	mh_machine_read(&s->machine, &s->root, &s->meminfo);
+	round.meminfo = s->meminfo.n ? &s->meminfo : NULL; /* missing, not zero */
 	round.gap = gap_before(s, now, slept_ns);
 	round.collect_us = (uint32_t)((mh_monotonic_ns() - began_ns) / 1000);
 	snapshot = mh_table_end(s->table, &round);

@@ -1,6 +1,8 @@
 /* Values out: builds value lists from groups and meminfo; knows nothing of sampling or locks. */
 #include "plugin/dispatch.h"
 
+#include "libmemhist/model/counter.h"
+
 #include "collectd.h"
 #include "plugin.h"
 
@@ -66,6 +68,8 @@ int dispatch_check_types(struct mh_err *err)
 		rc = check_type("ps_count", 2, err);
 	if (!rc)
 		rc = check_type("memory", 1, err);
+	for (int i = 0; i < MH_COUNTER_COUNT && !rc; i++)
+		rc = check_type(mh_counters[i].collectd_type, 1, err);
 	return rc ? rc : check_type("count", 1, err);
 }
 
@@ -105,10 +109,29 @@ static void name_line(char ret[MH_MEMINFO_WORDS_MAX + 1], const char *key)
 		memmove(ret, ret + len, strlen(ret + len) + 1);
 }
 
-int dispatch_meminfo(const struct mh_meminfo *meminfo, mh_ms_t wall_ms, struct mh_err *err)
+static void counter_values(struct sender *s, const struct mh_meminfo *meminfo, uint32_t page_bytes)
+{
+	for (int i = 0; i < MH_COUNTER_COUNT; i++) {
+		const struct mh_counter *c = &mh_counters[i];
+		uint64_t value;
+
+		if (!mh_counters_get(meminfo, i, &value))
+			continue;
+		if (c->unit == MH_COUNTER_PAGES)
+			value *= page_bytes;
+		else if (c->unit == MH_COUNTER_USEC)
+			value /= 1000;
+		hand_over(s, c->collectd_type, c->collectd_instance,
+			  &(value_t){.derive = (derive_t)value}, 1);
+	}
+}
+
+int dispatch_meminfo(const struct mh_meminfo *meminfo, uint32_t page_bytes, mh_ms_t wall_ms,
+		     struct mh_err *err)
 {
 	char name[MH_MEMINFO_MAX][MH_MEMINFO_WORDS_MAX + 1];
 	struct sender s;
+	uint32_t n = 0;
 
 	sender_init(&s, wall_ms);
 	set_instance(&s, "meminfo");
@@ -116,15 +139,18 @@ int dispatch_meminfo(const struct mh_meminfo *meminfo, mh_ms_t wall_ms, struct m
 		const struct mh_meminfo_line *line = &meminfo->line[i];
 		uint32_t same = 0;
 
-		name_line(name[i], line->key);
-		while (strcmp(name[same], name[i]) != 0)
+		if (!mh_meminfo_is_own(line))
+			continue;
+		name_line(name[n], line->key);
+		while (strcmp(name[same], name[n]) != 0)
 			same++;
-		if (same < i)
+		if (same < n)
 			continue;
 		if (line->is_kib)
-			gauge(&s, "memory", name[i], (double)line->value * 1024);
+			gauge(&s, "memory", name[n++], (double)line->value * 1024);
 		else
-			gauge(&s, "count", name[i], (double)line->value);
+			gauge(&s, "count", name[n++], (double)line->value);
 	}
+	counter_values(&s, meminfo, page_bytes);
 	return verdict(&s, err);
 }

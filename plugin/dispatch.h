@@ -5,6 +5,9 @@
  *     memhist-<program>/ps_count              processes; threads are not measured: NaN
  *     memhist-meminfo/memory-<line>           bytes: total, free, available, swap_total, …
  *     memhist-meminfo/count-<line>            lines without a unit: huge_pages_total, …
+ *     memhist-meminfo/swap_io-in, -out        bytes since the boot, as are all below: a DERIVE
+ *     memhist-meminfo/total_events-oom_kills
+ *     memhist-meminfo/total_time_in_ms-memory_waiting, -memory_stalled
  *
  * Only types of collectd's own types.db, so that no receiver has to learn any. No identifier holds
  * a pid: receivers keep a file or a series for every identifier that ever was.
@@ -29,7 +32,11 @@ int dispatch_check_types(struct mh_err *err);
 int dispatch_groups(const struct mh_group *group, size_t n, mh_fields_t fields, uint32_t page_bytes,
 		    mh_ms_t wall_ms, struct mh_err *err);
 
-/* Hand over all lines of meminfo; of lines that come to the same name, the first. As above. */
-int dispatch_meminfo(const struct mh_meminfo *meminfo, mh_ms_t wall_ms, struct mh_err *err);
+/*
+ * Hand over all lines of meminfo, of lines that come to the same name the first, and the counters
+ * that follow them. As above.
+ */
+int dispatch_meminfo(const struct mh_meminfo *meminfo, uint32_t page_bytes, mh_ms_t wall_ms,
+		     struct mh_err *err);
 
 #endif

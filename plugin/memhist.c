@@ -265,7 +265,7 @@ static int report_meminfo(const struct mh_snapshot *snapshot, struct mh_err *err
 {
 	if (!plugin.config.report_meminfo || !snapshot->meminfo)
 		return 0;
-	return dispatch_meminfo(snapshot->meminfo, snapshot->at.wall_ms, err);
+	return dispatch_meminfo(snapshot->meminfo, plugin.page_bytes, snapshot->at.wall_ms, err);
 }
 
 /* Whatever fails, the rest is reported; the first reason is told. */

@@ -37,7 +37,7 @@ bool mh_meminfo_same_keys(const struct mh_meminfo *a, const struct mh_meminfo *b
 static bool is_key_char(char c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-	       c == '_' || c == '(' || c == ')';
+	       c == '_' || c == '(' || c == ')' || c == '.';
 }
 
 int mh_meminfo_add(struct mh_meminfo *m, const char *key, size_t key_len, bool is_kib,

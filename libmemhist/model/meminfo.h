@@ -1,9 +1,10 @@
 /*
- * /proc/meminfo at one instant: every line the kernel gives, in its order.
+ * /proc/meminfo at one instant: every line the kernel gives, in its order. Behind them, the
+ * counters of other files (counter.h), whose keys have a dot.
  *
  * Keys are the kernel's own words ("MemAvailable", "Active(anon)", "HugePages_Total"); see proc(5).
  * Values are KiB where the line ends in " kB", plain counts otherwise. Keys come from the kernel,
- * but also from imported files, so they are checked: [A-Za-z0-9_()] only, at most
+ * but also from imported files, so they are checked: [A-Za-z0-9_().] only, at most
  * MH_MEMINFO_KEY_MAX bytes.
  */
 #ifndef MEMHIST_MODEL_MEMINFO_H
@@ -12,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
 	MH_MEMINFO_MAX = 128,
@@ -27,6 +29,12 @@ struct mh_meminfo {
 		uint64_t value; /* KiB when is_kib, else a count */
 	} line[MH_MEMINFO_MAX];
 };
+
+/* Whether the line is one of /proc/meminfo; else it is a counter, known to us or not. */
+static inline bool mh_meminfo_is_own(const struct mh_meminfo_line *line)
+{
+	return !strchr(line->key, '.');
+}
 
 /* The line called `key`, or NULL. */
 const struct mh_meminfo_line *mh_meminfo_find(const struct mh_meminfo *m, const char *key);

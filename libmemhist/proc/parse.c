@@ -427,8 +427,12 @@ int mh_parse_meminfo(const char *text, size_t len, struct mh_meminfo *ret)
 		is_kib = line.p < line.end;
 		if (is_kib && (line.end - line.p != 3 || memcmp(line.p, " kB", 3)))
 			return -EBADMSG;
-		/* -EINVAL, a key that is not allowed, and -EOVERFLOW, a line too many: left out */
-		mh_meminfo_add(&meminfo, key, (size_t)(colon - key), is_kib, value);
+		/*
+		 * Left out: keys with the dot of our counters, and what is refused: other keys that
+		 * are not allowed (-EINVAL), a line too many (-EOVERFLOW).
+		 */
+		if (!memchr(key, '.', (size_t)(colon - key)))
+			mh_meminfo_add(&meminfo, key, (size_t)(colon - key), is_kib, value);
 		all.p = eol ? eol + 1 : all.end;
 	}
 	if (!meminfo.n)

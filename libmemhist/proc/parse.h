@@ -7,6 +7,7 @@
 #ifndef MEMHIST_PROC_PARSE_H
 #define MEMHIST_PROC_PARSE_H
 
+#include "libmemhist/model/counter.h"
 #include "libmemhist/model/meminfo.h"
 
 #include <stdbool.h>
@@ -80,6 +81,10 @@ int mh_parse_cgroup(const char *text, size_t len, const char **ret);
 
 /* /proc/meminfo. Lines with keys that are not allowed are left out. -EBADMSG without any line. */
 int mh_parse_meminfo(const char *text, size_t len, struct mh_meminfo *ret);
+
+/* /proc/vmstat and /proc/pressure/memory: the counters that are there are set in `ret`. */
+int mh_parse_vmstat(const char *text, size_t len, struct mh_counter_values *ret);
+int mh_parse_pressure(const char *text, size_t len, struct mh_counter_values *ret);
 
 /* /proc/sys/kernel/random/boot_id or any UUID text: 16 bytes into `ret`. */
 int mh_parse_uuid(const char *text, size_t len, uint8_t ret[16]);

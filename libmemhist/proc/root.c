@@ -6,8 +6,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { READ_STEP = 4096 };
@@ -93,13 +95,24 @@ void mh_root_close(struct mh_root *root)
 	root->fd = -1;
 }
 
-int mh_root_read(const struct mh_root *root, const char *name, struct mh_buf *buf)
+bool mh_root_is_procfs(const struct mh_root *root)
+{
+	struct statfs fs;
+
+	return !fstatfs(root->fd, &fs) && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+int mh_root_open_file(const struct mh_root *root, const char *name)
 {
 	int fd = openat(root->fd, name, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int mh_root_read_file(int fd, struct mh_buf *buf)
+{
 	int rc = 0;
 
-	if (fd < 0)
-		return -errno;
 	mh_buf_clear(buf);
 	while (buf->len < buf->max) {
 		size_t step = buf->max - buf->len < READ_STEP ? buf->max - buf->len : READ_STEP;
@@ -110,7 +123,7 @@ int mh_root_read(const struct mh_root *root, const char *name, struct mh_buf *bu
 			rc = buf->error;
 			break;
 		}
-		n = read(fd, to, step);
+		n = pread(fd, to, step, (off_t)buf->len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -119,8 +132,19 @@ int mh_root_read(const struct mh_root *root, const char *name, struct mh_buf *bu
 			break;
 		buf->len += (size_t)n;
 	}
-	close(fd);
 	return rc ? rc : (int)buf->len;
+}
+
+int mh_root_read(const struct mh_root *root, const char *name, struct mh_buf *buf)
+{
+	int fd = mh_root_open_file(root, name);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = mh_root_read_file(fd, buf);
+	close(fd);
+	return rc;
 }
 
 int mh_root_boot_id(const struct mh_root *root, struct mh_boot_id *ret)

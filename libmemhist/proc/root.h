@@ -28,6 +28,13 @@ void mh_root_close(struct mh_root *root);
  */
 int mh_root_read(const struct mh_root *root, const char *name, struct mh_buf *buf);
 
+/* Whether this is the kernel's own procfs, no tree that looks like one. */
+bool mh_root_is_procfs(const struct mh_root *root);
+/* Open the file `name`. Returns a descriptor, the caller's, or -errno. */
+int mh_root_open_file(const struct mh_root *root, const char *name);
+/* Read a file from its beginning through a descriptor of it; otherwise as mh_root_read(). */
+int mh_root_read_file(int fd, struct mh_buf *buf);
+
 /* sys/kernel/random/boot_id. Returns 0 or -errno (-EBADMSG: not a UUID). */
 int mh_root_boot_id(const struct mh_root *root, struct mh_boot_id *ret);
 

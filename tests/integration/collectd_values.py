@@ -57,6 +57,42 @@ def meminfo_is_there_to_the_last_line():
     assert len([name for name in found if "meminfo/count-" in name]) == lines - kib
 
 
+COUNTERS = {"swap_io-in": r"pswpin (\d+)", "swap_io-out": r"pswpout (\d+)",
+            "total_events-oom_kills": r"oom_kill (\d+)",
+            "total_time_in_ms-memory_waiting": r"some .* total=(\d+)\d{3}",
+            "total_time_in_ms-memory_stalled": r"full .* total=(\d+)\d{3}"}
+
+
+def kernel_counters():
+    """What of COUNTERS the kernel has, in its own units, but for times: milliseconds."""
+    text = ""
+    for path in "/proc/vmstat", "/proc/pressure/memory":
+        try:
+            with open(path, encoding="ascii") as file:
+                text += re.sub(r"total=(\d{0,3})$", r"total=000\1", file.read(), flags=re.M)
+        except OSError:
+            pass  # an older kernel, or one without
+    found = {name: re.search("^" + line + "$", text, re.M) for name, line in COUNTERS.items()}
+    return {name: int(match.group(1)) for name, match in found.items() if match}
+
+
+def counters_are_the_kernels():
+    configure()
+    with open("collectd.conf", "r+", encoding="utf-8") as file:
+        text = file.read()
+        file.seek(0)
+        file.write(text.replace("<Plugin csv>", "<Plugin csv>\nStoreRates false"))
+    before = kernel_counters()
+    with Collectd() as collectd:
+        found = collectd.sample()
+    after = kernel_counters()
+    assert {name for name in COUNTERS if f"memhist-meminfo/{name}" in found} == before.keys()
+    for name, value in before.items():
+        scale = os.sysconf("SC_PAGESIZE") if name.startswith("swap") else 1
+        (shown,) = found[f"memhist-meminfo/{name}"]
+        assert value * scale <= shown <= after[name] * scale, (name, value, shown, after[name])
+
+
 def no_name_that_a_process_gives_itself_breaks_an_identifier():
     configure()
     children = [Child(name) for name in HOSTILE]
@@ -163,6 +199,7 @@ def the_interval_is_that_of_the_plugin_block():
 run_tests([
     programs_are_what_the_kernel_says,
     meminfo_is_there_to_the_last_line,
+    counters_are_the_kernels,
     no_name_that_a_process_gives_itself_breaks_an_identifier,
     names_that_come_out_alike_are_one_value,
     names_longer_than_the_kernel_keeps_are_whole,

@@ -5,7 +5,8 @@ import os
 
 from exporter_lib import Child, Exporter, run_tests, single, wait_for
 
-SHARED = ("memhist_group", "memhist_process_", "memhist_processes", "memhist_meminfo_")
+SHARED = ("memhist_group", "memhist_process_", "memhist_processes", "memhist_meminfo_",
+          "memhist_oom_", "memhist_swap_", "memhist_pressure_")
 
 
 def figures(page):
@@ -26,8 +27,10 @@ def both_show_the_same():
             return (ours, theirs) if at(ours) == at(theirs) else None
         for _ in range(3):
             ours, theirs = wait_for(same_sample, what="both at the same sample")
-            assert figures(ours) == figures(theirs)
+            assert figures(ours) == figures(theirs), \
+                set(figures(ours).items()) ^ set(figures(theirs).items())
             assert len(figures(ours)) > 50
+            assert single(theirs, "memhist_swap_in_bytes_total") is not None
         assert single(theirs, "memhist_history_following") == 1
         assert single(theirs, "memhist_history_snapshots_read_total") >= 1
         assert single(theirs, "memhist_sampler_samples_total") is None  # it scans nothing itself

@@ -196,6 +196,51 @@ def meminfo_is_the_same_line_by_line():
     assert shown == expected, set(shown.items()) ^ set(expected.items())
 
 
+COUNTERS = {"memhist_oom_kills_total": ("vmstat", "oom_kill", 1),
+            "memhist_swap_in_bytes_total": ("vmstat", "pswpin", os.sysconf("SC_PAGESIZE")),
+            "memhist_swap_out_bytes_total": ("vmstat", "pswpout", os.sysconf("SC_PAGESIZE")),
+            "memhist_pressure_memory_waiting_seconds_total": ("pressure", "some", 1e-6),
+            "memhist_pressure_memory_stalled_seconds_total": ("pressure", "full", 1e-6)}
+
+
+def kernel_counters(root="/proc"):
+    """The counters that the kernel keeps, as the exporter shows them."""
+    found = {}
+    for file, pattern in (("vmstat", r"(\w+) (\d+)"),
+                          ("pressure/memory", r"(\w+) .* total=(\d+)")):
+        try:
+            with open(f"{root}/{file}", encoding="ascii") as f:
+                found[file.split("/")[0]] = dict(re.findall(pattern, f.read()))
+        except OSError:  # an older kernel, or one without
+            found[file.split("/")[0]] = {}
+    return {metric: int(found[file][word]) * scale
+            for metric, (file, word, scale) in COUNTERS.items() if word in found[file]}
+
+
+def counters_are_those_of_the_kernel():
+    with Exporter("--interval=200ms") as exporter:
+        before = kernel_counters()
+        page = exporter.next_sample()
+        after = kernel_counters()
+    assert before, "every kernel counts swapping"
+    shown = {name: single(page, name) for name in COUNTERS if single(page, name) is not None}
+    assert shown.keys() == before.keys(), (shown, before)
+    for name, value in shown.items():
+        assert before[name] - 1e-9 <= value <= after[name] + 1e-9, (name, before, value, after)
+
+
+def counters_that_are_not_there_are_not_shown():
+    fake_proc()
+    with Exporter("--path.procfs=proc", "--interval=100ms") as exporter:
+        assert not COUNTERS.keys() & {name for name, _ in exporter.metrics()}
+        with open("proc/vmstat", "w", encoding="ascii") as f:
+            f.write("pswpin 7\noom_kill 2\n")
+        page = exporter.next_sample()
+        assert single(page, "memhist_oom_kills_total") == 2
+        assert single(page, "memhist_swap_in_bytes_total") == 7 * os.sysconf("SC_PAGESIZE")
+        assert single(page, "memhist_swap_out_bytes_total") is None
+
+
 def the_exporter_tells_of_itself():
     with Exporter("--interval=100ms") as exporter:
         page = exporter.next_sample()
@@ -311,6 +356,8 @@ run_tests([
     too_many_programs_are_a_line_of_the_log,
     meminfo_is_complete,
     meminfo_is_the_same_line_by_line,
+    counters_are_those_of_the_kernel,
+    counters_that_are_not_there_are_not_shown,
     the_exporter_tells_of_itself,
     the_backend_is_named_and_why_it_is_no_better_one,
     samples_keep_their_pace,

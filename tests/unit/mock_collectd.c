@@ -99,6 +99,13 @@ const data_set_t *plugin_get_ds(const char *name)
 	return strcmp(name, "ps_count") ? &one : &two;
 }
 
+/* Of the types that the plugin uses, those that count in whole numbers. */
+static bool is_derive(const char *type)
+{
+	return !strcmp(type, "swap_io") || !strcmp(type, "total_events") ||
+	       !strcmp(type, "total_time_in_ms");
+}
+
 int plugin_dispatch_values(value_list_t const *vl)
 {
 	struct mock_value *v = &mock.value[mock.n_values];
@@ -114,7 +121,8 @@ int plugin_dispatch_values(value_list_t const *vl)
 	v->time = vl->time;
 	v->n = vl->values_len;
 	for (size_t i = 0; i < v->n; i++)
-		v->value[i] = vl->values[i].gauge;
+		v->value[i] = is_derive(vl->type) ? (double)vl->values[i].derive
+						  : vl->values[i].gauge;
 	return 0;
 }
 

@@ -259,6 +259,11 @@ static void the_page_shows_what_was_measured_and_nothing_else(void **state)
 	mh_meminfo_add(&meminfo, "MemTotal", 8, true, 7);
 	mh_meminfo_add(&meminfo, "HugePages_Total", 15, false, 2);
 	mh_meminfo_add(&meminfo, "MemTotal", 8, true, 8); /* no kernel says it twice */
+	mh_meminfo_add(&meminfo, "vmstat.pswpin", 13, false, 3);
+	mh_meminfo_add(&meminfo, "vmstat.pswpin", 13, false, 4);
+	mh_meminfo_add(&meminfo, "vmstat.pswpout", 14, true, 5); /* not as a writer has it */
+	mh_meminfo_add(&meminfo, "pressure.some_us", 16, false, 2500000);
+	mh_meminfo_add(&meminfo, "vmstat.to_come", 14, false, 6);
 	assert_int_equal(view_new(&v, 5, 5), 0);
 	update(v, &s, &g, 1);
 	text = page(&out, v, NULL);
@@ -278,12 +283,18 @@ static void the_page_shows_what_was_measured_and_nothing_else(void **state)
 	assert_has(text, "\nmemhist_meminfo_mem_total_bytes 7168\n");
 	assert_lacks(text, "memhist_meminfo_mem_total_bytes 8192");
 	assert_has(text, "\nmemhist_meminfo_huge_pages_total_pages 2\n");
+	assert_has(text, "\n# TYPE memhist_swap_in_bytes_total counter\n"
+			 "memhist_swap_in_bytes_total 12288\n");
+	assert_has(text, "\nmemhist_pressure_memory_waiting_seconds_total 2.5\n");
+	assert_lacks(text, "memhist_swap_out");
+	assert_lacks(text, "memhist_oom_kills");
+	assert_lacks(text, "to_come");
 	assert_has(text, "\nmemhist_last_sample_timestamp_seconds 1.5\n");
 	assert_has(text, "\nmemhist_sampler_duration_seconds 0.0015\n");
 	assert_has(text, "\nmemhist_processes 1\n");
 	assert_has(text, "\nmemhist_up 1\n");
 	/* not measured: not there */
-	assert_lacks(text, "swap");
+	assert_lacks(text, "swap_memory");
 	assert_lacks(text, "memhist_history_snapshots");
 	assert_lacks(text, "\nprocess_");
 

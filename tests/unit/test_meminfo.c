@@ -36,6 +36,7 @@ static void keys_that_the_kernel_would_not_write_are_refused(void **state)
 	memset(longest, 'a', sizeof(longest));
 	assert_int_equal(mh_meminfo_add(&m, "", 0, true, 1), -EINVAL);
 	assert_int_equal(mh_meminfo_add(&m, "a b", 3, true, 1), -EINVAL);
+	assert_int_equal(mh_meminfo_add(&m, "a/b", 3, true, 1), -EINVAL);
 	assert_int_equal(mh_meminfo_add(&m, "a\0b", 3, true, 1), -EINVAL);
 	assert_int_equal(mh_meminfo_add(&m, "caf\xc3\xa9", 5, true, 1), -EINVAL);
 	assert_int_equal(mh_meminfo_add(&m, longest, sizeof(longest), true, 1), -EINVAL);

@@ -53,6 +53,26 @@ static void meminfo_is_whole_in_bytes_and_counts(void **state)
 	rig_stop();
 }
 
+static void counters_are_whole_numbers(void **state)
+{
+	static const char vmstat[] = "pswpin 3\npswpout 5\noom_kill 2\n";
+	static const char pressure[] = "some avg10=0.00 avg60=0.00 avg300=0.00 total=7999\n"
+				       "full avg10=0.00 avg60=0.00 avg300=0.00 total=999\n";
+	const struct rig *rig = *state;
+
+	tree_write(&rig->proc, "vmstat", vmstat, sizeof(vmstat) - 1);
+	tree_write(&rig->proc, "pressure/memory", pressure, sizeof(pressure) - 1);
+	rig_start(rig, NULL);
+	rig_read();
+	assert_int_equal(mock.n_values, 3 + 6 + 5);
+	assert_true(rig_value("memhist-meminfo/swap_io-in") == 3 * page());
+	assert_true(rig_value("memhist-meminfo/swap_io-out") == 5 * page());
+	assert_true(rig_value("memhist-meminfo/total_events-oom_kills") == 2);
+	assert_true(rig_value("memhist-meminfo/total_time_in_ms-memory_waiting") == 7);
+	assert_true(rig_value("memhist-meminfo/total_time_in_ms-memory_stalled") == 0);
+	rig_stop();
+}
+
 static void one_read_has_one_time(void **state)
 {
 	rig_start(*state, NULL);
@@ -258,6 +278,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(programs_are_sums_in_bytes),
 		RIG_TEST(meminfo_is_whole_in_bytes_and_counts),
+		RIG_TEST(counters_are_whole_numbers),
 		RIG_TEST(one_read_has_one_time),
 		RIG_TEST(names_that_look_alike_to_collectd_are_one),
 		RIG_TEST(select_is_about_names_as_they_are),
