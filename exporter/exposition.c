@@ -76,14 +76,37 @@ static void write_exits(struct mh_buf *out, const struct view *v)
 	}
 }
 
+static void named_sample(struct mh_buf *out, const char *name, uint32_t pid, const char *group,
+			 const char *comm, double value)
+{
+	char text[16];
+	const struct label label[] = {{"pid", text}, {"group", group}, {"comm", comm}};
+
+	snprintf(text, sizeof(text), "%u", pid);
+	text_sample(out, name, label, 3, value);
+}
+
 static void process_sample(struct mh_buf *out, const char *name, const struct view_process *p,
 			   double value)
 {
-	char pid[16];
-	const struct label label[] = {{"pid", pid}, {"group", p->group}, {"comm", p->comm}};
+	named_sample(out, name, p->pid, p->group, p->comm, value);
+}
 
-	snprintf(pid, sizeof(pid), "%u", p->pid);
-	text_sample(out, name, label, 3, value);
+/* What would make every series of a process another one when it changes has one of its own. */
+static void write_process_info(struct mh_buf *out, const struct view *v)
+{
+	text_family(out, "memhist_process_info", METRIC_GAUGE,
+		    "Always 1; says whose process it is, and where it is from. Empty: not known.");
+	for (size_t i = 0; i < v->n_processes; i++) {
+		const struct view_process *p = &v->process[i];
+		char pid[16];
+		const struct label label[] = {{"pid", pid},      {"group", p->group},
+					      {"comm", p->comm}, {"user", p->user},
+					      {"exe", p->exe},   {"cgroup", p->cgroup}};
+
+		snprintf(pid, sizeof(pid), "%u", p->pid);
+		text_sample(out, "memhist_process_info", label, 6, 1);
+	}
 }
 
 static void write_processes(struct mh_buf *out, const struct view *v)
@@ -99,6 +122,7 @@ static void write_processes(struct mh_buf *out, const struct view *v)
 	}
 	if (!v->n_processes)
 		return;
+	write_process_info(out, v);
 	text_family(out, "memhist_process_start_time_seconds", METRIC_GAUGE,
 		    "When the process started, in seconds since 1970; another value under the same "
 		    "pid is another process.");

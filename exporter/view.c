@@ -11,6 +11,8 @@ enum { CLOCK_JITTER_MS = 50 };
 /* A sample of a loaded machine may come so late. */
 enum { GRACE_MS = 5000 };
 
+static const char PASSWD[] = "/etc/passwd";
+
 int view_new(struct view **ret, size_t max_groups, size_t max_processes)
 {
 	struct view *v = calloc(1, sizeof(*v));
@@ -42,6 +44,7 @@ void view_free(struct view *v)
 	free(v->exits);
 	free(v->process);
 	free(v->largest);
+	mh_users_done(&v->users);
 	pthread_mutex_destroy(&v->lock);
 	free(v);
 }
@@ -67,6 +70,27 @@ static void spell_name(char ret[VIEW_NAME_BYTES], const char *bytes, size_t len)
 		mh_buf_adds(&out, MH_GROUP_UNNAMED);
 	mh_escape_utf8(&out, bytes, len < MH_COMM_MAX ? len : MH_COMM_MAX);
 	ret[out.len] = '\0';
+}
+
+/* A path; "" when it is not known. */
+static void spell_path(char ret[VIEW_PATH_BYTES], const struct mh_pooled *path)
+{
+	struct mh_buf out = {.data = ret, .cap = VIEW_PATH_BYTES, .max = VIEW_PATH_BYTES - 1};
+
+	if (path)
+		mh_escape_utf8(&out, path->bytes,
+			       path->len < VIEW_PATH_MAX ? path->len : VIEW_PATH_MAX);
+	ret[out.len] = '\0';
+}
+
+static void spell_user(const struct view *v, char ret[VIEW_NAME_BYTES], uint32_t uid)
+{
+	const char *name = mh_users_name(&v->users, uid);
+
+	if (name)
+		spell_name(ret, name, strlen(name));
+	else
+		snprintf(ret, VIEW_NAME_BYTES, "%u", uid);
 }
 
 static void copy_values(uint64_t ret_shown[MH_FIELD_COUNT], const uint64_t value[MH_FIELD_COUNT],
@@ -174,6 +198,8 @@ static void copy_processes(struct view *v, const struct source_item *item)
 	const struct mh_snapshot *s = item->snapshot;
 
 	v->n_processes = find_largest(v, s);
+	if (v->n_processes)
+		mh_users_read(&v->users, PASSWD); /* what cannot be read is shown as numbers */
 	for (size_t i = 0; i < v->n_processes; i++) {
 		const struct mh_process *from = &s->process[v->largest[i]];
 		struct view_process *to = &v->process[i];
@@ -181,6 +207,9 @@ static void copy_processes(struct view *v, const struct source_item *item)
 		to->pid = from->id.pid;
 		spell_name(to->comm, from->comm, from->comm_len);
 		find_group(v, to->group, from);
+		spell_user(v, to->user, from->uid);
+		spell_path(to->exe, from->exe);
+		spell_path(to->cgroup, from->cgroup);
 		to->start_ms = start_time(v, from->id.start_ticks, item->clk_tck);
 		copy_values(to->shown, from->value, item->page_bytes);
 	}

@@ -14,11 +14,16 @@
 #define MEMHIST_EXPORTER_VIEW_H
 
 #include "exporter/source.h"
+#include "libmemhist/base/users.h"
 #include "libmemhist/model/group.h"
 
 #include <pthread.h>
 
-enum { VIEW_NAME_BYTES = 3 * MH_COMM_MAX + 1 }; /* each byte may become U+FFFD, three bytes */
+enum {
+	VIEW_NAME_BYTES = 3 * MH_COMM_MAX + 1, /* each byte may become U+FFFD, three bytes */
+	VIEW_PATH_MAX = 255,                   /* bytes shown of a path; a longer one is cut */
+	VIEW_PATH_BYTES = 3 * VIEW_PATH_MAX + 1,
+};
 
 struct view_group {
 	char name[VIEW_NAME_BYTES];
@@ -36,7 +41,10 @@ struct view_process {
 	uint32_t pid;
 	char comm[VIEW_NAME_BYTES];
 	char group[VIEW_NAME_BYTES];
-	mh_ms_t start_ms; /* wall clock */
+	mh_ms_t start_ms;           /* wall clock */
+	char user[VIEW_NAME_BYTES]; /* the number where no name is known */
+	char exe[VIEW_PATH_BYTES];  /* "": not known */
+	char cgroup[VIEW_PATH_BYTES];
 	uint64_t shown[MH_FIELD_COUNT];
 };
 
@@ -67,6 +75,7 @@ struct view {
 	uint32_t page_bytes; /* what counters in pages are counted in */
 
 	/* private */
+	struct mh_users users; /* of /etc/passwd */
 	size_t max_groups;
 	size_t max_processes;
 	uint32_t *largest; /* slots of the processes to copy */
