@@ -147,6 +147,52 @@ static void write_reasons(struct mh_buf *out, const char *name, const struct rea
 	}
 }
 
+static void write_pss(struct mh_buf *out, const struct view *v)
+{
+	enum { PSS, USS, SWAP, AGE, FAMILIES };
+	static const struct {
+		const char *name, *help;
+	} family[FAMILIES] = {{"memhist_process_proportional_memory_bytes",
+			       "Proportional set size: each page divided among those who map it."},
+			      {"memhist_process_unique_memory_bytes",
+			       "Unique set size: memory that only this process maps."},
+			      {"memhist_process_proportional_swap_bytes",
+			       "Swapped out memory, each page divided among those who have it."},
+			      {"memhist_process_proportional_age_seconds",
+			       "How old the proportional and unique figures are in this sample."}};
+
+	for (int f = 0; v->n_pss && f < FAMILIES; f++) {
+		text_family(out, family[f].name, METRIC_GAUGE, family[f].help);
+		for (size_t i = 0; i < v->n_pss; i++) {
+			const struct view_pss *p = &v->pss[i];
+			const double value[FAMILIES] = {(double)p->pss_bytes, (double)p->uss_bytes,
+							(double)p->swap_pss_bytes, p->age_s};
+
+			if (f != SWAP || p->has_swap)
+				named_sample(out, family[f].name, p->pid, p->group, p->comm,
+					     value[f]);
+		}
+	}
+}
+
+static void write_pss_stats(struct mh_buf *out, const struct mh_pss_stats *s)
+{
+	static const char name[] = "memhist_proportional_errors_total";
+
+	counter(out, "memhist_proportional_reads_total",
+		"Times that the proportional memory of a process was read.", s->reads);
+	text_family(
+		out, name, METRIC_COUNTER,
+		"Times that it could not be: access denied (it takes CAP_SYS_PTRACE), no answer "
+		"in time, not understood, system call failed.");
+	write_reasons(out, name,
+		      (const struct reason[]){{"denied", s->denied},
+					      {"stuck", s->stuck},
+					      {"malformed", s->malformed},
+					      {"failed", s->failed}},
+		      4);
+}
+
 void exposition_meminfo_name(char ret[MEMINFO_METRIC_MAX], const struct mh_meminfo_line *line)
 {
 	/* first words that are no words, and that promtool would take for units */
@@ -280,6 +326,8 @@ static void write_sampler(struct mh_buf *out, const struct mh_sampler_status *s,
 	counter(out, "memhist_sampler_vanished_total",
 		"Processes that ended while a sample was taken.", s->scan.vanished);
 	write_scan_errors(out, &s->scan);
+	if (s->has_pss)
+		write_pss_stats(out, &s->pss);
 	write_exit_reports(out, s);
 	gauge(out, "memhist_sampler_open_files", "Files of processes kept open between samples.",
 	      s->scan.open_files);
@@ -359,6 +407,7 @@ void exposition_write(struct mh_buf *out, const struct view *v, const struct sel
 		write_groups(out, v);
 		write_exits(out, v);
 		write_processes(out, v);
+		write_pss(out, v);
 		if (v->has_meminfo) {
 			write_meminfo(out, v);
 			write_counters(out, v);

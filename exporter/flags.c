@@ -89,6 +89,11 @@ static int set_exact_cpus(struct settings *s, const char *value, struct mh_err *
 	return set_count(&s->exact_cpus, value, 1, EXACT_CPUS_MAX, err);
 }
 
+static int set_pss(struct settings *s, const char *value, struct mh_err *err)
+{
+	return mh_pss_parse(value, &s->pss, err);
+}
+
 static int set_history_dir(struct settings *s, const char *value, struct mh_err *err)
 {
 	(void)err;
@@ -145,6 +150,7 @@ static const struct flag {
 	 "procfs: keep N files open between samples"},
 	{"--collector.exact-cpus", "N", "16", set_exact_cpus,
 	 "bpf: RSS is exact to the page on up to N CPUs"},
+	{"--collector.pss", "WHO", "off", set_pss, "read proportional memory too: top:N, match:RE"},
 	{"--history.dir", "DIR", "", set_history_dir,
 	 "keep a history there; empty: none [default]. If\n"
 	 "another process writes it, show what it records"},

@@ -8,6 +8,7 @@
 
 #include "exporter/log.h"
 #include "libmemhist/base/err.h"
+#include "libmemhist/proc/pss.h"
 #include "libmemhist/proc/scan.h"
 
 #define EXPORTER_HEALTHY_PATH "/-/healthy"
@@ -21,6 +22,7 @@ struct settings {
 	enum mh_scan_backend backend;
 	uint32_t max_open_files; /* as in struct mh_scan_config … */
 	uint32_t exact_cpus;     /* … and this too */
+	struct mh_pss_choice pss;
 	const char *history_dir; /* NULL = keep no history */
 	uint32_t interval_ms;
 	uint32_t process_top;

@@ -81,6 +81,7 @@ static int start_parts(struct exporter *e, const struct settings *settings, int 
 				       .backend = settings->backend,
 				       .max_open_files = settings->max_open_files,
 				       .exact_cpus = settings->exact_cpus,
+				       .pss = settings->pss,
 				       .history_dir = settings->history_dir,
 				       .interval_ms = settings->interval_ms};
 	struct collector_config collector = {.interval_ms = settings->interval_ms,
@@ -131,9 +132,13 @@ static void report_start(const struct settings *settings, const struct exporter 
 	const char *reason, *backend = source_backend(e->source, &reason);
 
 	log_info("memhist-exporter " PACKAGE_VERSION);
-	if (source_following(e->source))
+	if (source_following(e->source)) {
 		log_info("%s", source_following(e->source));
-	else if (settings->history_dir)
+		if (settings->pss.top)
+			log_warn("--collector.pss is without effect: when following, processes are "
+				 "not read");
+	}
+	if (!source_following(e->source) && settings->history_dir)
 		log_info("writing history to %s", settings->history_dir);
 	if (backend)
 		log_info("processes are read by %s%s%s%s", backend, *reason ? " (" : "", reason,

@@ -43,6 +43,7 @@ int source_new(struct source **ret, const struct source_config *config, struct m
 					    .backend = config->backend,
 					    .max_open_files = config->max_open_files,
 					    .exact_cpus = config->exact_cpus,
+					    .pss = config->pss,
 					    .history_dir = config->history_dir,
 					    .interval_ms = config->interval_ms};
 	struct source *s = calloc(1, sizeof(*s));
@@ -103,9 +104,11 @@ static int poll_sampler(struct source *s, struct mh_instant now, source_take_fn 
 				   .clk_tck = (uint32_t)sysconf(_SC_CLK_TCK)};
 	int rc = mh_sampler_tick(s->sampler, now, &item.snapshot, err);
 
-	if (!rc)
-		take(arg, &item);
-	return rc;
+	if (rc)
+		return rc;
+	item.n_pss = mh_sampler_pss(s->sampler, &item.pss);
+	take(arg, &item);
+	return 0;
 }
 
 static int open_reader(struct source *s, struct mh_err *err)
@@ -155,7 +158,7 @@ static int check_fresh(const struct source *s, struct mh_instant now, struct mh_
 static int poll_reader(struct source *s, struct mh_instant now, source_take_fn *take, void *arg,
 		       struct mh_err *err)
 {
-	struct source_item item;
+	struct source_item item = {0};
 	int rc = open_reader(s, err);
 
 	if (rc)

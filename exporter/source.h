@@ -20,6 +20,7 @@ struct source_config {
 	enum mh_scan_backend backend; /* likewise */
 	uint32_t max_open_files;      /* likewise; as in struct mh_scan_config … */
 	uint32_t exact_cpus;          /* … and this too */
+	struct mh_pss_choice pss;     /* likewise */
 	const char *history_dir;      /* NULL = keep none */
 	uint32_t interval_ms;
 };
@@ -29,6 +30,8 @@ struct source_item {
 	const struct mh_snapshot *snapshot;
 	uint32_t page_bytes;
 	uint32_t clk_tck;
+	const struct mh_pss_value *pss; /* n_pss of them, see mh_sampler_pss() */
+	size_t n_pss;
 };
 
 typedef void source_take_fn(void *arg, const struct source_item *item);

@@ -215,6 +215,31 @@ static void copy_processes(struct view *v, const struct source_item *item)
 	}
 }
 
+/* After copy_groups(). */
+static void copy_pss(struct view *v, const struct source_item *item)
+{
+	v->n_pss = 0;
+	for (size_t i = 0; i < item->n_pss && v->n_pss < MH_PSS_MAX; i++) {
+		const struct mh_pss_value *from = &item->pss[i];
+		const struct mh_process *process = &item->snapshot->process[from->slot];
+		int64_t age_ns = (int64_t)(v->at.boot_ns - from->read_ns);
+		struct view_pss *to = &v->pss[v->n_pss];
+
+		if (!from->has)
+			continue;
+		v->n_pss++;
+		to->pid = from->id.pid;
+		spell_name(to->comm, process->comm, process->comm_len);
+		find_group(v, to->group, process);
+		to->pss_bytes = from->pss_bytes;
+		to->uss_bytes = from->uss_bytes;
+		to->has_swap = from->has_swap;
+		to->swap_pss_bytes = from->swap_pss_bytes;
+		/* it may be read a moment after the others */
+		to->age_s = age_ns > 0 ? (double)age_ns / 1e9 : 0;
+	}
+}
+
 void view_update(struct view *v, const struct source_item *item, const struct view_facts *facts)
 {
 	const struct mh_snapshot *s = item->snapshot;
@@ -235,6 +260,7 @@ void view_update(struct view *v, const struct source_item *item, const struct vi
 	copy_groups(v, facts, item->page_bytes);
 	copy_exits(v, facts, item->page_bytes);
 	copy_processes(v, item);
+	copy_pss(v, item);
 	v->has_meminfo = s->meminfo != NULL;
 	if (s->meminfo)
 		v->meminfo = *s->meminfo;

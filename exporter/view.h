@@ -48,6 +48,17 @@ struct view_process {
 	uint64_t shown[MH_FIELD_COUNT];
 };
 
+/* What a process has of the memory that it shares, and when it was read. */
+struct view_pss {
+	uint32_t pid;
+	char comm[VIEW_NAME_BYTES];
+	char group[VIEW_NAME_BYTES];
+	uint64_t pss_bytes, uss_bytes;
+	bool has_swap;
+	uint64_t swap_pss_bytes;
+	double age_s; /* when the sample was taken */
+};
+
 struct view {
 	pthread_mutex_t lock;
 	uint64_t serial; /* raised by each change, so that a reader sees whether there was one */
@@ -70,6 +81,8 @@ struct view {
 	size_t n_exits;
 	struct view_process *process; /* largest RSS first */
 	size_t n_processes;
+	struct view_pss pss[MH_PSS_MAX]; /* of whom it could be read, the largest first */
+	size_t n_pss;
 	bool has_meminfo;
 	struct mh_meminfo meminfo;
 	uint32_t page_bytes; /* what counters in pages are counted in */

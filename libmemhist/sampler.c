@@ -26,6 +26,8 @@ enum {
 	CLOCK_STEP_MS = 1000,  /* the wall clock was set, not slewed … */
 	CLOCK_SLEW_PER = 1000, /* … which takes or gives up to half a thousandth (adjtimex(2)) */
 	NS_PER_MS = 1000000,
+	PSS_SHARE = 10,  /* of an interval, for proportional memory … */
+	PSS_MAX_MS = 50, /* … up to this */
 };
 
 struct mh_sampler {
@@ -35,6 +37,7 @@ struct mh_sampler {
 	struct mh_table *table;
 	struct mh_offload *offload;
 	struct mh_scan *scan;
+	struct mh_pss *pss;       /* NULL: not wanted */
 	struct mh_writer *writer; /* NULL: no history */
 	struct mh_machine machine;
 	struct mh_meminfo meminfo; /* of the last snapshot */
@@ -63,6 +66,13 @@ static int open_history(struct mh_sampler *s, const char *dir, struct mh_err *er
 
 	gethostname(host, sizeof(host) - 1);
 	return mh_writer_open(&s->writer, &config, err);
+}
+
+static uint32_t pss_budget_ms(uint32_t interval_ms)
+{
+	uint32_t share_ms = interval_ms / PSS_SHARE;
+
+	return share_ms < PSS_MAX_MS ? share_ms : PSS_MAX_MS;
 }
 
 static int open_all(struct mh_sampler *s, const struct mh_sampler_config *config,
@@ -97,7 +107,10 @@ static int open_all(struct mh_sampler *s, const struct mh_sampler_config *config
 	if (rc)
 		return mh_err_sys(err, rc, "sampling %s", s->root.path);
 	scan.offload = s->offload;
-	return mh_scan_new(&s->scan, &scan, err);
+	if (config->pss.top)
+		rc = mh_pss_new(&s->pss, &config->pss, &s->root, s->offload,
+				pss_budget_ms(s->interval_ms), err);
+	return rc ? rc : mh_scan_new(&s->scan, &scan, err);
 }
 
 int mh_sampler_new(struct mh_sampler **ret, const struct mh_sampler_config *config,
@@ -129,6 +142,7 @@ void mh_sampler_free(struct mh_sampler *s)
 	if (!s)
 		return;
 	mh_writer_close(s->writer);
+	mh_pss_free(s->pss);
 	mh_scan_free(s->scan);
 	mh_offload_free(s->offload);
 	mh_table_free(s->table);
@@ -195,6 +209,8 @@ int mh_sampler_tick(struct mh_sampler *s, struct mh_instant now, const struct mh
 	round.collect_us = (uint32_t)((mh_monotonic_ns() - began_ns) / 1000);
 	snapshot = mh_table_end(s->table, &round);
 	write_history(s, snapshot);
+	if (s->pss)
+		mh_pss_update(s->pss, snapshot);
 
 	s->ticks++;
 	s->ticked = true;
@@ -209,18 +225,26 @@ int mh_sampler_sync(struct mh_sampler *s, struct mh_err *err)
 	return s->writer ? mh_writer_sync(s->writer, err) : 0;
 }
 
+size_t mh_sampler_pss(const struct mh_sampler *s, const struct mh_pss_value **ret)
+{
+	return s->pss ? mh_pss_list(s->pss, ret) : 0;
+}
+
 void mh_sampler_status(const struct mh_sampler *s, struct mh_sampler_status *ret)
 {
 	*ret = (struct mh_sampler_status){
 		.ticks = s->ticks,
 		.failed_ticks = s->failed_ticks,
 		.has_history = s->writer != NULL,
+		.has_pss = s->pss != NULL,
 		.history_error = s->history_error,
 		.history_message = s->history_message,
 	};
 	mh_scan_backend(s->scan, &ret->backend, &ret->backend_reason);
 	ret->exits_reason = mh_scan_exits_reason(s->scan);
 	mh_scan_stats(s->scan, &ret->scan);
+	if (s->pss)
+		mh_pss_stats(s->pss, &ret->pss);
 	if (s->writer)
 		mh_writer_stats(s->writer, &ret->history);
 }

@@ -17,6 +17,7 @@
 #include "libmemhist/base/err.h"
 #include "libmemhist/history/writer.h"
 #include "libmemhist/model/snapshot.h"
+#include "libmemhist/proc/pss.h"
 #include "libmemhist/proc/scan.h"
 
 struct mh_sampler;
@@ -29,6 +30,7 @@ struct mh_sampler_config {
 	enum mh_scan_backend backend; /* how processes are read; 0 = the best way there is */
 	uint32_t max_open_files;      /* as in struct mh_scan_config … */
 	uint32_t exact_cpus;          /* … and this too */
+	struct mh_pss_choice pss;     /* whose proportional memory is read; zero: nobody's */
 };
 
 /*
@@ -51,6 +53,12 @@ int mh_sampler_tick(struct mh_sampler *s, struct mh_instant now, const struct mh
 /* Ask the kernel to put the history on the disk (fdatasync). Returns 0 or -errno. */
 int mh_sampler_sync(struct mh_sampler *s, struct mh_err *err);
 
+/*
+ * Proportional memory as known after the last tick that succeeded: see mh_pss_list(). It is read in
+ * ticks, for a tenth of the interval and 50 ms at most. None unless it was asked for.
+ */
+size_t mh_sampler_pss(const struct mh_sampler *s, const struct mh_pss_value **ret);
+
 struct mh_sampler_status {
 	uint64_t ticks;             /* those that made a snapshot */
 	uint64_t failed_ticks;      /* those that did not */
@@ -58,6 +66,8 @@ struct mh_sampler_status {
 	const char *backend_reason; /* why no better one; "" or a sentence; the sampler's */
 	const char *exits_reason;   /* why exits are not reported to it; likewise */
 	struct mh_scan_stats scan;
+	bool has_pss;
+	struct mh_pss_stats pss;
 	bool has_history;
 	struct mh_writer_stats history;
 	int history_error;             /* 0, or -errno of the last append: history is not written */

@@ -79,6 +79,19 @@ size_t mh_parse_cmdline(const char *text, size_t len);
  */
 int mh_parse_cgroup(const char *text, size_t len, const char **ret);
 
+/*
+ * /proc/PID/smaps_rollup (Linux 4.14). A text without Pss or one of the Private lines is refused;
+ * so is one that is cut.
+ */
+struct mh_smaps_rollup {
+	uint64_t pss_bytes;      /* Pss */
+	uint64_t uss_bytes;      /* Private_Clean + Private_Dirty */
+	bool has_swap;           /* SwapPss was there */
+	uint64_t swap_pss_bytes; /* SwapPss */
+};
+
+int mh_parse_smaps_rollup(const char *text, size_t len, struct mh_smaps_rollup *ret);
+
 /* /proc/meminfo. Lines with keys that are not allowed are left out. -EBADMSG without any line. */
 int mh_parse_meminfo(const char *text, size_t len, struct mh_meminfo *ret);
 

@@ -305,7 +305,7 @@ def samples_keep_their_pace():
 def promtool_finds_nothing():
     if not shutil.which("promtool"):
         raise Skip("promtool is not installed")
-    with Exporter() as exporter:
+    with Exporter("--collector.pss=top:5") as exporter:
         result = subprocess.run(["promtool", "check", "metrics"], input=exporter.get()[2],
                                 capture_output=True, check=False)
         assert result.returncode == 0 and not result.stderr, result.stderr.decode()
@@ -328,7 +328,7 @@ def the_manual_names_every_metric_and_flag():
     with open(os.path.join(SOURCE, "docs/memhist-exporter.1.pod"), encoding="utf-8") as f:
         manual = f.read()
     words = set(re.findall(r"[a-z_]{4,}", manual))
-    with Exporter("--history.dir=history") as writer, \
+    with Exporter("--history.dir=history", "--collector.pss=top:5") as writer, \
             Exporter("--history.dir=history") as follower:
         with Child(b"memhist-ended"):  # exits are shown when there was one
             writer.next_sample()

@@ -39,7 +39,7 @@ static struct mh_group group(const char *name, uint32_t n, uint64_t rss, uint64_
 static void update(struct view *v, const struct mh_snapshot *s, const struct mh_group *groups,
 		   size_t n_groups)
 {
-	const struct source_item item = {s, 4096, 100};
+	const struct source_item item = {.snapshot = s, .page_bytes = 4096, .clk_tck = 100};
 	const struct view_facts facts = {.group = groups, .n_groups = n_groups};
 
 	view_update(v, &item, &facts);
@@ -196,7 +196,7 @@ static void what_was_not_updated_for_long_is_not_current(void **state)
 {
 	const uint64_t second = 1000000000;
 	const struct mh_snapshot s = {.fields = RSS_AND_VSZ};
-	const struct source_item item = {&s, 4096, 100};
+	const struct source_item item = {.snapshot = &s, .page_bytes = 4096, .clk_tck = 100};
 	const struct view_facts facts = {.now_ns = 100 * second,
 					 .source = {.stale_after_ms = 3000}};
 	struct view *v;
@@ -306,6 +306,49 @@ static void the_page_shows_what_was_measured_and_nothing_else(void **state)
 	assert_lacks(text, "memhist_process_");
 	assert_lacks(text, "memhist_meminfo");
 	assert_has(text, "memhist_group_virtual_memory_bytes{");
+	mh_buf_done(&out);
+	view_free(v);
+}
+
+/* Each with its age; what was not read is missing, not 0. */
+static void proportional_memory_says_how_old_it_is(void **state)
+{
+	static const char labels[] = "{pid=\"2\",group=\"other\",comm=\"a\"} ";
+	const struct mh_process list[] = {process(2, "a", 9, 1), process(3, "b", 8, 1)};
+	const struct mh_snapshot s = {.at = {.boot_ns = 5000000000}, .process = list, .n_slots = 2};
+	struct mh_pss_value pss[] = {{.id = {.pid = 2},
+				      .slot = 0,
+				      .has = true,
+				      .read_ns = 2500000000,
+				      .pss_bytes = 7168,
+				      .uss_bytes = 0},
+				     {.id = {.pid = 3}, .slot = 1, .has = false, .pss_bytes = 9}};
+	const struct source_item item = {
+		.snapshot = &s, .page_bytes = 4096, .clk_tck = 100, .pss = pss, .n_pss = 2};
+	const struct view_facts facts = {.n_groups = 0};
+	struct mh_buf out = MH_BUF_INIT(1 << 20);
+	struct view *v;
+	const char *text;
+
+	(void)state;
+	assert_int_equal(view_new(&v, 5, 0), 0);
+	view_update(v, &item, &facts);
+	text = page(&out, v, NULL);
+	for (int newer = 0; newer < 2; newer++) {
+		char age[128];
+
+		snprintf(age, sizeof(age), "\nmemhist_process_proportional_age_seconds%s%s\n",
+			 labels, newer ? "0" : "2.5");
+		assert_has(text, age);
+		assert_has(text, "\nmemhist_process_unique_memory_bytes{pid=\"2\"");
+		assert_has(text, "\nmemhist_process_proportional_memory_bytes{pid=\"2\"");
+		assert_lacks(text, "pid=\"3\"");
+		assert_lacks(text, "proportional_swap_bytes{");
+		/* read a moment after the sample was taken */
+		pss[0].read_ns = 5100000000;
+		view_update(v, &item, &facts);
+		text = page(&out, v, NULL);
+	}
 	mh_buf_done(&out);
 	view_free(v);
 }
@@ -441,6 +484,7 @@ int main(void)
 		cmocka_unit_test(each_change_raises_the_serial),
 		cmocka_unit_test(what_was_not_updated_for_long_is_not_current),
 		cmocka_unit_test(the_page_shows_what_was_measured_and_nothing_else),
+		cmocka_unit_test(proportional_memory_says_how_old_it_is),
 		cmocka_unit_test(without_a_current_snapshot_only_the_exporter_is_shown),
 		cmocka_unit_test(meminfo_keys_become_metric_names),
 		cmocka_unit_test(numbers_lose_nothing),
