@@ -123,6 +123,22 @@ static int set_groups_max(struct settings *s, const char *value, struct mh_err *
 	return set_count(&s->groups_max, value, 1, GROUPS_MAX_MAX, err);
 }
 
+static int set_user(struct settings *s, const char *value, struct mh_err *err)
+{
+	(void)err;
+	s->user = *value ? value : NULL;
+	return 0;
+}
+
+static int set_capabilities(struct settings *s, const char *value, struct mh_err *err)
+{
+	if (*value && strcmp(value, "sys_ptrace") != 0)
+		return mh_errf(err, -EINVAL,
+			       "'%s' is not sys_ptrace, the only capability of use here", value);
+	s->keep_ptrace = *value;
+	return 0;
+}
+
 static int set_log_level(struct settings *s, const char *value, struct mh_err *err)
 {
 	int level = log_level_by_name(value);
@@ -157,6 +173,9 @@ static const struct flag {
 	{"--interval", "TIME", "1s", set_interval, "time between samples, 100ms to 1d"},
 	{"--process.top", "N", "20", set_process_top, "show the N largest processes, 0 to 1000"},
 	{"--groups.max", "N", "200", set_groups_max, "show N programs, the rest as \"other\""},
+	{"--user", "NAME", "", set_user, "run as this user; empty: as who starts it [default]"},
+	{"--user.capabilities", "LIST", "", set_capabilities,
+	 "with --user, keep sys_ptrace; empty: none [default]"},
 	{"--log.level", "LEVEL", "info", set_log_level, "debug, info, warn or error"},
 	{"--version", NULL, NULL, NULL, "print the version and exit"},
 	{"--help", NULL, NULL, NULL, "print this page and exit"},
@@ -242,6 +261,10 @@ int flags_parse(struct settings *ret, enum flags_answer *ret_answer, int argc, c
 	}
 	if (rc)
 		return rc;
+	if (s.keep_ptrace && !s.user)
+		return mh_errf(err, -EINVAL,
+			       "--user.capabilities needs --user: without it, sys_ptrace is kept "
+			       "where it is there");
 	*ret = s;
 	*ret_answer = FLAGS_RUN;
 	return 0;
@@ -279,7 +302,6 @@ void flags_help(struct mh_buf *out)
 	for (size_t i = 0; i < N_FLAGS; i++)
 		help_line(out, &flags[i]);
 	mh_buf_adds(out, "\nExamples:\n"
-			 "  memhist-exporter\n"
 			 "  memhist-exporter --history.dir=/var/lib/memhist --interval=5s\n"
 			 "  memhist-exporter --web.listen-address=:19256 --process.top=0\n");
 }

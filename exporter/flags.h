@@ -28,6 +28,8 @@ struct settings {
 	uint32_t process_top;
 	uint32_t groups_max;
 	enum log_level log_level;
+	const char *user; /* NULL = stay who we are */
+	bool keep_ptrace;
 };
 
 enum flags_answer { FLAGS_RUN, FLAGS_HELP, FLAGS_VERSION };

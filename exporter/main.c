@@ -13,11 +13,13 @@
 #include "exporter/flags.h"
 #include "exporter/listen.h"
 #include "exporter/log.h"
+#include "exporter/privileges.h"
 #include "exporter/server.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -28,6 +30,7 @@ struct exporter {
 	struct view *view;
 	struct collector *collector;
 	struct server *server;
+	char capabilities[PRIVILEGES_NAMES_MAX]; /* those that are left */
 };
 
 static int print_help(void)
@@ -74,9 +77,14 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &rl);
 }
 
-static int start_parts(struct exporter *e, const struct settings *settings, int listen_fd,
-		       struct mh_err *err)
+/*
+ * As the user that was asked for, and then with no more capabilities than it takes from now on: the
+ * source, which has everything open that takes them to be opened.
+ */
+static int start_source(struct exporter *e, const struct settings *settings,
+			const struct user *user, struct mh_err *err)
 {
+	struct privileges_kept kept = {.user = settings->user, .ptrace = settings->keep_ptrace};
 	struct source_config source = {.procfs = settings->procfs,
 				       .backend = settings->backend,
 				       .max_open_files = settings->max_open_files,
@@ -84,11 +92,30 @@ static int start_parts(struct exporter *e, const struct settings *settings, int 
 				       .pss = settings->pss,
 				       .history_dir = settings->history_dir,
 				       .interval_ms = settings->interval_ms};
+	const char *backend, *reason;
+	struct mh_err why;
+	int rc = settings->user ? privileges_become(user, settings->keep_ptrace, err) : 0;
+
+	if (rc)
+		return rc;
+	rc = source_new(&e->source, &source, &why);
+	if (rc)
+		return rc == -EACCES && settings->user
+			       ? mh_errf(err, rc, "%s, as user %s", why.text, settings->user)
+			       : mh_errf(err, rc, "%s", why.text);
+	backend = source_backend(e->source, &reason);
+	kept.uses_bpf = backend && strcmp(backend, "procfs") != 0;
+	return privileges_drop(&kept, e->capabilities, err);
+}
+
+static int start_parts(struct exporter *e, const struct settings *settings, const struct user *user,
+		       int listen_fd, struct mh_err *err)
+{
 	struct collector_config collector = {.interval_ms = settings->interval_ms,
 					     .max_groups = settings->groups_max};
 	struct server_config server = {.listen_fd = listen_fd,
 				       .telemetry_path = settings->telemetry_path};
-	int rc = source_new(&e->source, &source, err);
+	int rc = start_source(e, settings, user, err);
 
 	if (!rc && view_new(&e->view, settings->groups_max + 1, settings->process_top))
 		rc = mh_err_sys(err, -ENOMEM, "cannot start");
@@ -146,10 +173,14 @@ static void report_start(const struct settings *settings, const struct exporter 
 	if (source_exits_refused(e->source))
 		log_warn("processes that begin and end between two samples are not seen: %s",
 			 source_exits_refused(e->source));
+	if (settings->user)
+		log_info("running as user %s", settings->user);
+	log_info("capabilities kept: %s", e->capabilities);
 	log_info("listening on %s, metrics at %s", address, settings->telemetry_path);
 }
 
-static int run(const struct settings *settings, const struct listen_address *address)
+static int run(const struct settings *settings, const struct listen_address *address,
+	       const struct user *user)
 {
 	struct exporter e = {0};
 	char name[LISTEN_NAME_MAX];
@@ -162,7 +193,7 @@ static int run(const struct settings *settings, const struct listen_address *add
 	raise_file_limit();
 	rc = listen_open(address, &listen_fd, name, &err);
 	if (!rc)
-		rc = start_parts(&e, settings, listen_fd, &err);
+		rc = start_parts(&e, settings, user, listen_fd, &err);
 	if (rc) {
 		log_error("%s", err.text);
 	} else {
@@ -178,6 +209,7 @@ int main(int argc, char **argv)
 {
 	struct settings settings;
 	struct listen_address address;
+	struct user user = {0};
 	enum flags_answer answer;
 	struct mh_err err, why;
 	int rc = flags_parse(&settings, &answer, argc, argv, &err);
@@ -188,9 +220,11 @@ int main(int argc, char **argv)
 		return print_version();
 	if (!rc && listen_parse(&address, settings.listen_address, &why))
 		rc = mh_errf(&err, -EINVAL, "--web.listen-address: %s", why.text);
+	if (!rc && settings.user && privileges_find(&user, settings.user, &why))
+		rc = mh_errf(&err, -EINVAL, "--user: %s", why.text);
 	if (rc) {
 		fprintf(stderr, "memhist-exporter: %s\n", err.text);
 		return EXIT_USAGE;
 	}
-	return run(&settings, &address);
+	return run(&settings, &address, &user);
 }

@@ -19,7 +19,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 def run_tests(tests):
     """As tools_lib.run_tests(), unless there is no exporter."""
     if not os.path.exists(EXPORTER):
-        print("1..0 # SKIP memhist-exporter was not built: libmicrohttpd-dev is missing")
+        print("1..0 # SKIP memhist-exporter was not built: libmicrohttpd-dev or libcap-ng-dev is missing")
         sys.exit(0)
     tools_lib.run_tests(tests)
 

@@ -50,6 +50,7 @@ def wrong_flags_are_named():
     refuses(USAGE, ["--collector.backend=bpf-sek"], "--collector.backend", "bpf-sek",
             "did you mean bpf-seq?")
     refuses(USAGE, ["--collector.backend=psutil"], "none of auto, bpf, bpf-seq, procfs")
+    refuses(USAGE, ["--user.capabilities=sys_admin"], "--user.capabilities", "sys_admin")
     refuses(USAGE, ["metrics"], "metrics")
     refuses(USAGE, ["--\x1b[31m"], "unknown flag --?[31m")
 
@@ -195,6 +196,12 @@ def no_attaching():
                    "(RETURN, 0, 0, ALLOW)", "(RETURN, 0, 0, EPERM)")
 
 
+def no_capget():
+    capget = {"x86_64": 125, "aarch64": 90}[platform.machine()]
+    return sandbox("(LOAD, 0, 0, 0)", f"(IF_EQUAL, 1, 0, {capget})",
+                   "(RETURN, 0, 0, ALLOW)", "(RETURN, 0, 0, EPERM)")
+
+
 def exits_that_are_refused_are_said_at_the_start():
     if platform.machine() not in ("x86_64", "aarch64"):
         raise Skip("the number of bpf(2) is not known here")
@@ -211,6 +218,14 @@ def exits_that_are_refused_are_said_at_the_start():
     assert value == 0 and labels["reason"] in log, labels
 
 
+def capabilities_that_are_not_known_are_no_reason_to_go_on():
+    if platform.machine() not in ("x86_64", "aarch64"):
+        raise Skip("the number of capget(2) is not known here")
+    done = subprocess.run([*no_capget(), EXPORTER, "--web.listen-address=127.0.0.1:0"],
+                          capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == OTHER and "capget(2)" in done.stderr, (done.returncode, done.stderr)
+
+
 run_tests([
     help_and_version_go_to_standard_output,
     wrong_flags_are_named,
@@ -225,4 +240,5 @@ run_tests([
     another_procfs_is_read_and_may_go_away,
     a_backend_that_cannot_be_had_is_said_at_the_start,
     exits_that_are_refused_are_said_at_the_start,
+    capabilities_that_are_not_known_are_no_reason_to_go_on,
 ])

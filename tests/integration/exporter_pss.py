@@ -1,5 +1,6 @@
 """Proportional memory: equal to the kernel's own figures, of those who were asked for."""
 
+import os
 import time
 
 from exporter_lib import Child, Exporter, run_tests, series, single, wait_for
@@ -61,6 +62,19 @@ def nothing_is_read_unless_it_is_asked_for():
         assert single(exporter.metrics(), "process_threads") is not None
 
 
+def another_users_are_counted_as_denied():
+    if os.geteuid():
+        print("# not root: everybody has the rights of the test")
+        return
+    # without CAP_SYS_PTRACE, whoever is root may not look at others' memory either
+    with Child(b"memhist-denied", mib=8), \
+            Exporter("--interval=100ms", "--user=nobody",
+                     "--collector.pss=match:^memhist-denied$") as exporter:
+        wait_for(lambda: exporter.value("memhist_proportional_errors_total", reason="denied"),
+                 what="a refusal")
+        assert not series(exporter.metrics(), PSS)
+
+
 def a_follower_says_that_it_reads_nothing():
     with Exporter("--history.dir=history", "--interval=100ms"), \
             Exporter("--history.dir=history", "--collector.pss=top:3") as follower:
@@ -73,5 +87,6 @@ run_tests([
     figures_are_those_of_the_kernel,
     the_largest_are_asked_and_no_others,
     nothing_is_read_unless_it_is_asked_for,
+    another_users_are_counted_as_denied,
     a_follower_says_that_it_reads_nothing,
 ])

@@ -41,6 +41,8 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(settings.process_top, 20);
 	assert_int_equal(settings.groups_max, 200);
 	assert_int_equal(settings.log_level, LEVEL_INFO);
+	assert_null(settings.user);
+	assert_false(settings.keep_ptrace);
 }
 
 static void values_come_after_an_equals_sign_or_as_the_next_word(void **state)
@@ -50,10 +52,13 @@ static void values_come_after_an_equals_sign_or_as_the_next_word(void **state)
 			       "--history.dir", "/h", "--log.level=debug", "--path.procfs=/p",
 			       "--web.telemetry-path", "/m/x", "--web.listen-address=:1",
 			       "--collector.backend", "bpf-seq", "--collector.open-files=77",
-			       "--collector.exact-cpus=64"),
+			       "--collector.exact-cpus=64", "--user=memhist", "--user.capabilities",
+			       "sys_ptrace"),
 			 0);
 	assert_int_equal(settings.max_open_files, 77);
 	assert_int_equal(settings.exact_cpus, 64);
+	assert_string_equal(settings.user, "memhist");
+	assert_true(settings.keep_ptrace);
 	assert_int_equal(settings.backend, MH_SCAN_BPF_SEQ);
 	assert_int_equal(settings.interval_ms, 250);
 	assert_int_equal(settings.process_top, 7);
@@ -148,6 +153,12 @@ static void wrong_values_are_named(void **state)
 		       "1000000");
 	expect_refusal("--collector.exact-cpus=0",
 		       "--collector.exact-cpus: '0' is no number from 1 to 256");
+	expect_refusal("--user.capabilities=sys_admin",
+		       "--user.capabilities: 'sys_admin' is not sys_ptrace, the only capability "
+		       "of use here");
+	expect_refusal("--user.capabilities=sys_ptrace",
+		       "--user.capabilities needs --user: without it, sys_ptrace is kept where "
+		       "it is there");
 	expect_refusal("--log.level=loud",
 		       "--log.level: 'loud' is none of debug, info, warn, error");
 	expect_refusal("--path.procfs=", "--path.procfs: an empty path is no directory; leave the "
