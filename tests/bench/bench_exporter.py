@@ -1,6 +1,6 @@
 """What the exporter takes: memory over many samples, and the time of a scrape.
 
-    bench_exporter.py [PROCESSES [TICKS]]        5000 and 1000 when not given
+    bench_exporter.py [PROCESSES [TICKS [BACKEND]]]        5000, 1000 and auto when not given
 
 Sleeping children under 300 program names; the exporter samples them ten times a second, with a
 history. Its memory is read from /proc before each page is fetched. The last lines say whether the
@@ -19,9 +19,11 @@ import time
 BUILD = os.environ.get("MEMHIST_BUILDDIR", os.getcwd())
 PROCESSES = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
 TICKS = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
+BACKEND = sys.argv[3] if len(sys.argv) > 3 else "auto"
 NAMES, INTERVAL_S = 300, 0.1
 WARM_UP = 300  # samples: five keyframes of the history, after which its buffers have their size
-RSS_TARGET, GROWTH_TARGET = 16 << 20, 256 << 10
+RSS_TARGET = (16 if PROCESSES <= 5000 else 48) << 20  # the latter is meant for 20,000
+GROWTH_TARGET = 256 << 10
 MIB = 1 << 20
 
 
@@ -38,7 +40,8 @@ class Exporter:
         self.log = open(f"{folder}/log", "w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [f"{BUILD}/memhist-exporter", "--web.listen-address=127.0.0.1:0",
-             f"--history.dir={folder}/history", f"--interval={int(INTERVAL_S * 1000)}ms"],
+             f"--history.dir={folder}/history", f"--interval={int(INTERVAL_S * 1000)}ms",
+             f"--collector.backend={BACKEND}"],
             stderr=self.log)
         found = None
         while not found:
@@ -101,7 +104,8 @@ def main():
                 child.wait()
     # the ends as medians: a page that is being sent makes single readings a little larger
     begin, end = statistics.median(rss[:20]), statistics.median(rss[-20:])
-    print(f"{value(page, 'memhist_processes'):.0f} processes, {ticks} samples, "
+    backend = re.search(r'backend_info{backend="([^"]*)"', page)[1]
+    print(f"{value(page, 'memhist_processes'):.0f} processes, {ticks} samples by {backend}, "
           f"page of {statistics.median(pages) / 1024:.0f} KiB")
     print(f"resident memory   {begin / MIB:.2f} MiB at the start, {end / MIB:.2f} MiB at the end, "
           f"{max(rss) / MIB:.2f} MiB at most")

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,7 +10,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ACTIVE_EVERY = 50, MOVE_US = 100000, MOVED_BYTES = 64 * 4096 };
+enum { ACTIVE_EVERY = 50, MOVE_US = 100000, MOVED_BYTES = 64 * 4096, NAMES = 300 };
+
+/* The crowd is of many programs: comm and argv[0], which the C library's variable points to. */
+static void take_name(uint32_t number)
+{
+	size_t room = strlen(program_invocation_name);
+	char name[16];
+
+	snprintf(name, sizeof(name), "crowd-%u", number % NAMES);
+	prctl(PR_SET_NAME, name);
+	if (strlen(name) <= room) {
+		memset(program_invocation_name, 0, room);
+		memcpy(program_invocation_name, name, strlen(name));
+	}
+}
 
 static void live_idle(void)
 {
@@ -47,6 +62,7 @@ int crowd_start(struct crowd *ret, uint32_t n)
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			if (getppid() != parent)
 				_exit(1);
+			take_name(ret->n);
 			if (ret->n % ACTIVE_EVERY == ACTIVE_EVERY - 1)
 				live_active(ret->n);
 			live_idle();

@@ -1,6 +1,7 @@
 /*
  * A crowd of mostly idle processes to measure on: children that sleep, of which one in fifty moves
- * its memory up and down ten times a second. They die with the process that started them.
+ * its memory up and down ten times a second, under the names of 300 programs. They die with the
+ * process that started them.
  */
 #ifndef MEMHIST_TESTS_BENCH_CROWD_H
 #define MEMHIST_TESTS_BENCH_CROWD_H
