@@ -27,12 +27,12 @@
 
 enum {
 	PID = 300,
-	BLOCKS = 7,                 /* of memory, of which an owner has as many as its mark says */
-	BLOCK_PAGES = 512,          /* more than owners differ in otherwise */
-	OWNERS = 400,               /* of the pid, one after the other */
-	STORM_OWNERS = 600,         /* to be met while they are replaced without a pause */
-	STORM_OWNERS_MIN = 50,      /* what the slowest machine must meet … */
-	STORM_SECONDS = 30,         /* … in this time */
+	BLOCKS = 7,            /* of memory, of which an owner has as many as its mark says */
+	BLOCK_PAGES = 512,     /* more than owners differ in otherwise */
+	OWNERS = 400,          /* of the pid, one after the other */
+	STORM_OWNERS = 600,    /* to be met while they are replaced without a pause */
+	STORM_OWNERS_MIN = 50, /* what the slowest machine must meet … */
+	STORM_SECONDS = 30,    /* … in this time */
 };
 
 /* How many blocks of memory the owner with this mark has. */
