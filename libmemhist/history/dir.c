@@ -1,6 +1,8 @@
 /* Names, listing and lock of a history directory. Everything goes through its descriptor. */
 #include "libmemhist/history/dir.h"
 
+#include "libmemhist/base/beneath.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -155,12 +157,12 @@ static int append(struct mh_segment_list *list, const char *name, bool is_sealed
 int mh_dir_list(int dir_fd, struct mh_segment_list *list)
 {
 	/* a descriptor of its own: closedir() closes it, and the position is not shared */
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+	int fd = mh_beneath_open(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0), rc = 0;
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
 	if (!dir) {
-		rc = -errno;
+		rc = fd < 0 ? fd : -errno;
 		if (fd >= 0)
 			close(fd);
 		return rc;
@@ -220,15 +222,18 @@ static int32_t pid_in(int fd)
 
 int mh_dir_lock(int dir_fd, int32_t *ret_pid)
 {
-	int fd = openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-			FILE_MODE); /* D3 */
+	int fd = mh_beneath_file(dir_fd, LOCK_NAME, O_RDWR | O_CREAT, FILE_MODE); /* D3 */
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct stat st;
 	int rc;
 
-	if (fd < 0) {
-		rc = -errno;
-		/* who may not write here can still tell that somebody does */
-		return mh_dir_is_locked(dir_fd, ret_pid) ? -EBUSY : rc;
+	/* who may not write here can still tell that somebody does */
+	if (fd < 0)
+		return mh_dir_is_locked(dir_fd, ret_pid) ? -EBUSY : fd;
+	/* a hard link to a file that is worth more than this one: it would be emptied */
+	if (fstat(fd, &st) || st.st_nlink > 1) {
+		close(fd);
+		return -EMLINK;
 	}
 	if (fcntl(fd, F_OFD_SETLK, &whole)) {
 		rc = errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
@@ -244,8 +249,7 @@ int mh_dir_lock(int dir_fd, int32_t *ret_pid)
 
 bool mh_dir_is_locked(int dir_fd, int32_t *ret_pid)
 {
-	/* O_NONBLOCK: a FIFO called LOCK must not hang us */
-	int fd = openat(dir_fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = mh_beneath_file(dir_fd, LOCK_NAME, O_RDONLY, 0);
 	struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 	bool locked;
 

@@ -5,6 +5,9 @@
  * when the clock was wrong, the UTC time of its first frame (20261120T202848Z), and the first
  * eight hexadecimal digits of the boot id. Everything else in the directory is foreign and left
  * alone, except LOCK.
+ *
+ * All files are opened beneath the descriptor of the directory (base/beneath.h), and only when they
+ * are regular ones.
  */
 #ifndef MEMHIST_HISTORY_DIR_H
 #define MEMHIST_HISTORY_DIR_H
@@ -57,7 +60,8 @@ void mh_segment_name(char ret[MH_SEGMENT_NAME_MAX], uint64_t seq, mh_ms_t start_
  * Lock the file LOCK (fcntl(2) F_OFD_SETLK: the lock belongs to the descriptor and goes with it,
  * also at kill -9) and put our pid in it. Returns its descriptor, to be kept open as long as
  * the lock is wanted, or -EBUSY when somebody else holds it, with *ret_pid as they wrote it
- * (0 = unknown), or -errno.
+ * (0 = unknown), or -errno: -EINVAL, -ELOOP, -EMLINK: it is no regular file, a symbolic link, one
+ * that has other names too.
  */
 int mh_dir_lock(int dir_fd, int32_t *ret_pid);
 /* Whether somebody holds LOCK now, and who. Takes nothing. */

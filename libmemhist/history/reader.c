@@ -188,7 +188,7 @@ static int open_next(struct mh_reader *r, struct mh_err *err)
 		r->last_seq = file->seq;
 		if (rc == -ENOENT)
 			continue; /* deleted since it was listed */
-		if (rc == -EACCES || rc == -EPERM || rc == -EIO || rc == -EINVAL) {
+		if (rc == -EACCES || rc == -EPERM || rc == -EIO || rc == -EINVAL || rc == -ELOOP) {
 			report_unreadable(r, file);
 			continue;
 		}

@@ -4,6 +4,7 @@
  */
 #include "libmemhist/history/seal.h"
 
+#include "libmemhist/base/beneath.h"
 #include "libmemhist/history/decode.h"
 #include "libmemhist/history/part_build.h"
 #include "libmemhist/history/part_encode.h"
@@ -261,9 +262,8 @@ static int open_all(struct sealer *s)
 		return rc;
 	/* what a crash left of an earlier try */
 	unlinkat(s->dir_fd, s->temporary, 0);
-	s->fd = openat(s->dir_fd, s->temporary,
-		       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
-	return s->fd < 0 ? -errno : 0;
+	s->fd = mh_beneath_file(s->dir_fd, s->temporary, O_WRONLY | O_CREAT | O_EXCL, FILE_MODE);
+	return s->fd < 0 ? s->fd : 0;
 }
 
 /* On the disk first, then the name, then that on the disk, then the old one goes. */

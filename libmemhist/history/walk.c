@@ -7,6 +7,7 @@
  */
 #include "libmemhist/history/walk.h"
 
+#include "libmemhist/base/beneath.h"
 #include "libmemhist/base/buf.h"
 
 #include <errno.h>
@@ -38,21 +39,14 @@ struct mh_walk {
 int mh_walk_open(struct mh_walk **ret, int dir_fd, const char *name)
 {
 	struct mh_walk *w = calloc(1, sizeof(*w));
-	struct stat st;
 	int rc;
 
 	if (!w)
 		return -ENOMEM;
-	/* O_NONBLOCK: a FIFO under a segment's name must not hang us */
-	w->fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (w->fd < 0) {
-		rc = -errno;
+	rc = w->fd = mh_beneath_file(dir_fd, name, O_RDONLY, 0);
+	if (rc < 0) {
 		free(w);
 		return rc;
-	}
-	if (fstat(w->fd, &st) || !S_ISREG(st.st_mode)) {
-		mh_walk_close(w);
-		return -EINVAL;
 	}
 	w->window = (struct mh_buf)MH_BUF_INIT(MH_FRAME_HEAD + MH_FRAME_PAYLOAD_MAX + WINDOW);
 	*ret = w;

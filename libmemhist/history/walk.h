@@ -22,7 +22,7 @@ struct mh_step {
 	uint64_t skipped;      /* damaged bytes just before it */
 };
 
-/* Returns 0, -ENOENT (deleted meanwhile), -EINVAL (no regular file), … */
+/* Returns 0, -ENOENT (deleted meanwhile), -EINVAL (no regular file), -ELOOP (a symbolic link), … */
 int mh_walk_open(struct mh_walk **ret, int dir_fd, const char *name);
 void mh_walk_close(struct mh_walk *w);
 

@@ -11,6 +11,7 @@
  */
 #include "libmemhist/history/writer.h"
 
+#include "libmemhist/base/beneath.h"
 #include "libmemhist/history/dir.h"
 #include "libmemhist/history/encode.h"
 #include "libmemhist/history/frame.h"
@@ -120,6 +121,11 @@ static int take_lock(struct mh_writer *w, struct mh_err *err)
 	if (w->lock_fd == -EBUSY)
 		return mh_errf(err, -EBUSY, "the history %s is written by another process",
 			       w->dir_path);
+	if (w->lock_fd == -EINVAL || w->lock_fd == -ELOOP || w->lock_fd == -EMLINK)
+		return mh_errf(err, w->lock_fd,
+			       "%s/LOCK is not a plain file of its own: remove it, if no process "
+			       "writes this history",
+			       w->dir_path);
 	return mh_err_sys(err, w->lock_fd, "cannot lock %s/LOCK for writing", w->dir_path);
 }
 
@@ -219,12 +225,11 @@ static int begin_segment(struct mh_writer *w, const struct mh_snapshot *s, struc
 {
 	do {
 		mh_segment_name(w->name, w->next_segment++, s->at.wall_ms, &s->boot_id);
-		w->fd = openat(w->dir_fd, w->name,
-			       O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
-			       SEGMENT_MODE);
-	} while (w->fd < 0 && errno == EEXIST);
+		w->fd = mh_beneath_file(w->dir_fd, w->name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND,
+					SEGMENT_MODE);
+	} while (w->fd == -EEXIST);
 	if (w->fd < 0)
-		return mh_err_sys(err, -errno, "cannot create %s/%s", w->dir_path, w->name);
+		return mh_err_sys(err, w->fd, "cannot create %s/%s", w->dir_path, w->name);
 	w->dir_dirty = true;
 	w->segment = random_number();
 	w->seq = 0;

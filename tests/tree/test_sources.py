@@ -98,6 +98,15 @@ def format_rules():
         yield f"rule {rule} of docs/FORMAT.md is cited nowhere"
 
 
+def opened_by_name():
+    """Only dir.c opens a directory by its path; files are opened beneath its descriptor."""
+    call = re.compile(r"\b(openat2?|open|fopen|freopen|opendir)\(")
+    for path in tree.sources(".c", ".h", rooms=["libmemhist/history"]):
+        for number, line in enumerate(tree.text(path).split("\n"), 1):
+            if call.search(line) and str(path) != "libmemhist/history/dir.c":
+                yield f"{path}:{number}: opens a file other than by mh_beneath_file()"
+
+
 def named_files():
     """Files that the documents name, in back quotes or links, and that are not there."""
     name = re.compile(r"`([\w.-]+/[\w./-]+\.\w+)`|\]\(([\w./-]+)\)")
@@ -116,6 +125,7 @@ tap.rule("header guards say the path", list(guards()))
 tap.rule(f"no file is longer than {MAX_LINES} lines", list(too_long()))
 tap.rule("nothing is marked as unfinished", list(unfinished()))
 tap.rule("no path of somebody's machine", list(machine_paths()))
+tap.rule("files of a history are opened beneath its directory", list(opened_by_name()))
 tap.rule("files that the documents name exist", list(named_files()))
 tap.rule("no white space at line ends", list(whitespace()))
 tap.rule("code and tests cite each rule of the format and no other", list(format_rules()))
