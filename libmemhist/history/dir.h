@@ -24,6 +24,8 @@ enum { MH_SEGMENT_NAME_MAX = 64 };
 
 #define MH_OPEN_SUFFIX   ".open"
 #define MH_SEALED_SUFFIX ".mh"
+/* behind a dot and the name of what it will be */
+#define MH_TEMPORARY_SUFFIX ".sealing"
 
 struct mh_segment_file {
 	char name[MH_SEGMENT_NAME_MAX];
