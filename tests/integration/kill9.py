@@ -1,7 +1,9 @@
 """kill -9 on a recording exporter, again and again in one directory: every snapshot that was
 reported as written before the kill is read back, and verify finds no damage.
 
-    kill9.py [ROUNDS [SEED]]        20 rounds in `make check`, 1,000 in `make check-kill9`
+    kill9.py [ROUNDS [SEED]]        20 rounds in `make check`
+
+More rounds, of a writer alone: tests/faults/kill9.c.
 """
 
 import http.client

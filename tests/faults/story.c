@@ -1,0 +1,148 @@
+/* The writer's side and the reader's side of a story. */
+#include "tests/faults/story.h"
+
+#include "libmemhist/base/crc32c.h"
+#include "libmemhist/history/dir.h"
+#include "libmemhist/history/seal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { TEXT_MAX = 1 << 20, STEP_MS = 1000, APART_MS = 10000 };
+
+struct story {
+	struct story_config config;
+	struct mh_writer *writer;
+	struct world world;
+	struct mh_buf text;
+	uint32_t n; /* snapshots so far */
+};
+
+struct told story_told(const struct mh_snapshot *s, struct mh_buf *b)
+{
+	mh_buf_clear(b);
+	describe(b, s);
+	return (struct told){s->at.wall_ms, mh_crc32c(0, b->data, b->len)};
+}
+
+int story_begin(struct story **ret, const struct story_config *config, struct mh_err *err)
+{
+	const struct mh_writer_config writer = {
+		.dir = config->dir,
+		.interval_ms = STEP_MS,
+		.page_bytes = 4096,
+		.clk_tck = 100,
+		.host = "story",
+		.key_every = 4,
+		.rotate_ms = config->rotate_every * STEP_MS,
+	};
+	struct story *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (!s)
+		return mh_err_sys(err, -ENOMEM, "cannot begin");
+	s->config = *config;
+	s->text = (struct mh_buf)MH_BUF_INIT(TEXT_MAX);
+	world_init(&s->world, config->seed);
+	s->world.max_pid = config->crowd;
+	s->world.target = config->crowd / 2;
+	/* so far behind all that was told before that nobody is taken for somebody of then */
+	s->world.now.wall_ms = config->wall_ms + APART_MS;
+	s->world.now.boot_ns = (uint64_t)s->world.now.wall_ms * 1000000;
+	rc = mh_writer_open(&s->writer, &writer, err);
+	if (rc) {
+		story_end(s);
+		return rc;
+	}
+	*ret = s;
+	return 0;
+}
+
+static void tell(struct story *s, enum story_event event, struct told snapshot)
+{
+	s->config.tell(s->config.arg, event, snapshot);
+}
+
+int story_seal(const char *dir, struct mh_err *err)
+{
+	struct mh_segment_list list = {0};
+	int fd = mh_dir_open(dir, err), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = mh_dir_list(fd, &list);
+	for (size_t i = 0; i + 1 < list.n && !rc; i++) {
+		struct mh_seal_result result;
+
+		if (!list.file[i].is_sealed)
+			rc = mh_seal_segment(fd, &list.file[i], &result, err);
+		if (rc == -ENODATA) /* nothing in it: it stays */
+			rc = 0;
+	}
+	mh_dir_list_done(&list);
+	close(fd);
+	return rc;
+}
+
+static bool is_due(const struct story *s, uint32_t every)
+{
+	return every && s->n % every == 0;
+}
+
+int story_step(struct story *s, struct mh_err *err)
+{
+	const struct mh_snapshot *snapshot = world_step(&s->world);
+	struct told told = story_told(snapshot, &s->text);
+	int rc;
+
+	tell(s, STORY_TRY, told);
+	rc = mh_writer_append(s->writer, snapshot, err);
+	if (rc)
+		return rc;
+	tell(s, STORY_DONE, told);
+	s->n++;
+	if (is_due(s, s->config.sync_every)) {
+		tell(s, STORY_SYNC, told);
+		rc = mh_writer_sync(s->writer, err);
+		if (rc)
+			return rc;
+		tell(s, STORY_SYNCED, told);
+	}
+	return is_due(s, s->config.seal_every) ? story_seal(s->config.dir, err) : 0;
+}
+
+int story_end(struct story *s)
+{
+	int rc = mh_writer_close(s->writer);
+
+	world_done(&s->world);
+	mh_buf_done(&s->text);
+	free(s);
+	return rc;
+}
+
+int story_read(const char *dir, int (*take)(void *arg, struct told snapshot, int gap_kind),
+	       void *arg, struct mh_reader_stats *ret, struct mh_err *err)
+{
+	const struct mh_reader_options options = {.since_ms = MH_MS_MIN, .until_ms = MH_MS_MAX};
+	struct mh_buf text = MH_BUF_INIT(TEXT_MAX);
+	const struct mh_snapshot *s;
+	struct mh_reader *r;
+	int rc = mh_reader_open(&r, dir, &options, err);
+
+	*ret = (struct mh_reader_stats){0};
+	if (rc == -ENODATA)
+		return 0;
+	if (rc)
+		return rc;
+	while ((rc = mh_reader_next(r, &s, err)) > 0) {
+		rc = take(arg, story_told(s, &text), s->gap.kind);
+		if (rc)
+			break;
+	}
+	mh_reader_stats(r, ret);
+	mh_reader_close(r);
+	mh_buf_done(&text);
+	return rc;
+}
