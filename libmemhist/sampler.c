@@ -53,11 +53,14 @@ struct mh_sampler {
 	struct mh_err history_message;
 };
 
-static int open_history(struct mh_sampler *s, const char *dir, struct mh_err *err)
+static int open_history(struct mh_sampler *s, const struct mh_sampler_config *sampler,
+			struct mh_err *err)
 {
+	static const struct mh_upkeep_config defaults = MH_UPKEEP_DEFAULTS;
 	char host[256] = "";
 	struct mh_writer_config config = {
-		.dir = dir,
+		.dir = sampler->history_dir,
+		.upkeep = sampler->upkeep ? sampler->upkeep : &defaults,
 		.interval_ms = s->interval_ms,
 		.page_bytes = (uint32_t)sysconf(_SC_PAGESIZE),
 		.clk_tck = (uint32_t)sysconf(_SC_CLK_TCK),
@@ -100,7 +103,7 @@ static int open_all(struct mh_sampler *s, const struct mh_sampler_config *config
 	if (rc)
 		return mh_err_sys(err, rc, "sampling %s", s->root.path);
 	/* who may not write will not sample either, and need not look how that could be done */
-	rc = config->history_dir ? open_history(s, config->history_dir, err) : 0;
+	rc = config->history_dir ? open_history(s, config, err) : 0;
 	if (rc)
 		return rc;
 	rc = mh_offload_new(&s->offload, &s->root);
@@ -137,11 +140,13 @@ int mh_sampler_new(struct mh_sampler **ret, const struct mh_sampler_config *conf
 	return 0;
 }
 
-void mh_sampler_free(struct mh_sampler *s)
+int mh_sampler_free(struct mh_sampler *s)
 {
+	int rc;
+
 	if (!s)
-		return;
-	mh_writer_close(s->writer);
+		return 0;
+	rc = mh_writer_close(s->writer);
 	mh_pss_free(s->pss);
 	mh_scan_free(s->scan);
 	mh_offload_free(s->offload);
@@ -150,6 +155,7 @@ void mh_sampler_free(struct mh_sampler *s)
 	if (s->root.fd >= 0)
 		mh_root_close(&s->root);
 	free(s);
+	return rc;
 }
 
 static struct mh_gap gap_before(const struct mh_sampler *s, struct mh_instant now,
@@ -220,9 +226,10 @@ int mh_sampler_tick(struct mh_sampler *s, struct mh_instant now, const struct mh
 	return 0;
 }
 
-int mh_sampler_sync(struct mh_sampler *s, struct mh_err *err)
+void mh_sampler_sync(struct mh_sampler *s)
 {
-	return s->writer ? mh_writer_sync(s->writer, err) : 0;
+	if (s->writer)
+		mh_writer_sync(s->writer, NULL);
 }
 
 size_t mh_sampler_pss(const struct mh_sampler *s, const struct mh_pss_value **ret)
@@ -245,6 +252,8 @@ void mh_sampler_status(const struct mh_sampler *s, struct mh_sampler_status *ret
 	mh_scan_stats(s->scan, &ret->scan);
 	if (s->pss)
 		mh_pss_stats(s->pss, &ret->pss);
-	if (s->writer)
+	if (s->writer) {
 		mh_writer_stats(s->writer, &ret->history);
+		mh_writer_upkeep(s->writer, &ret->upkeep);
+	}
 }

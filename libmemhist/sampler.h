@@ -23,9 +23,10 @@
 struct mh_sampler;
 
 struct mh_sampler_config {
-	const char *procfs;      /* NULL = "/proc" */
-	const char *history_dir; /* NULL = keep no history */
-	uint32_t interval_ms;    /* how often ticks are due: 100 … 86,400,000 */
+	const char *procfs;                    /* NULL = "/proc" */
+	const char *history_dir;               /* NULL = keep no history */
+	const struct mh_upkeep_config *upkeep; /* of the history; NULL = the defaults */
+	uint32_t interval_ms;                  /* how often ticks are due: 100 … 86,400,000 */
 	bool kernel_threads;
 	enum mh_scan_backend backend; /* how processes are read; 0 = the best way there is */
 	uint32_t max_open_files;      /* as in struct mh_scan_config … */
@@ -39,8 +40,8 @@ struct mh_sampler_config {
  */
 int mh_sampler_new(struct mh_sampler **ret, const struct mh_sampler_config *config,
 		   struct mh_err *err);
-/* Writes out and closes the history. NULL is allowed. */
-void mh_sampler_free(struct mh_sampler *s);
+/* Writes out and closes the history. NULL is allowed. Returns what mh_writer_close() does. */
+int mh_sampler_free(struct mh_sampler *s);
 
 /*
  * Take one sample. Returns 0 and the snapshot, valid until the next tick; or -errno when /proc
@@ -50,8 +51,8 @@ void mh_sampler_free(struct mh_sampler *s);
 int mh_sampler_tick(struct mh_sampler *s, struct mh_instant now, const struct mh_snapshot **ret,
 		    struct mh_err *err);
 
-/* Ask the kernel to put the history on the disk (fdatasync). Returns 0 or -errno. */
-int mh_sampler_sync(struct mh_sampler *s, struct mh_err *err);
+/* Have the history brought to the disk now, without waiting for it. */
+void mh_sampler_sync(struct mh_sampler *s);
 
 /*
  * Proportional memory as known after the last tick that succeeded: see mh_pss_list(). It is read in
@@ -70,6 +71,7 @@ struct mh_sampler_status {
 	struct mh_pss_stats pss;
 	bool has_history;
 	struct mh_writer_stats history;
+	struct mh_upkeep_status upkeep; /* of the history */
 	int history_error;             /* 0, or -errno of the last append: history is not written */
 	struct mh_err history_message; /* the sentence for it */
 };

@@ -7,10 +7,9 @@
  *       when it breaks and once when it works again.
  *   P2  Values do not depend on the history. When it cannot be opened or written (another writer,
  *       no such directory, a full disk), values go on and the history is tried again.
- *   P3  A read waits for no flush: collectd joins its read threads at shutdown, so a read that
- *       hangs is a daemon that does not stop. Reads and the shutdown wait for `lock` at most
- *       LOCK_WAIT_MS; a flush may wait for its disk and hold the lock meanwhile. (Where no flush
- *       hangs already, the shutdown itself waits for the disk: that is its last service.)
+ *   P3  A read waits for no disk: collectd joins its read threads at shutdown, so a read that
+ *       hangs is a daemon that does not stop. The history's own thread brings it to the disk; a
+ *       flush asks that for it and waits for nothing, and the shutdown gives it a time limit.
  *   P4  The state is static and belongs to init and shutdown. collectd frees a callback's user_data
  *       before the last flush and the shutdown, so there is none.
  *   P5  Parsing the configuration does nothing else: a mere check of the configuration ends after
@@ -28,15 +27,11 @@
 #include "collectd.h"
 #include "plugin.h"
 
+#include <errno.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <unistd.h>
 
-enum {
-	LOCK_WAIT_MS = 500,
-	LOCK_ASK_MS = 5,
-	HISTORY_RETRY_S = 60,
-};
+enum { HISTORY_RETRY_S = 60 };
 
 static const mh_boot_ns_t NS_PER_S = 1000000000;
 
@@ -60,8 +55,8 @@ static struct {
 	mh_boot_ns_t retry_ns;      /* when to try again to open it */
 
 	bool said_other, said_select;
-	struct trouble history, sampling, values, flush;
-	struct trouble stuck; /* not guarded: only reads look at it */
+	uint64_t disk_troubles; /* of the history's upkeep, as told last */
+	struct trouble history, sampling, values;
 } plugin = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.history = {LOG_WARNING, "; values go on without it, and it is tried again",
@@ -70,12 +65,7 @@ static struct {
 		     "processes can be read again", false},
 	.values = {LOG_WARNING, "; values are missing until it works again",
 		   "all values are reported again", false},
-	.flush = {LOG_WARNING, "", "the history is brought to the disk again", false},
-	.stuck = {LOG_WARNING, "; samples are left out until it does", "samples are taken again",
-		  false},
 };
-
-static atomic_flag flushing = ATOMIC_FLAG_INIT;
 
 static void tell(struct trouble *t, int rc, const char *sentence)
 {
@@ -84,29 +74,6 @@ static void tell(struct trouble *t, int rc, const char *sentence)
 	if (!rc && t->broken)
 		NOTICE("memhist plugin: %s.", t->over);
 	t->broken = rc != 0;
-}
-
-/*
- * The lock, or false when it cannot be had soon: then a flush waits for a disk that does not
- * answer. A flush keeps the lock while it waits, since a sampler has one owner at a time; so reads
- * are left out instead of being held up. The history shows them as a gap.
- */
-static bool lock_soon(void)
-{
-	/* asked again and again: the mutex' own time limit goes by a clock that people set */
-	const struct timespec pause = {.tv_nsec = LOCK_ASK_MS * 1000000L};
-
-	for (int waited_ms = 0; pthread_mutex_trylock(&plugin.lock); waited_ms += LOCK_ASK_MS) {
-		if (waited_ms >= LOCK_WAIT_MS)
-			return false;
-		nanosleep(&pause, NULL);
-	}
-	return true;
-}
-
-static void unlock(void)
-{
-	pthread_mutex_unlock(&plugin.lock);
 }
 
 /*
@@ -159,6 +126,7 @@ static int use_sampler(bool with_history, struct mh_err *err)
 	/* the next snapshot is its first, which the groups take as a new beginning */
 	mh_sampler_free(plugin.sampler);
 	plugin.sampler = sampler;
+	plugin.disk_troubles = 0;
 	plugin.has_history = with_history;
 	return 0;
 }
@@ -200,6 +168,9 @@ static void tell_history(void)
 		return;
 	mh_sampler_status(plugin.sampler, &status);
 	tell(&plugin.history, status.history_error, status.history_message.text);
+	if (status.upkeep.troubles != plugin.disk_troubles)
+		WARNING("memhist plugin: %s.", status.upkeep.trouble.text);
+	plugin.disk_troubles = status.upkeep.troubles;
 }
 
 /* At the start: what decides what a sample costs and which values there are. */
@@ -295,41 +266,29 @@ static void sample(void)
 
 static int on_read(user_data_t *none)
 {
-	bool locked = lock_soon();
 	sigset_t before;
 
 	(void)none;
-	tell(&plugin.stuck, !locked, "the disk of the history does not finish a flush");
-	if (!locked)
-		return 0;
+	pthread_mutex_lock(&plugin.lock);
 	hold_sigxfsz(&before);
 	if (plugin.sampler)
 		sample();
 	release_sigxfsz(&before);
-	unlock();
+	pthread_mutex_unlock(&plugin.lock);
 	return 0;
 }
 
-/*
- * Bring the history to the disk. The identifier of a value names nothing in it. While one flush is
- * under way, and perhaps waits for a disk that does not answer, another would only join the queue.
- */
+/* Have the history brought to the disk. The identifier of a value names nothing in it. */
 static int on_flush(cdtime_t timeout, const char *identifier, user_data_t *none)
 {
-	struct mh_err err;
-	int rc;
-
 	(void)timeout;
 	(void)none;
-	if (identifier || atomic_flag_test_and_set(&flushing))
+	if (identifier)
 		return 0;
 	pthread_mutex_lock(&plugin.lock);
-	if (plugin.has_history) {
-		rc = mh_sampler_sync(plugin.sampler, &err);
-		tell(&plugin.flush, rc, err.text);
-	}
-	unlock();
-	atomic_flag_clear(&flushing);
+	if (plugin.has_history)
+		mh_sampler_sync(plugin.sampler);
+	pthread_mutex_unlock(&plugin.lock);
 	return 0;
 }
 
@@ -357,14 +316,15 @@ static int start(struct mh_err *err)
 /* Forget everything, the configuration included. */
 static void stop(void)
 {
-	mh_sampler_free(plugin.sampler);
+	if (mh_sampler_free(plugin.sampler) == -ETIMEDOUT)
+		WARNING("memhist plugin: the disk of the history does not answer; what it has not "
+			"taken by now may be lost.");
 	mh_groups_free(plugin.groups);
 	config_done(&plugin.config);
 	plugin.sampler = NULL;
 	plugin.groups = NULL;
 	plugin.has_history = plugin.said_other = plugin.said_select = false;
 	plugin.history.broken = plugin.sampling.broken = plugin.values.broken = false;
-	plugin.flush.broken = plugin.stuck.broken = false;
 }
 
 static int on_init(void)
@@ -385,20 +345,16 @@ static int on_init(void)
 		tell_backend();
 	}
 	release_sigxfsz(&before);
-	unlock();
+	pthread_mutex_unlock(&plugin.lock);
 	return rc;
 }
 
-/* Reads have ended. A flush that still waits for its disk keeps what it uses; collectd ends. */
+/* Reads have ended. */
 static int on_shutdown(void)
 {
-	if (!lock_soon()) {
-		WARNING("memhist plugin: the disk of the history does not finish a flush; what it "
-			"has not taken by now may be lost.");
-		return 0;
-	}
+	pthread_mutex_lock(&plugin.lock);
 	stop();
-	unlock();
+	pthread_mutex_unlock(&plugin.lock);
 	return 0;
 }
 

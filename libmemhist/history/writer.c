@@ -8,6 +8,8 @@
  *       keyframe, so that no delta ever builds on a frame that is not there.
  *   W3  Files that earlier runs left are only read (D4).
  *   W4  Only who holds the lock writes, and only to files that have a name.
+ *   W5  With an upkeep, nothing here waits for a disk: it is told, and does. Without one, ended
+ *       segments are brought to the disk on the spot.
  */
 #include "libmemhist/history/writer.h"
 
@@ -15,7 +17,7 @@
 #include "libmemhist/history/dir.h"
 #include "libmemhist/history/encode.h"
 #include "libmemhist/history/frame.h"
-#include "libmemhist/history/walk.h"
+#include "libmemhist/history/past.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,8 +35,6 @@ enum {
 	ROTATE_BYTES = 16 << 20,
 	SEGMENT_MODE = 0640,
 };
-
-#define SEGMENT_NUMBER_MAX UINT64_C(9999999999) /* ten digits (D1) */
 
 struct mh_writer {
 	struct mh_writer_config config; /* defaults filled in */
@@ -61,7 +61,8 @@ struct mh_writer {
 
 	uint32_t since_key; /* snapshots since the last keyframe, which counts as one */
 	mh_boot_ns_t key_ns;
-	struct mh_gap owed; /* a gap to record before the next snapshot */
+	struct mh_gap owed;       /* a gap to record before the next snapshot */
+	struct mh_upkeep *upkeep; /* NULL: none */
 	struct mh_encoder *encoder;
 	struct mh_writer_stats stats;
 };
@@ -71,41 +72,21 @@ static uint64_t ms_between(mh_boot_ns_t from_ns, mh_boot_ns_t to_ns)
 	return to_ns > from_ns ? (to_ns - from_ns) / 1000000 : 0;
 }
 
-/* Find the end of what the newest segment of earlier runs holds, to know since when we are away. */
+/* To know since when we are away, and how to go on. */
 static int look_back(struct mh_writer *w)
 {
-	struct mh_segment_list list = {0};
-	const struct mh_segment_file *last;
-	struct mh_walk *walk;
-	struct mh_step step;
-	bool torn;
-	int rc = mh_dir_list(w->dir_fd, &list);
+	struct mh_past past;
+	int rc = mh_past_look(w->dir_fd, &past);
 
-	w->next_segment = 1;
-	if (rc || !list.n)
-		goto out;
-	last = &list.file[list.n - 1];
-	if (last->seq >= SEGMENT_NUMBER_MAX) {
-		rc = -EOVERFLOW;
-		goto out;
-	}
-	w->next_segment = last->seq + 1; /* D2 */
-	memcpy(w->last_boot, last->boot, sizeof(w->last_boot));
-	rc = mh_walk_open(&walk, w->dir_fd, last->name);
-	if (rc) {
-		rc = 0; /* unreadable or gone: its number is known, that is enough to go on */
-		goto out;
-	}
-	w->owed = (struct mh_gap){MH_GAP_STOPPED, last->start_ms};
-	while ((rc = mh_walk_next(walk, &step)) > 0)
-		w->owed.since_wall_ms = step.frame.at.wall_ms;
-	w->stats.torn_bytes = mh_walk_tail(walk, &torn);
-	w->stats.recovered_segments = w->stats.torn_bytes != 0;
-	mh_walk_close(walk);
-	rc = 0;
-out:
-	mh_dir_list_done(&list);
-	return rc;
+	if (rc)
+		return rc;
+	w->next_segment = past.next_segment;
+	memcpy(w->last_boot, past.boot, sizeof(w->last_boot));
+	if (past.gap.kind != MH_GAP_NONE)
+		w->owed = past.gap;
+	w->stats.torn_bytes = past.torn_bytes;
+	w->stats.recovered_segments = past.torn_bytes != 0;
+	return 0;
 }
 
 static int take_lock(struct mh_writer *w, struct mh_err *err)
@@ -168,6 +149,8 @@ int mh_writer_open(struct mh_writer **ret, const struct mh_writer_config *config
 		goto fail;
 	}
 	rc = attach(w, err);
+	if (!rc && config->upkeep)
+		rc = mh_upkeep_new(&w->upkeep, config->upkeep, w->dir_path, w->dir_fd, err);
 	if (rc)
 		goto fail;
 	*ret = w;
@@ -179,9 +162,30 @@ fail:
 
 static void close_segment(struct mh_writer *w)
 {
+	if (w->upkeep)
+		mh_upkeep_end(w->upkeep);
 	if (w->fd >= 0)
 		close(w->fd);
 	w->fd = -1;
+}
+
+/* The open segment could not be brought to the disk, and is not trusted any further. */
+static void distrust_segment(struct mh_writer *w)
+{
+	close_segment(w);
+	w->stats.errors++;
+	w->owed = (struct mh_gap){MH_GAP_WRITE_ERROR, w->stats.last_wall_ms};
+}
+
+static int sync_segment(struct mh_writer *w, struct mh_err *err)
+{
+	int rc;
+
+	if (w->upkeep || w->fd < 0 || !fdatasync(w->fd))
+		return 0;
+	rc = -errno;
+	distrust_segment(w);
+	return mh_err_sys(err, rc, "cannot bring %s/%s to the disk", w->dir_path, w->name);
 }
 
 static void detach(struct mh_writer *w)
@@ -201,8 +205,11 @@ int mh_writer_close(struct mh_writer *w)
 
 	if (!w)
 		return 0;
-	if (w->dir_fd >= 0)
+	if (w->upkeep)
+		rc = mh_upkeep_free(w->upkeep);
+	else if (w->dir_fd >= 0)
 		rc = mh_writer_sync(w, NULL);
+	w->upkeep = NULL;
 	detach(w);
 	mh_encoder_free(w->encoder);
 	free(w->dir_path);
@@ -223,6 +230,8 @@ static uint32_t random_number(void)
 
 static int begin_segment(struct mh_writer *w, const struct mh_snapshot *s, struct mh_err *err)
 {
+	int rc;
+
 	do {
 		mh_segment_name(w->name, w->next_segment++, s->at.wall_ms, &s->boot_id);
 		w->fd = mh_beneath_file(w->dir_fd, w->name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND,
@@ -243,7 +252,8 @@ static int begin_segment(struct mh_writer *w, const struct mh_snapshot *s, struc
 	if (s->meminfo)
 		w->meminfo_keys = *s->meminfo;
 	w->stats.segments++;
-	return 0;
+	rc = w->upkeep ? mh_upkeep_begin(w->upkeep, w->fd, w->name) : 0;
+	return rc ? mh_err_sys(err, rc, "cannot keep up %s/%s", w->dir_path, w->name) : 0;
 }
 
 /* The open segment could not be written: cut it back to whole frames (W1), or remove it when it has
@@ -373,17 +383,31 @@ static bool is_deleted(int fd)
 static int check_place(struct mh_writer *w, struct mh_err *err)
 {
 	struct mh_err reason = {""};
+	int rc;
 
 	if (w->lock_fd >= 0 && !is_deleted(w->lock_fd) && !is_deleted(w->fd))
 		return 0;
 	detach(w);
-	if (attach(w, &reason))
+	rc = attach(w, &reason);
+	if (!rc && w->upkeep)
+		rc = mh_upkeep_move(w->upkeep, w->dir_fd);
+	if (rc)
 		return mh_errf(err, -ESTALE, "the history %s was deleted while it was written: %s",
 			       w->dir_path, reason.text);
 	return mh_errf(err, -ESTALE,
 		       "the history %s, or a part of it, was deleted while it was written: a new "
 		       "segment begins",
 		       w->dir_path);
+}
+
+static void heed_upkeep(struct mh_writer *w)
+{
+	int rc = mh_upkeep_ask(w->upkeep, NULL);
+
+	if (rc == -ESTALE)
+		distrust_segment(w); /* people are told why by the upkeep */
+	if (rc == -EAGAIN && w->fd >= 0)
+		mh_upkeep_begin(w->upkeep, w->fd, w->name);
 }
 
 static int append(struct mh_writer *w, const struct mh_snapshot *s, struct mh_err *err)
@@ -393,12 +417,14 @@ static int append(struct mh_writer *w, const struct mh_snapshot *s, struct mh_er
 	if (rc)
 		return rc;
 
+	if (w->upkeep)
+		heed_upkeep(w);
 	if (needs_segment(w, s)) {
-		/* the kernel brings the closed one to the disk in its own time: this thread must
-		 * not wait for a disk */
+		rc = sync_segment(w, err);
 		close_segment(w);
 		w->since_key = 0;
-		rc = begin_segment(w, s, err);
+		if (!rc)
+			rc = begin_segment(w, s, err);
 		if (w->owed.kind == MH_GAP_STOPPED && w->last_boot[0] &&
 		    strncmp(strrchr(w->name, '-') + 1, w->last_boot, strlen(w->last_boot)) != 0)
 			w->owed.kind = MH_GAP_REBOOT;
@@ -426,25 +452,34 @@ int mh_writer_append(struct mh_writer *w, const struct mh_snapshot *s, struct mh
 	w->stats.snapshots++;
 	w->stats.process_samples += s->n_live;
 	w->stats.last_wall_ms = s->at.wall_ms;
+	if (w->upkeep)
+		mh_upkeep_appended(w->upkeep, s->at);
 	return 0;
 }
 
 int mh_writer_sync(struct mh_writer *w, struct mh_err *err)
 {
-	if (w->fd >= 0 && fdatasync(w->fd)) {
-		int rc = -errno;
+	int rc;
 
-		/* the kernel may have dropped the pages: this file is not trusted any further */
-		close_segment(w);
-		w->stats.errors++;
-		w->owed = (struct mh_gap){MH_GAP_WRITE_ERROR, w->stats.last_wall_ms};
-		return mh_err_sys(err, rc, "cannot bring %s/%s to the disk", w->dir_path, w->name);
+	if (w->upkeep) {
+		mh_upkeep_sync(w->upkeep);
+		return 0;
 	}
+	rc = sync_segment(w, err);
+	if (rc)
+		return rc;
 	if (w->dir_dirty && fsync(w->dir_fd))
 		return mh_err_sys(err, -errno, "cannot bring the directory %s to the disk",
 				  w->dir_path);
 	w->dir_dirty = false;
 	return 0;
+}
+
+bool mh_writer_upkeep(const struct mh_writer *w, struct mh_upkeep_status *ret)
+{
+	if (w->upkeep)
+		mh_upkeep_status(w->upkeep, ret);
+	return w->upkeep != NULL;
 }
 
 void mh_writer_stats(const struct mh_writer *w, struct mh_writer_stats *ret)

@@ -4,8 +4,8 @@
  *
  * One writer per directory: the file LOCK says who (locked for the writer's life).
  * mh_writer_append() returns 0 when the frame was handed to the kernel in full: it survives the
- * death of the process from then on. What the open segment holds is on the disk after
- * mh_writer_sync(); the kernel writes out segments that were ended before in its own time (30 s).
+ * death of the process from then on. When it is on the disk: with an upkeep, as upkeep.h says;
+ * without, a segment when it is ended, and the open one after mh_writer_sync().
  *
  * A segment is closed and the next begun after an hour, 16 MiB, a step of the wall clock, another
  * boot, a changed set of fields or meminfo keys, and any write error. The writer never appends to a
@@ -15,6 +15,7 @@
 #define MEMHIST_HISTORY_WRITER_H
 
 #include "libmemhist/base/err.h"
+#include "libmemhist/history/upkeep.h"
 #include "libmemhist/model/snapshot.h"
 
 struct mh_writer;
@@ -25,6 +26,11 @@ struct mh_writer_config {
 	uint32_t page_bytes;  /* what a page is in these snapshots */
 	uint32_t clk_tck;     /* clock ticks per second of start_ticks */
 	const char *host;     /* name of the machine the snapshots are of */
+	/*
+	 * Who must not wait for a disk has an upkeep (upkeep.h); it is copied. NULL = none: then
+	 * appending may wait, and nothing is ever deleted.
+	 */
+	const struct mh_upkeep_config *upkeep;
 	/* 0 = the default in brackets */
 	uint32_t key_every;    /* snapshots from keyframe to keyframe [60] */
 	uint32_t key_every_ms; /* but at least one in this time [300,000] */
@@ -39,7 +45,10 @@ struct mh_writer_config {
  */
 int mh_writer_open(struct mh_writer **ret, const struct mh_writer_config *config,
 		   struct mh_err *err);
-/* Sync, close, unlock. NULL is allowed. Returns 0 or -errno of the last sync. */
+/*
+ * Sync, close, unlock. NULL is allowed. Returns 0 or -errno of the last sync; with an upkeep,
+ * -ETIMEDOUT when the disk did not answer (see mh_upkeep_free()).
+ */
 int mh_writer_close(struct mh_writer *w);
 
 /*
@@ -50,7 +59,10 @@ int mh_writer_close(struct mh_writer *w);
  */
 int mh_writer_append(struct mh_writer *w, const struct mh_snapshot *s, struct mh_err *err);
 
-/* fdatasync(2) of the open segment, fsync(2) of the directory when files were created. */
+/*
+ * fdatasync(2) of the open segment, fsync(2) of the directory when files were created. With an
+ * upkeep it is only asked to do so at once, and the answer is 0: see mh_writer_upkeep().
+ */
 int mh_writer_sync(struct mh_writer *w, struct mh_err *err);
 
 struct mh_writer_stats {
@@ -65,5 +77,7 @@ struct mh_writer_stats {
 };
 
 void mh_writer_stats(const struct mh_writer *w, struct mh_writer_stats *ret);
+/* What the upkeep has to tell; false, and nothing, when there is none. */
+bool mh_writer_upkeep(const struct mh_writer *w, struct mh_upkeep_status *ret);
 
 #endif

@@ -108,17 +108,18 @@ def sigusr1_brings_the_history_to_the_disk():
     # -D: the daemon stays our child, and gets our signals
     trace = [strace, "-D", "-f", "-q", "-o", "trace", "-e", "trace=fdatasync"]
 
-    def synced():
+    def synced(times):
         with open("trace", encoding="ascii") as file:
-            return "fdatasync(" in file.read()
+            return file.read().count("fdatasync(") >= times
 
     if subprocess.run([*trace, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
         raise Skip("strace may not trace here")
     with Collectd(before=trace) as daemon:
         daemon.sample()
-        assert not synced(), "nobody asked for it"
+        daemon.wait_for(lambda: synced(1), "fdatasync of a new segment")
+        daemon.sample()
         daemon.process.send_signal(signal.SIGUSR1)
-        daemon.wait_for(synced, "fdatasync")
+        daemon.wait_for(lambda: synced(2), "fdatasync")
         daemon.sample()
         assert daemon.end() == 0
     is_clean()

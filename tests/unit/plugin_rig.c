@@ -2,6 +2,7 @@
 
 #include "libmemhist/history/reader.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +26,7 @@ static const char boot_id[] = "6b0b2b2e-3a0f-4b3f-9d5e-0123456789ab\n";
 
 struct faults faults;
 
-/* The three below are found before libc's, since they are in the program. */
+/* The four below are found before libc's, since they are in the program. */
 
 int clock_gettime(clockid_t clock, struct timespec *ret)
 {
@@ -44,6 +45,11 @@ int fdatasync(int fd)
 		usleep(1000);
 	faults.waiting--;
 	return 0;
+}
+
+int fsync(int fd)
+{
+	return fdatasync(fd);
 }
 
 off_t lseek(int fd, off_t offset, int whence)
@@ -128,6 +134,18 @@ void rig_process(const struct rig *rig, uint32_t pid, const char *comm, uint64_t
 					    .start_ticks = pid,
 					    .vsz_pages = rss_pages * 10,
 					    .rss_pages = rss_pages});
+}
+
+unsigned rig_threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned n = 0;
+
+	assert_non_null(dir);
+	for (const struct dirent *entry; (entry = readdir(dir)) != NULL;)
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	return n;
 }
 
 double rig_value(const char *identifier)

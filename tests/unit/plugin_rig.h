@@ -19,9 +19,9 @@ struct rig {
 /* How the functions of libc that rig.c replaces behave. */
 struct faults {
 	atomic_bool listing_fails; /* lseek(2): EIO */
-	atomic_bool disk_hangs;    /* fdatasync(2) waits until it is false again */
+	atomic_bool disk_hangs;    /* fdatasync(2) and fsync(2) wait until it is false again */
 	atomic_int waiting;        /* threads that do */
-	atomic_int syncs;          /* fdatasync(2) called */
+	atomic_int syncs;          /* calls of these two */
 	atomic_llong later_s;      /* clocks show so many seconds more */
 };
 
@@ -52,6 +52,8 @@ void rig_process(const struct rig *rig, uint32_t pid, const char *comm, uint64_t
 double rig_value(const char *identifier);
 /* Snapshots in the history, 0 when there is none. */
 uint64_t rig_recorded(const char *history);
+/* Threads of this process. */
+unsigned rig_threads(void);
 
 #define RIG_OPTION(name, value)                                                              \
 	{                                                                                    \

@@ -1,0 +1,106 @@
+/*
+ * Upkeep of a history that is being written: all that may have to wait for a disk, done by a thread
+ * of its own, so that who samples never does. It brings to the disk what was written, closes files,
+ * and keeps the history within its limits (retention.h).
+ *
+ * A writer (writer.h) has one when its configuration says so, and tells it what it does:
+ *
+ *     mh_upkeep_ask(u, &err)           before each snapshot: may it be written, and where
+ *     mh_upkeep_begin(u, fd, name)     a segment was begun
+ *     mh_upkeep_grow(u, from, to)      before each write: is there room
+ *     mh_upkeep_appended(u, at)        a snapshot was handed to the kernel in full
+ *     mh_upkeep_end(u)                 the segment was ended
+ *
+ * These five are for one thread, the owner. They take a lock that is only held to look at and
+ * change numbers, never while anything waits.
+ *
+ * When what was written is on the disk:
+ *   U1  A new segment and its name: at once, when its first snapshot was appended.
+ *   U2  What was appended: at most `sync_ms` after, on a disk that takes less than an eighth of
+ *       that time, and at most five seconds. 0: it is begun at once.
+ *   U3  An ended segment: at once.
+ *   U4  A file that could not be brought to the disk once is never tried again: the kernel may have
+ *       dropped what it could not write, and would call the second try a success. Its segment is
+ *       given up, and the next snapshot begins another, with a gap before it.
+ */
+#ifndef MEMHIST_HISTORY_UPKEEP_H
+#define MEMHIST_HISTORY_UPKEEP_H
+
+#include "libmemhist/base/err.h"
+#include "libmemhist/base/timespec.h"
+
+#include <stdbool.h>
+
+enum {
+	MH_UPKEEP_SYNC_MS = 60 * 1000,
+	MH_UPKEEP_END_MS = 2000, /* so long the end waits for a disk that does not answer */
+};
+
+#define MH_UPKEEP_THREAD "memhist-disk" /* its comm */
+
+struct mh_upkeep_config {
+	uint32_t sync_ms; /* 0 = each snapshot */
+};
+
+/* Initialise with this: all limits are the defaults. */
+#define MH_UPKEEP_DEFAULTS                   \
+	{                                    \
+		.sync_ms = MH_UPKEEP_SYNC_MS \
+	}
+
+struct mh_upkeep;
+
+/*
+ * Start the thread. `dir_path` is for sentences; `dir_fd` may be closed before it is freed. Returns
+ * 0, or -errno and a sentence.
+ */
+int mh_upkeep_new(struct mh_upkeep **ret, const struct mh_upkeep_config *config,
+		  const char *dir_path, int dir_fd, struct mh_err *err);
+
+/*
+ * Bring everything to the disk and end the thread. A disk that does not answer is waited for
+ * MH_UPKEEP_END_MS; then the thread is left behind, touches nothing but its own files and memory,
+ * and frees these when it wakes. NULL is allowed. Returns 0; -ETIMEDOUT; or -errno of bringing it
+ * to the disk.
+ */
+int mh_upkeep_free(struct mh_upkeep *u);
+
+/* The directory was made anew: go on in that one. */
+int mh_upkeep_move(struct mh_upkeep *u, int dir_fd);
+
+/*
+ * Whether to write now. Returns 0, or
+ *   -ESTALE  the open segment is not trusted any more (U4): end it and begin another
+ *   -EAGAIN  yes; and hand over the open segment once more, for which there was no place before
+ */
+int mh_upkeep_ask(struct mh_upkeep *u, struct mh_err *err);
+
+/*
+ * Takes a descriptor of its own to the segment. Returns 0 or -errno. While the disk does not take
+ * many ended segments, there is no place for this one: then it is asked for later (-EAGAIN above).
+ */
+int mh_upkeep_begin(struct mh_upkeep *u, int fd, const char *name);
+void mh_upkeep_appended(struct mh_upkeep *u, struct mh_instant at);
+/* The caller may close or remove the segment at once. Without an open segment: nothing. */
+void mh_upkeep_end(struct mh_upkeep *u);
+
+/* Ask for what was appended to be brought to the disk now. Any thread. */
+void mh_upkeep_sync(struct mh_upkeep *u);
+/*
+ * The same, and wait for it: 0, -ETIMEDOUT, or -errno and a sentence when something could not be
+ * brought to the disk since the last time it was asked for. Any thread, one at a time.
+ */
+int mh_upkeep_wait(struct mh_upkeep *u, uint32_t timeout_ms, struct mh_err *err);
+
+struct mh_upkeep_status {
+	uint64_t syncs;         /* files brought to the disk */
+	uint64_t sync_errors;   /* files that could not be, or were not for want of places */
+	mh_ms_t synced_wall_ms; /* up to here snapshots are on the disk; 0 = none of this run */
+	uint64_t troubles;      /* raised when something breaks that people should hear of … */
+	struct mh_err trouble;  /* … and what it was, the last time */
+};
+
+/* Any thread. */
+void mh_upkeep_status(struct mh_upkeep *u, struct mh_upkeep_status *ret);
+
+#endif

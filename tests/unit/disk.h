@@ -1,0 +1,34 @@
+/*
+ * A disk that does what a test wants: fdatasync(2) and fsync(2) of the program under test come here
+ * instead of the kernel. Nothing is brought to any disk.
+ */
+#ifndef MEMHIST_TESTS_UNIT_DISK_H
+#define MEMHIST_TESTS_UNIT_DISK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+extern struct disk {
+	atomic_bool hangs; /* calls wait until it is false again */
+	atomic_int fails;  /* so many of the next calls fail with EIO */
+	atomic_int calls;
+	atomic_int waiting; /* threads that do */
+	_Atomic ino_t last; /* the file of the last call … */
+	atomic_int again;   /* … calls for a file that has failed before */
+} disk;
+
+/* As new. */
+void disk_reset(void);
+
+/* Wait for a state, for a minute; fails the test after that. */
+#define disk_until(state)                                                                       \
+	do {                                                                                    \
+		int left_ = 60 * 1000;                                                          \
+		while (!(state) && left_--)                                                     \
+			usleep(1000);                                                           \
+		if (!(state))                                                                   \
+			fail_msg("%s:%d: not within a minute: %s", __FILE__, __LINE__, #state); \
+	} while (0)
+
+#endif
