@@ -61,6 +61,7 @@ static int open_history(struct mh_sampler *s, const struct mh_sampler_config *sa
 	struct mh_writer_config config = {
 		.dir = sampler->history_dir,
 		.upkeep = sampler->upkeep ? sampler->upkeep : &defaults,
+		.places = sampler->places,
 		.interval_ms = s->interval_ms,
 		.page_bytes = (uint32_t)sysconf(_SC_PAGESIZE),
 		.clk_tck = (uint32_t)sysconf(_SC_CLK_TCK),

@@ -23,8 +23,9 @@
 struct mh_sampler;
 
 struct mh_sampler_config {
-	const char *procfs;                    /* NULL = "/proc" */
-	const char *history_dir;               /* NULL = keep no history */
+	const char *procfs;             /* NULL = "/proc" */
+	const char *history_dir;        /* NULL = keep no history */
+	const struct mh_places *places; /* where that may be, as in struct mh_writer_config */
 	const struct mh_upkeep_config *upkeep; /* of the history; NULL = the defaults */
 	uint32_t interval_ms;                  /* how often ticks are due: 100 … 86,400,000 */
 	bool kernel_threads;

@@ -53,7 +53,7 @@ static int name_map(struct job *job)
 
 	if (given)
 		n = asprintf(&job->map_name, "%s", given);
-	else if (!job->table.path)
+	else if (!job->table.has_dir)
 		return 0; /* standard output, a pipe, /dev/null: there is no "beside" */
 	else
 		n = asprintf(&job->map_name, "%.*s.pids.tsv", (int)stem_length(output), output);

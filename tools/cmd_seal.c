@@ -1,4 +1,5 @@
 /* memhist seal: make columns of the segments that nobody writes any more. */
+#include "libmemhist/base/places.h"
 #include "libmemhist/history/seal.h"
 #include "tools/commands.h"
 #include "tools/human.h"
@@ -119,7 +120,7 @@ static int run(int argc, char **argv)
 	if (status != OPTIONS_GO_ON)
 		return status;
 	tool_catch_signals();
-	dir_fd = mh_dir_open(config.history, &err);
+	dir_fd = mh_places_open_history(NULL, config.history, false, &err);
 	if (dir_fd < 0)
 		return tool_fail(command_seal.name, dir_fd, &err);
 	/* one at a time; the writer of the history has a lock of its own */

@@ -1,6 +1,9 @@
 /* A directory made beside its final name and renamed. Holds plain files only. */
 #include "tools/outdir.h"
 
+#include "libmemhist/base/beneath.h"
+#include "libmemhist/base/places.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,19 +14,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { NAME_TRIES = 100, DIR_MODE = 0750 };
+
 static bool is_dot(const char *name)
 {
 	return !strcmp(name, ".") || !strcmp(name, "..");
 }
 
-/* 0 when it is an empty directory or does not exist (*ret_exists). */
-static int check_target(const char *path, bool *ret_exists, struct mh_err *err)
+/* 0 when it is an empty directory or does not exist. */
+static int check_target(const char *path, struct mh_err *err)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
 	size_t n = 0;
 
-	*ret_exists = dir;
 	if (!dir && errno == ENOENT)
 		return 0;
 	if (!dir)
@@ -38,52 +42,74 @@ static int check_target(const char *path, bool *ret_exists, struct mh_err *err)
 }
 
 /* As the directory it will replace; chown(2) works for root only, and is only needed by root. */
-static int dress(const char *temp, const char *path, bool exists)
+static int dress(const struct outdir *d)
 {
 	struct stat st;
 
-	if (!exists || stat(path, &st))
-		return chmod(temp, 0750) ? -errno : 0;
-	if (chown(temp, st.st_uid, st.st_gid) && geteuid() == 0)
+	if (fstatat(d->parent_fd, d->name, &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? fchmod(d->fd, DIR_MODE) ? -errno : 0 : -errno;
+	if (fchown(d->fd, st.st_uid, st.st_gid) && geteuid() == 0)
 		return -errno;
-	return chmod(temp, st.st_mode & 07777) ? -errno : 0;
+	return fchmod(d->fd, st.st_mode & 07777) ? -errno : 0;
+}
+
+/* A directory of a name that nobody has yet beside `path`, which is resolved. */
+static int make_temp(struct outdir *d, const char *path)
+{
+	const int len = (int)(strrchr(path, '/') + 1 - path);
+	int rc = -EEXIST;
+
+	for (unsigned i = 0; i < NAME_TRIES && rc == -EEXIST; i++) {
+		free(d->temp);
+		if (asprintf(&d->temp, "%.*s.memhist-import.%ld.%u", len, path, (long)getpid(), i) <
+		    0) {
+			d->temp = NULL;
+			return -ENOMEM;
+		}
+		rc = mkdirat(d->parent_fd, d->temp + len, 0700) ? -errno : 0;
+	}
+	if (!rc) {
+		d->fd = mh_beneath_open(d->parent_fd, d->temp + len, O_RDONLY | O_DIRECTORY, 0);
+		return d->fd < 0 ? d->fd : 0;
+	}
+	free(d->temp);
+	d->temp = NULL;
+	return rc;
 }
 
 int outdir_open(struct outdir *d, const char *path, struct mh_err *err)
 {
 	size_t len = strlen(path);
-	bool exists;
+	struct mh_resolved at;
 	int rc;
 
-	*d = (struct outdir){0};
+	*d = (struct outdir){.fd = -1, .parent_fd = -1};
 	while (len > 1 && path[len - 1] == '/')
 		len--;
 	d->path = strndup(path, len);
-	if (!d->path || asprintf(&d->temp, "%s.import-XXXXXX", d->path) < 0) {
-		d->temp = NULL;
-		outdir_done(d);
+	if (!d->path)
 		return mh_err_sys(err, -ENOMEM, "cannot make %s", path);
+	rc = check_target(d->path, err);
+	if (!rc)
+		rc = d->parent_fd = mh_places_open_parent(NULL, d->path, &at, err);
+	if (rc >= 0) {
+		snprintf(d->name, sizeof(d->name), "%s", strrchr(at.path, '/') + 1);
+		rc = make_temp(d, at.path);
+		if (rc)
+			mh_err_sys(err, rc, "cannot make a directory beside %s", path);
 	}
-	rc = check_target(d->path, &exists, err);
-	if (rc || !mkdtemp(d->temp)) {
-		if (!rc)
-			rc = mh_err_sys(err, -errno, "cannot make a directory beside %s", path);
-		free(d->temp);
-		d->temp = NULL;
+	if (rc)
 		outdir_done(d);
-		return rc;
-	}
-	rc = dress(d->temp, d->path, exists);
-	if (rc) {
-		outdir_done(d);
-		return mh_err_sys(err, rc, "cannot make %s", path);
-	}
-	return 0;
+	return rc;
 }
 
 int outdir_commit(struct outdir *d, struct mh_err *err)
 {
-	if (rename(d->temp, d->path)) {
+	int rc = dress(d);
+
+	if (rc)
+		return mh_err_sys(err, rc, "cannot make %s", d->path);
+	if (renameat(d->parent_fd, strrchr(d->temp, '/') + 1, d->parent_fd, d->name)) {
 		if (errno == EBUSY)
 			return mh_errf(
 				err, -EBUSY,
@@ -97,26 +123,31 @@ int outdir_commit(struct outdir *d, struct mh_err *err)
 	return 0;
 }
 
-static void remove_files(const char *path)
+static void remove_files(int fd)
 {
-	DIR *dir = opendir(path);
+	int own = dup(fd);
+	DIR *dir = own < 0 ? NULL : fdopendir(own);
 	struct dirent *entry;
 
 	if (!dir)
 		return;
 	while ((entry = readdir(dir)))
 		if (!is_dot(entry->d_name))
-			unlinkat(dirfd(dir), entry->d_name, 0);
+			unlinkat(fd, entry->d_name, 0);
 	closedir(dir);
 }
 
 void outdir_done(struct outdir *d)
 {
 	if (d->temp) {
-		remove_files(d->temp);
-		rmdir(d->temp);
+		remove_files(d->fd);
+		unlinkat(d->parent_fd, strrchr(d->temp, '/') + 1, AT_REMOVEDIR);
 	}
+	if (d->fd >= 0)
+		close(d->fd);
+	if (d->parent_fd >= 0)
+		close(d->parent_fd);
 	free(d->temp);
 	free(d->path);
-	*d = (struct outdir){0};
+	*d = (struct outdir){.fd = -1, .parent_fd = -1};
 }

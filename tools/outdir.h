@@ -11,14 +11,20 @@
 
 #include "libmemhist/base/err.h"
 
+#include <limits.h>
+
 struct outdir {
 	char *path; /* the name it shall have, without a slash at its end */
-	char *temp; /* the name it has until then; NULL after commit */
+	char *temp; /* the path it has until then, absolute; NULL after commit */
+	int fd;     /* of the new directory */
+	int parent_fd;
+	char name[NAME_MAX + 1]; /* in there, at the end */
 };
 
 /*
  * The target may be missing or an empty directory, whose owner and mode are taken over; a missing
- * one gets mode 0750. Returns 0, -ENOTEMPTY, -ENOTDIR, … with a sentence.
+ * one gets mode 0750. Returns 0, -ENOTEMPTY, -ENOTDIR, -EPERM (a place that base/places.h refuses),
+ * … with a sentence.
  */
 int outdir_open(struct outdir *d, const char *path, struct mh_err *err);
 int outdir_commit(struct outdir *d, struct mh_err *err);

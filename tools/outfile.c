@@ -7,12 +7,12 @@
  */
 #include "tools/outfile.h"
 
+#include "libmemhist/base/beneath.h"
+#include "libmemhist/base/places.h"
 #include "tools/tool.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +24,7 @@ enum {
 	PUMP_BYTES = 64 << 10,
 	BUF_MAX = 256 << 20, /* one row of the widest table */
 	NAME_TRIES = 100,
+	FILE_MODE = 0640,
 };
 
 /* /dev/null and /dev/full swallow or refuse everything: harmless, and useful in tests. */
@@ -52,93 +53,77 @@ static int open_in_place(struct outfile *o, struct mh_err *err)
 	return 0;
 }
 
-/* A name in the target's directory that nobody has, into o->temp. */
-static int temp_name(struct outfile *o, unsigned attempt)
+/* A name in the target's directory that hardly anybody has, into o->temp. */
+static void temp_name(struct outfile *o, unsigned attempt)
 {
-	char *copy = strdup(o->path);
-	int n;
-
-	free(o->temp);
-	o->temp = NULL;
-	if (!copy)
-		return -ENOMEM;
-	n = asprintf(&o->temp, "%s/.memhist.%ld.%u", dirname(copy), (long)getpid(), attempt);
-	free(copy);
-	if (n < 0) {
-		o->temp = NULL;
-		return -ENOMEM;
-	}
-	return 0;
+	snprintf(o->temp, sizeof(o->temp), ".memhist.%ld.%u", (long)getpid(), attempt);
 }
 
 /* A temporary file with a name, for file systems without O_TMPFILE. */
-static int open_named(struct outfile *o, mode_t mode)
+static int open_named(struct outfile *o)
 {
 	for (unsigned i = 0; i < NAME_TRIES; i++) {
-		int rc = temp_name(o, i);
-
-		if (rc)
-			return rc;
-		o->fd = open(o->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+		temp_name(o, i);
+		o->fd = mh_beneath_file(o->dir_fd, o->temp, O_WRONLY | O_CREAT | O_EXCL, FILE_MODE);
 		if (o->fd >= 0)
 			return 0;
-		rc = -errno;
-		free(o->temp);
-		o->temp = NULL;
-		if (rc != -EEXIST)
-			return rc;
+		o->temp[0] = '\0';
+		if (o->fd != -EEXIST)
+			return o->fd;
 	}
 	return -EEXIST;
 }
 
-static int open_beside(struct outfile *o, mode_t mode)
+static int open_beside(struct outfile *o)
 {
-	char *copy = strdup(o->path);
-
-	if (!copy)
-		return -ENOMEM;
 	/* without /proc it could never be given a name */
-	if (access("/proc/self/fd", X_OK)) {
-		free(copy);
-		return open_named(o, mode);
-	}
-	o->fd = open(dirname(copy), O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
-	free(copy);
-	if (o->fd >= 0)
-		return 0;
-	if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)
-		return open_named(o, mode);
-	return -errno;
+	if (access("/proc/self/fd", X_OK))
+		return open_named(o);
+	o->fd = mh_beneath_open(o->dir_fd, ".", O_TMPFILE | O_WRONLY, FILE_MODE);
+	if (o->fd == -EOPNOTSUPP || o->fd == -EISDIR || o->fd == -EINVAL)
+		return open_named(o);
+	return o->fd < 0 ? o->fd : 0;
 }
 
-/* Whether o->path lies in o->spare. What cannot be looked at fails by itself later. */
+/* Whether the file lies in o->spare. What cannot be looked at fails by itself later. */
 static bool is_to_be_spared(const struct outfile *o)
 {
-	char *copy = o->spare ? strdup(o->path) : NULL;
 	struct stat target, spare;
-	bool is;
 
-	is = copy && !stat(dirname(copy), &target) && !stat(o->spare, &spare) &&
-	     target.st_dev == spare.st_dev && target.st_ino == spare.st_ino;
-	free(copy);
-	return is;
+	return o->spare && !fstat(o->dir_fd, &target) && !stat(o->spare, &spare) &&
+	       target.st_dev == spare.st_dev && target.st_ino == spare.st_ino;
 }
 
-/* `old` is the file that will be replaced, NULL when there is none. */
+/* Whether `old`, which was found by the file's name as it was given, is what will be replaced. */
+static bool is_still(const struct outfile *o, const struct stat *old)
+{
+	struct stat st;
+
+	return !fstatat(o->dir_fd, o->file, &st, AT_SYMLINK_NOFOLLOW) && st.st_dev == old->st_dev &&
+	       st.st_ino == old->st_ino;
+}
+
+/* `old` is the file that will be replaced, NULL when there is none. A symbolic link stays one: what
+ * it points to is replaced. */
 static int open_replacement(struct outfile *o, const struct stat *old, struct mh_err *err)
 {
+	struct mh_resolved at;
 	int rc;
 
-	/* A symbolic link stays one: what it points to is replaced. */
-	o->path = old ? realpath(o->name, NULL) : strdup(o->name);
-	if (!o->path)
-		return mh_err_sys(err, -errno, "cannot write %s", o->name);
+	o->dir_fd = mh_places_open_parent(NULL, o->name, &at, err);
+	if (o->dir_fd < 0)
+		return o->dir_fd;
+	o->has_dir = true;
+	snprintf(o->file, sizeof(o->file), "%s", strrchr(at.path, '/') + 1);
 	if (is_to_be_spared(o))
 		return mh_errf(err, -EDOM, "%s is inside the history %s: choose another place",
 			       o->name, o->spare);
-	if (old && access(o->path, W_OK))
+	if (old && !is_still(o, old))
+		return mh_errf(err, -ESTALE, "%s has no name of its own: it cannot be replaced",
+			       o->name);
+	if (old && faccessat(o->dir_fd, o->file, W_OK, 0))
 		return mh_err_sys(err, -errno, "cannot write %s", o->name);
-	rc = open_beside(o, 0666);
+	rc = open_beside(o);
 	if (rc)
 		return mh_err_sys(err, rc, "cannot write %s", o->name);
 	if (old && fchmod(o->fd, old->st_mode & 0777))
@@ -218,7 +203,7 @@ int outfile_finish(struct outfile *o, struct mh_err *err)
 {
 	int rc = write_out(o, err);
 
-	if (!rc && o->path && fsync(o->fd))
+	if (!rc && o->has_dir && fsync(o->fd))
 		rc = mh_err_sys(err, -errno, "cannot write %s", o->name);
 	return rc;
 }
@@ -230,15 +215,13 @@ static int name_unnamed(struct outfile *o)
 
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", o->fd);
 	for (unsigned i = 0; i < NAME_TRIES; i++) {
-		int rc = temp_name(o, i);
+		int rc;
 
-		if (rc)
-			return rc;
-		if (!linkat(AT_FDCWD, self, AT_FDCWD, o->temp, AT_SYMLINK_FOLLOW))
+		temp_name(o, i);
+		if (!linkat(AT_FDCWD, self, o->dir_fd, o->temp, AT_SYMLINK_FOLLOW))
 			return 0;
 		rc = -errno;
-		free(o->temp);
-		o->temp = NULL;
+		o->temp[0] = '\0';
 		if (rc != -EEXIST)
 			return rc;
 	}
@@ -249,17 +232,16 @@ int outfile_publish(struct outfile *o, struct mh_err *err)
 {
 	int rc = 0, fd = o->fd;
 
-	if (o->path && !o->temp)
+	if (o->has_dir && !o->temp[0])
 		rc = name_unnamed(o);
 	o->fd = -1;
 	if (close(fd) && !rc)
 		rc = -errno;
-	if (!rc && o->path && rename(o->temp, o->path))
+	if (!rc && o->has_dir && renameat(o->dir_fd, o->temp, o->dir_fd, o->file))
 		rc = -errno;
 	if (rc)
 		return mh_err_sys(err, rc, "cannot write %s", o->name);
-	free(o->temp);
-	o->temp = NULL;
+	o->temp[0] = '\0';
 	return 0;
 }
 
@@ -274,10 +256,10 @@ void outfile_done(struct outfile *o)
 {
 	if (o->fd >= 0)
 		close(o->fd);
-	if (o->temp)
-		unlink(o->temp);
-	free(o->temp);
-	free(o->path);
+	if (o->temp[0])
+		unlinkat(o->dir_fd, o->temp, 0);
+	if (o->has_dir)
+		close(o->dir_fd);
 	mh_buf_done(&o->buf);
 	*o = (struct outfile){.fd = -1};
 }

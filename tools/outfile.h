@@ -14,7 +14,8 @@
  * A regular file is written without a name beside the old one, which it replaces at the end; a
  * process that dies in between leaves nothing behind. "-" and /dev/stdout are standard output;
  * pipes, terminals, /dev/null and /dev/full are written as they are; everything else (directories,
- * disks, sockets) is refused.
+ * disks, sockets) is refused, as is every place that libmemhist/base/places.h refuses. A new file
+ * is for its owner and group (0640); one that is replaced passes its mode on.
  */
 #ifndef MEMHIST_TOOLS_OUTFILE_H
 #define MEMHIST_TOOLS_OUTFILE_H
@@ -22,13 +23,18 @@
 #include "libmemhist/base/buf.h"
 #include "libmemhist/base/err.h"
 
+#include <limits.h>
+
 struct outfile {
 	struct mh_buf buf; /* what is still to be written */
 	const char *name;  /* for messages; the caller's */
 	const char *spare; /* no file of this directory is replaced; NULL = none; the caller's */
 	int fd;
-	char *path; /* to be replaced at commit; NULL: written in place */
-	char *temp; /* name of the new file where it needs one; NULL: it has none */
+	/* unless it is written in place: */
+	bool has_dir;
+	int dir_fd;              /* where the file is made */
+	char file[NAME_MAX + 1]; /* its name there at the end … */
+	char temp[48];           /* … and until then; "": it has none */
 };
 
 /*

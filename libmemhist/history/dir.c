@@ -18,12 +18,12 @@
 /* D1 */
 #define PATTERN "##########-########T######Z-xxxxxxxx" /* # digit, x hexadecimal digit */
 
-enum { DIR_MODE = 0750, FILE_MODE = 0640 };
+enum { FILE_MODE = 0640 };
 enum { SEQ_DIGITS = 10, START_AT = 11, BOOT_AT = 28, BOOT_DIGITS = 8 }; /* places in PATTERN */
 
-static int open_dir(const char *path, int flags, struct mh_err *err)
+int mh_dir_open(const char *path, struct mh_err *err)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd >= 0)
 		return fd;
@@ -32,38 +32,6 @@ static int open_dir(const char *path, int flags, struct mh_err *err)
 		return mh_errf(err, fd,
 			       "%s is not a directory: a history is a directory of segments", path);
 	return mh_err_sys(err, fd, "cannot open the history directory %s", path);
-}
-
-int mh_dir_open(const char *path, struct mh_err *err)
-{
-	return open_dir(path, 0, err);
-}
-
-/* Whether the last part of a path is a symbolic link, slashes behind it or not. */
-static bool is_link(const char *path)
-{
-	size_t len = strlen(path);
-	char *bare = strdup(path);
-	struct stat st;
-	bool link;
-
-	while (bare && len > 1 && bare[len - 1] == '/')
-		bare[--len] = '\0';
-	link = bare && !lstat(bare, &st) && S_ISLNK(st.st_mode);
-	free(bare);
-	return link;
-}
-
-int mh_dir_create(const char *path, struct mh_err *err)
-{
-	/* who can put a link there chooses where we write, perhaps as root */
-	if (is_link(path))
-		return mh_errf(err, -ELOOP,
-			       "%s is a symbolic link: name the directory itself to write there",
-			       path);
-	if (mkdir(path, DIR_MODE) && errno != EEXIST)
-		return mh_err_sys(err, -errno, "cannot create the history directory %s", path);
-	return open_dir(path, O_NOFOLLOW, err);
 }
 
 /* Whether this is the name of a segment, and of which kind. */
@@ -262,4 +230,58 @@ bool mh_dir_is_locked(int dir_fd, int32_t *ret_pid)
 		*ret_pid = pid_in(fd);
 	close(fd);
 	return locked;
+}
+
+static int say_busy(const char *path, int32_t pid, struct mh_err *err)
+{
+	if (pid)
+		return mh_errf(err, -EBUSY, "the history %s is written by process %d", path, pid);
+	return mh_errf(err, -EBUSY, "the history %s is written by another process", path);
+}
+
+static int lock(const char *path, int dir_fd, struct mh_err *err)
+{
+	int32_t pid = 0;
+	int fd = mh_dir_lock(dir_fd, &pid);
+
+	if (fd >= 0)
+		return fd;
+	if (fd == -EBUSY)
+		return say_busy(path, pid, err);
+	if (fd == -EINVAL || fd == -ELOOP || fd == -EMLINK)
+		return mh_errf(err, fd,
+			       "%s/LOCK is not a plain file of its own: remove it, if no process "
+			       "writes this history",
+			       path);
+	return mh_err_sys(err, fd, "cannot lock %s/LOCK for writing", path);
+}
+
+/* Where we may not write, another may do so: -EBUSY, and it can be followed. Else `rc`. */
+static int busy_or(int rc, const char *path, struct mh_err *err)
+{
+	int fd = mh_dir_open(path, NULL);
+	int32_t pid;
+
+	if (fd >= 0 && mh_dir_is_locked(fd, &pid))
+		rc = say_busy(path, pid, err);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+int mh_dir_own(const char *path, const struct mh_places *places, int *ret_dir_fd, int *ret_lock_fd,
+	       struct mh_err *err)
+{
+	int dir_fd = mh_places_open_history(places, path, true, err), lock_fd;
+
+	if (dir_fd < 0)
+		return dir_fd == -EPERM ? busy_or(dir_fd, path, err) : dir_fd;
+	lock_fd = lock(path, dir_fd, err);
+	if (lock_fd < 0) {
+		close(dir_fd);
+		return lock_fd;
+	}
+	*ret_dir_fd = dir_fd;
+	*ret_lock_fd = lock_fd;
+	return 0;
 }

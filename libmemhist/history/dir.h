@@ -13,6 +13,7 @@
 #define MEMHIST_HISTORY_DIR_H
 
 #include "libmemhist/base/err.h"
+#include "libmemhist/base/places.h"
 #include "libmemhist/base/timespec.h"
 #include "libmemhist/model/process.h"
 
@@ -42,10 +43,12 @@ struct mh_segment_list {
 	size_t n_foreign; /* other files, LOCK and dot files not counted */
 };
 
-/* Open a history directory for reading. Returns a descriptor or -errno with a sentence. */
+/*
+ * Open a history directory for reading; who writes there opens it by mh_places_open_history()
+ * instead. Reading may go through anybody's symbolic links: what is read is checked, and nothing is
+ * put anywhere. Returns a descriptor or -errno with a sentence.
+ */
 int mh_dir_open(const char *path, struct mh_err *err);
-/* The same for writing: created with mode 0750 when missing; -ELOOP for a symbolic link. */
-int mh_dir_create(const char *path, struct mh_err *err);
 
 /*
  * List the segments. Returns 0, -ENOMEM or -errno of reading the directory. `list` is replaced;
@@ -68,5 +71,13 @@ void mh_segment_name(char ret[MH_SEGMENT_NAME_MAX], uint64_t seq, mh_ms_t start_
 int mh_dir_lock(int dir_fd, int32_t *ret_pid);
 /* Whether somebody holds LOCK now, and who. Takes nothing. */
 bool mh_dir_is_locked(int dir_fd, int32_t *ret_pid);
+
+/*
+ * Open the directory of a history to write there, made when it is missing, and lock it. Returns 0,
+ * or -errno and a sentence: -EBUSY somebody else writes it (also where we may not); or as
+ * mh_places_open_history() and mh_dir_lock().
+ */
+int mh_dir_own(const char *path, const struct mh_places *places, int *ret_dir_fd, int *ret_lock_fd,
+	       struct mh_err *err);
 
 #endif

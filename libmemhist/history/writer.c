@@ -89,27 +89,6 @@ static int look_back(struct mh_writer *w)
 	return 0;
 }
 
-static int take_lock(struct mh_writer *w, struct mh_err *err)
-{
-	int32_t pid = 0;
-
-	w->lock_fd = mh_dir_lock(w->dir_fd, &pid);
-	if (w->lock_fd >= 0)
-		return 0;
-	if (w->lock_fd == -EBUSY && pid)
-		return mh_errf(err, -EBUSY, "the history %s is written by process %d", w->dir_path,
-			       pid);
-	if (w->lock_fd == -EBUSY)
-		return mh_errf(err, -EBUSY, "the history %s is written by another process",
-			       w->dir_path);
-	if (w->lock_fd == -EINVAL || w->lock_fd == -ELOOP || w->lock_fd == -EMLINK)
-		return mh_errf(err, w->lock_fd,
-			       "%s/LOCK is not a plain file of its own: remove it, if no process "
-			       "writes this history",
-			       w->dir_path);
-	return mh_err_sys(err, w->lock_fd, "cannot lock %s/LOCK for writing", w->dir_path);
-}
-
 static void fill_in(struct mh_writer_config *c)
 {
 	c->key_every = c->key_every ? c->key_every : KEY_EVERY;
@@ -121,10 +100,8 @@ static void fill_in(struct mh_writer_config *c)
 /* Open the directory, take its lock, look at what is there. On failure some of it may be open. */
 static int attach(struct mh_writer *w, struct mh_err *err)
 {
-	int rc = w->dir_fd = mh_dir_create(w->dir_path, err);
+	int rc = mh_dir_own(w->dir_path, w->config.places, &w->dir_fd, &w->lock_fd, err);
 
-	if (rc >= 0)
-		rc = take_lock(w, err);
 	if (rc)
 		return rc;
 	rc = look_back(w);

@@ -15,13 +15,16 @@
 #define MEMHIST_HISTORY_WRITER_H
 
 #include "libmemhist/base/err.h"
+#include "libmemhist/base/places.h"
 #include "libmemhist/history/upkeep.h"
 #include "libmemhist/model/snapshot.h"
 
 struct mh_writer;
 
 struct mh_writer_config {
-	const char *dir;      /* created with mode 0750 when missing; its parent must exist */
+	const char *dir; /* created with mode 0750 when missing; its parent must exist */
+	const struct mh_places *places; /* where that may be, NULL = see base/places.h; the
+					 * caller's, and lives as long as the writer */
 	uint32_t interval_ms; /* how often snapshots are due, for the recognition of gaps */
 	uint32_t page_bytes;  /* what a page is in these snapshots */
 	uint32_t clk_tck;     /* clock ticks per second of start_ticks */
@@ -41,7 +44,8 @@ struct mh_writer_config {
 /*
  * Take the lock and look at what earlier runs left. Nothing is created but the directory and LOCK;
  * the segment comes with the first snapshot. Returns 0, -EBUSY (another writer lives; *err has its
- * pid), -ENOTDIR, -EACCES, -ENOENT (no parent directory), … with a sentence.
+ * pid), -EPERM, -ELOOP (a place that base/places.h refuses), -ENOTDIR, -EACCES, -ENOENT (no parent
+ * directory), … with a sentence.
  */
 int mh_writer_open(struct mh_writer **ret, const struct mh_writer_config *config,
 		   struct mh_err *err);
