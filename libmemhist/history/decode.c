@@ -32,8 +32,15 @@ struct mh_decoder {
 	struct mh_part_decoder *parts;
 	struct mh_part part;
 	bool in_part;     /* its head was read, and every frame since */
+	bool is_known;    /* all of it: its frames are passed over */
 	bool is_replayed; /* the part is whole, and some of its snapshots are still to come */
 	struct mh_replay replay;
+	struct mh_last_marks *ended; /* of the part */
+	uint32_t n_ended, ended_cap;
+
+	bool is_resumed; /* what is not newer than this is known */
+	struct mh_boot_id known_boot;
+	mh_boot_ns_t known_ns;
 
 	struct mh_instant at;  /* of the open round */
 	struct mh_round round; /* facts of it */
@@ -64,13 +71,21 @@ void mh_decoder_free(struct mh_decoder *d)
 	mh_part_done(&d->part);
 	mh_replay_done(&d->replay);
 	mh_chapter_in_done(&d->chapter);
+	free(d->ended);
 	mh_unpacker_done(&d->unpacker);
 	free(d);
 }
 
 void mh_decoder_new_segment(struct mh_decoder *d)
 {
-	d->in_chapter = d->in_part = d->is_replayed = false;
+	d->in_chapter = d->in_part = d->is_replayed = d->is_resumed = false;
+}
+
+void mh_decoder_resume(struct mh_decoder *d, const struct mh_boot_id *boot_id, mh_boot_ns_t boot_ns)
+{
+	d->is_resumed = true;
+	d->known_boot = *boot_id;
+	d->known_ns = boot_ns;
 }
 
 static void note_gap(struct mh_decoder *d, enum mh_gap_kind kind, mh_ms_t since_wall_ms)
@@ -209,6 +224,18 @@ static int replay(struct mh_decoder *d)
 	return MH_DECODED_SNAPSHOT;
 }
 
+/* How many snapshots of the part were read before, in another segment. */
+static uint32_t count_known(const struct mh_decoder *d)
+{
+	const struct mh_part *p = &d->part;
+	uint32_t n = 0;
+
+	if (d->is_resumed && !memcmp(&d->known_boot, &p->head.boot_id, sizeof(d->known_boot)))
+		while (n < p->snapshots.n && p->snapshots.item[n].at.boot_ns <= d->known_ns)
+			n++;
+	return n;
+}
+
 static int take_part(struct mh_decoder *d, const struct mh_frame *frame, struct mh_err *err)
 {
 	int rc = mh_part_decode_head(d->parts, frame, &d->part, err);
@@ -220,8 +247,43 @@ static int take_part(struct mh_decoder *d, const struct mh_frame *frame, struct 
 	if (!rc) {
 		d->head = d->part.head;
 		d->head.meminfo.n = 0;
+		d->is_known = count_known(d) == d->part.snapshots.n;
 	}
 	return rc;
+}
+
+/* Ends as the rows said them, for who makes another part of this one. */
+static int note_ended(struct mh_decoder *d)
+{
+	const struct mh_part *p = &d->part;
+
+	d->chapter.n_last_marks = 0; /* of the rows before */
+	d->n_ended = 0;
+	if (p->ended.n > d->ended_cap) {
+		struct mh_last_marks *bigger = reallocarray(d->ended, p->ended.n, sizeof(*bigger));
+
+		if (!bigger)
+			return -ENOMEM;
+		d->ended = bigger;
+		d->ended_cap = p->ended.n;
+	}
+	for (; d->n_ended < p->ended.n; d->n_ended++) {
+		struct mh_last_marks *to = &d->ended[d->n_ended];
+
+		to->id = p->ended.item[d->n_ended].id;
+		memcpy(to->value, p->ended.item[d->n_ended].value, sizeof(to->value));
+	}
+	return 0;
+}
+
+static int begin_replay(struct mh_decoder *d)
+{
+	int rc = note_ended(d);
+
+	if (!rc)
+		rc = mh_replay_begin(&d->replay, &d->part, d->table);
+	mh_replay_from(&d->replay, count_known(d));
+	return rc ? rc : replay(d);
 }
 
 static int take_chunk(struct mh_decoder *d, const struct mh_frame *frame)
@@ -231,13 +293,13 @@ static int take_chunk(struct mh_decoder *d, const struct mh_frame *frame)
 	if (!d->in_part || frame->seq != d->next_seq)
 		return MH_DECODED_ORPHAN; /* F7 */
 	d->next_seq++;
+	if (d->is_known)
+		return MH_DECODED_NOTHING;
 	rc = mh_part_decode_chunk(d->parts, frame, &d->part, ~(mh_fields_t)0);
 	if (!rc && !mh_part_is_whole(d->parts, &d->part))
 		return MH_DECODED_NOTHING;
 	d->in_part = false;
-	if (!rc)
-		rc = mh_replay_begin(&d->replay, &d->part, d->table);
-	return rc ? rc : replay(d);
+	return rc ? rc : begin_replay(d);
 }
 
 int mh_decoder_more(struct mh_decoder *d)
@@ -252,8 +314,15 @@ struct mh_instant mh_decoder_at(const struct mh_decoder *d)
 
 const struct mh_last_marks *mh_decoder_last_marks(const struct mh_decoder *d, uint32_t *ret_n)
 {
-	*ret_n = d->chapter.n_last_marks;
-	return d->chapter.last_marks;
+	bool is_of_part = d->is_replayed && d->replay.at == 1;
+
+	*ret_n = is_of_part ? d->n_ended : d->chapter.n_last_marks;
+	return is_of_part ? d->ended : d->chapter.last_marks;
+}
+
+const struct mh_boot_id *mh_decoder_boot(const struct mh_decoder *d)
+{
+	return &d->head.boot_id;
 }
 
 int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct mh_err *err)

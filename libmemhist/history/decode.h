@@ -29,6 +29,13 @@ void mh_decoder_free(struct mh_decoder *d);
 /* Another segment begins: no chapter is open, the sequence starts anew. */
 void mh_decoder_new_segment(struct mh_decoder *d);
 
+/*
+ * The next segment has once more what was read of others (it is a merged one): its snapshots up to
+ * this one are passed over, and the table does not go back to them.
+ */
+void mh_decoder_resume(struct mh_decoder *d, const struct mh_boot_id *boot_id,
+		       mh_boot_ns_t boot_ns);
+
 /* Bytes were lost here: deltas are orphans until the next keyframe, which carries the gap. */
 void mh_decoder_lost(struct mh_decoder *d, mh_ms_t last_wall_ms);
 
@@ -50,10 +57,14 @@ int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct 
  */
 int mh_decoder_more(struct mh_decoder *d);
 
-/* The time of the snapshot that the table is at. */
+/* The time of the snapshot that the table is at, and the boot it is of. */
 struct mh_instant mh_decoder_at(const struct mh_decoder *d);
+const struct mh_boot_id *mh_decoder_boot(const struct mh_decoder *d);
 
-/* What the last frame said of ends of processes (S8), also of those that are not known here. */
+/*
+ * What the last frame, or the part of which this is the first snapshot, said of ends of processes
+ * (S8, Z7), also of those that are not known here.
+ */
 const struct mh_last_marks *mh_decoder_last_marks(const struct mh_decoder *d, uint32_t *ret_n);
 
 /* Close the round: the snapshot of the last frame that was MH_DECODED_SNAPSHOT. */

@@ -15,11 +15,19 @@
 #include <unistd.h>
 
 #define LOCK_NAME "LOCK"
-/* D1 */
-#define PATTERN "##########-########T######Z-xxxxxxxx" /* # digit, x hexadecimal digit */
+/* D1; # digit, x hexadecimal digit */
+#define PATTERN        "##########-########T######Z-xxxxxxxx"
+#define MERGED_PATTERN "##########+#####-########T######Z-xxxxxxxx"
 
 enum { FILE_MODE = 0640 };
-enum { SEQ_DIGITS = 10, START_AT = 11, BOOT_AT = 28, BOOT_DIGITS = 8 }; /* places in PATTERN */
+/* places in PATTERN; in the other, what is behind the number of numbers stands further on */
+enum { SEQ_DIGITS = 10, START_AT = 11, BOOT_AT = 28, BOOT_DIGITS = 8 };
+enum { MORE_AT = 11, MORE_DIGITS = 5, MERGED_SHIFT = 6 };
+
+enum {
+	QUIET_MS = 1000, /* more than the grain of any file system's times, but for FAT's */
+	LOOKS_MAX = 100,
+};
 
 int mh_dir_open(const char *path, struct mh_err *err)
 {
@@ -34,20 +42,17 @@ int mh_dir_open(const char *path, struct mh_err *err)
 	return mh_err_sys(err, fd, "cannot open the history directory %s", path);
 }
 
-/* Whether this is the name of a segment, and of which kind. */
-static bool matches(const char *name, bool *ret_sealed)
+/* What is behind the part of a name that matches; NULL when it does not. */
+static const char *behind(const char *name, const char *pattern)
 {
-	const char *p = PATTERN;
-
-	for (; *p && *name; p++, name++) {
-		bool ok = *p == '#'   ? isdigit((unsigned char)*name)
-			  : *p == 'x' ? isxdigit((unsigned char)*name)
-				      : *p == *name;
+	for (; *pattern && *name; pattern++, name++) {
+		bool ok = *pattern == '#'   ? isdigit((unsigned char)*name)
+			  : *pattern == 'x' ? isxdigit((unsigned char)*name)
+					    : *pattern == *name;
 		if (!ok)
-			return false;
+			return NULL;
 	}
-	*ret_sealed = !strcmp(name, MH_SEALED_SUFFIX);
-	return !*p && (*ret_sealed || !strcmp(name, MH_OPEN_SUFFIX));
+	return *pattern ? NULL : name;
 }
 
 static int64_t digits(const char *p, int n)
@@ -74,55 +79,118 @@ static mh_ms_t start_of(const char *name)
 	return (mh_ms_t)timegm(&tm) * 1000;
 }
 
+enum kind { SEGMENT, TEMPORARY, FOREIGN };
+
+/* What the name of a file says that it is. */
+static enum kind kind_of(const char *name, struct mh_segment_file *ret)
+{
+	bool is_temporary = *name == '.';
+	const char *stem = name + is_temporary, *plain = behind(stem, PATTERN);
+	const char *suffix = plain ? plain : behind(stem, MERGED_PATTERN);
+	size_t shift = plain ? 0 : MERGED_SHIFT;
+
+	if (!suffix || strlen(name) >= sizeof(ret->name))
+		return FOREIGN;
+	ret->is_sealed = strcmp(suffix, MH_OPEN_SUFFIX) != 0;
+	if (is_temporary ? strcmp(suffix, MH_SEALED_SUFFIX MH_TEMPORARY_SUFFIX) != 0
+			 : ret->is_sealed && strcmp(suffix, MH_SEALED_SUFFIX) != 0)
+		return FOREIGN;
+	ret->seq = ret->last_seq = (uint64_t)digits(stem, SEQ_DIGITS);
+	if (!plain)
+		ret->last_seq += (uint64_t)digits(stem + MORE_AT, MORE_DIGITS);
+	if (!ret->is_sealed && !plain)
+		return FOREIGN; /* nobody merges into rows */
+	ret->start_ms = start_of(stem + shift);
+	memcpy(ret->boot, stem + shift + BOOT_AT, BOOT_DIGITS);
+	memcpy(ret->name, name, strlen(name) + 1);
+	return is_temporary ? TEMPORARY : SEGMENT;
+}
+
+/* Temporary files last; then by number, before each those that hold it and more. */
 static int by_seq(const void *a, const void *b)
 {
 	const struct mh_segment_file *x = a, *y = b;
 
+	if ((*x->name == '.') != (*y->name == '.'))
+		return *x->name == '.' ? 1 : -1;
 	if (x->seq != y->seq)
 		return x->seq < y->seq ? -1 : 1;
+	if (x->last_seq != y->last_seq)
+		return x->last_seq > y->last_seq ? -1 : 1;
 	if (x->is_sealed != y->is_sealed)
 		return x->is_sealed ? -1 : 1;
 	return strcmp(x->name, y->name);
 }
 
-/* D5: where both are there, the sealed one stands for the other, which is about to be removed. */
-static void leave_out_doubles(struct mh_segment_list *list)
+static void swap_files(struct mh_segment_file *a, struct mh_segment_file *b)
 {
-	size_t n = 0;
+	struct mh_segment_file was = *a;
 
-	for (size_t i = 0; i < list->n; i++)
-		if (!n || list->file[i].is_sealed || !list->file[n - 1].is_sealed ||
-		    list->file[i].seq != list->file[n - 1].seq)
-			list->file[n++] = list->file[i];
-	list->n = n;
+	*a = *b;
+	*b = was;
 }
 
-static int append(struct mh_segment_list *list, const char *name, bool is_sealed, uint64_t bytes)
+/*
+ * D5: where there is a sealed segment of all its numbers, a segment goes behind the others: it is
+ * about to be removed. Sorted, so that a wider one comes first.
+ */
+static void set_superseded_apart(struct mh_segment_list *list)
 {
-	struct mh_segment_file *file;
+	const struct mh_segment_file *sealed = NULL;
+	size_t n_segments = list->n, n = 0;
 
-	/* room for powers of two: n is one exactly when it is time to double */
-	if (!(list->n & (list->n - 1))) {
-		size_t cap = list->n ? list->n * 2 : 1;
+	for (size_t i = 0; i < n_segments; i++) {
+		struct mh_segment_file *file = &list->file[i];
 
-		file = reallocarray(list->file, cap, sizeof(*file));
-		if (!file)
-			return -ENOMEM;
-		list->file = file;
+		if (sealed && file->last_seq <= sealed->last_seq)
+			continue;
+		swap_files(&list->file[n], file);
+		if (list->file[n].is_sealed)
+			sealed = &list->file[n];
+		n++;
 	}
-	file = &list->file[list->n++];
-	*file = (struct mh_segment_file){
-		.seq = (uint64_t)digits(name, SEQ_DIGITS),
-		.start_ms = start_of(name),
-		.is_sealed = is_sealed,
-		.bytes = bytes,
-	};
-	memcpy(file->name, name, strlen(name) + 1);
-	memcpy(file->boot, name + BOOT_AT, BOOT_DIGITS);
+	list->n = n;
+	list->n_superseded = n_segments - n;
+}
+
+static int append(struct mh_segment_list *list, size_t n, const struct mh_segment_file *file)
+{
+	/* room for powers of two: n is one exactly when it is time to double */
+	if (!(n & (n - 1))) {
+		size_t cap = n ? n * 2 : 1;
+		struct mh_segment_file *bigger = reallocarray(list->file, cap, sizeof(*bigger));
+
+		if (!bigger)
+			return -ENOMEM;
+		list->file = bigger;
+	}
+	list->file[n] = *file;
 	return 0;
 }
 
-int mh_dir_list(int dir_fd, struct mh_segment_list *list)
+static int add_entry(struct mh_segment_list *list, int dir_fd, const char *name)
+{
+	struct mh_segment_file file = {0};
+	enum kind kind = kind_of(name, &file);
+	struct stat st;
+	int rc;
+
+	if (kind == FOREIGN || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) ||
+	    !S_ISREG(st.st_mode)) {
+		list->n_foreign += *name != '.';
+		return 0;
+	}
+	file.bytes = (uint64_t)st.st_size;
+	rc = append(list, list->n + list->n_temporary, &file);
+	if (!rc && kind == TEMPORARY)
+		list->n_temporary++;
+	else if (!rc)
+		list->n++;
+	return rc;
+}
+
+/* One look at the directory. */
+static int look(int dir_fd, struct mh_segment_list *list)
 {
 	/* a descriptor of its own: closedir() closes it, and the position is not shared */
 	int fd = mh_beneath_open(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0), rc = 0;
@@ -135,28 +203,70 @@ int mh_dir_list(int dir_fd, struct mh_segment_list *list)
 			close(fd);
 		return rc;
 	}
-	list->n = list->n_foreign = 0;
-	free(list->file);
-	list->file = NULL;
-	while (!rc && (errno = 0, entry = readdir(dir))) {
-		bool is_sealed;
-		struct stat st;
-
-		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, LOCK_NAME))
-			continue;
-		if (!matches(entry->d_name, &is_sealed) ||
-		    fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
-		    !S_ISREG(st.st_mode))
-			list->n_foreign++;
-		else
-			rc = append(list, entry->d_name, is_sealed, (uint64_t)st.st_size);
-	}
+	mh_dir_list_done(list);
+	while (!rc && (errno = 0, entry = readdir(dir)))
+		if (strcmp(entry->d_name, LOCK_NAME) != 0)
+			rc = add_entry(list, dir_fd, entry->d_name);
 	if (!rc)
 		rc = -errno;
 	closedir(dir);
 	if (list->n)
-		qsort(list->file, list->n, sizeof(*list->file), by_seq);
-	leave_out_doubles(list);
+		qsort(list->file, list->n + list->n_temporary, sizeof(*list->file), by_seq);
+	set_superseded_apart(list);
+	return rc;
+}
+
+static bool same_files(const struct mh_segment_list *a, const struct mh_segment_list *b)
+{
+	size_t n = a->n + a->n_superseded;
+
+	if (a->n != b->n || a->n_superseded != b->n_superseded)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(a->file[i].name, b->file[i].name) != 0)
+			return false;
+	return true;
+}
+
+/* When the names in the directory were changed last; 0 = who knows. */
+static int64_t changed_ns(int dir_fd)
+{
+	struct stat st;
+
+	return fstat(dir_fd, &st) ? 0
+				  : st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+}
+
+/* Whether the last change was so long ago that another one would show as another time. */
+static bool is_quiet(int64_t change_ns)
+{
+	int64_t ago_ms = mh_now().wall_ms - change_ns / 1000000;
+
+	return change_ns && ago_ms > QUIET_MS;
+}
+
+/*
+ * readdir(3) may pass over a name that comes, and then not find the one that it takes the place of
+ * any more. So there is a second look, until two of them agree, unless nothing was changed.
+ */
+int mh_dir_list(int dir_fd, struct mh_segment_list *list)
+{
+	struct mh_segment_list before = {0};
+	int rc;
+
+	for (int looks = 0;; looks++) {
+		int64_t since_ns = changed_ns(dir_fd);
+		bool was_quiet = is_quiet(since_ns);
+		struct mh_segment_list was = before;
+
+		rc = look(dir_fd, list);
+		if (rc || looks == LOOKS_MAX || (looks && same_files(&before, list)) ||
+		    (was_quiet && changed_ns(dir_fd) == since_ns))
+			break;
+		before = *list;
+		*list = was;
+	}
+	mh_dir_list_done(&before);
 	return rc;
 }
 
@@ -177,6 +287,22 @@ void mh_segment_name(char ret[MH_SEGMENT_NAME_MAX], uint64_t seq, mh_ms_t start_
 	strftime(utc, sizeof(utc), "%Y%m%dT%H%M%SZ", &tm);
 	snprintf(ret, MH_SEGMENT_NAME_MAX, "%010" PRIu64 "-%s-%02x%02x%02x%02x" MH_OPEN_SUFFIX, seq,
 		 utc, boot_id->bytes[0], boot_id->bytes[1], boot_id->bytes[2], boot_id->bytes[3]);
+}
+
+void mh_sealed_name(char ret[MH_SEGMENT_NAME_MAX], const struct mh_segment_file *file)
+{
+	const char *suffix = strchr(file->name, '.');
+
+	snprintf(ret, MH_SEGMENT_NAME_MAX, "%.*s" MH_SEALED_SUFFIX, (int)(suffix - file->name),
+		 file->name);
+}
+
+void mh_merged_name(char ret[MH_SEGMENT_NAME_MAX], const struct mh_segment_file *first,
+		    const struct mh_segment_file *last)
+{
+	/* the beginning is that of the first, also where that is a merged one itself */
+	snprintf(ret, MH_SEGMENT_NAME_MAX, "%.*s+%05" PRIu64 "%s", SEQ_DIGITS, first->name,
+		 last->last_seq - first->seq, strchr(first->name, '-'));
 }
 
 static int32_t pid_in(int fd)

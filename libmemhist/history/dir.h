@@ -3,8 +3,9 @@
  *
  * A segment's name is `<seq>-<start>-<boot>.open`: ten decimal digits that order the segments even
  * when the clock was wrong, the UTC time of its first frame (20261120T202848Z), and the first
- * eight hexadecimal digits of the boot id. Everything else in the directory is foreign and left
- * alone, except LOCK.
+ * eight hexadecimal digits of the boot id. A sealed one is called `.mh`, and `<seq>+<more>-…` when
+ * it holds what several did that had the numbers seq … seq + more. Everything else in the directory
+ * is foreign and left alone, except LOCK and what sealing leaves when it is killed.
  *
  * All files are opened beneath the descriptor of the directory (base/beneath.h), and only when they
  * are regular ones.
@@ -22,6 +23,8 @@
 #include <stdint.h>
 
 enum { MH_SEGMENT_NAME_MAX = 64 };
+/* How many numbers a merged segment can hold behind its first: five digits (D1). */
+enum { MH_MERGED_MORE_MAX = 99999 };
 
 #define MH_OPEN_SUFFIX   ".open"
 #define MH_SEALED_SUFFIX ".mh"
@@ -31,15 +34,24 @@ enum { MH_SEGMENT_NAME_MAX = 64 };
 struct mh_segment_file {
 	char name[MH_SEGMENT_NAME_MAX];
 	uint64_t seq;
-	mh_ms_t start_ms; /* from the name, whole seconds */
-	char boot[9];     /* from the name, hexadecimal */
+	uint64_t last_seq; /* of a merged one the last of its numbers; else seq */
+	mh_ms_t start_ms;  /* from the name, whole seconds */
+	char boot[9];      /* from the name, hexadecimal */
 	bool is_sealed;
 	uint64_t bytes; /* size when listed */
 };
 
+/*
+ * file[0 … n-1] are the segments to read, by ascending number, no number twice. Behind them stand
+ * the n_superseded segments whose content is in one of the others too (D5), and the n_temporary
+ * files of which only names and sizes are given: both are left where sealing or merging was killed,
+ * or are there for the moment that it takes.
+ */
 struct mh_segment_list {
-	struct mh_segment_file *file; /* ascending seq */
+	struct mh_segment_file *file;
 	size_t n;
+	size_t n_superseded;
+	size_t n_temporary;
 	size_t n_foreign; /* other files, LOCK and dot files not counted */
 };
 
@@ -51,8 +63,10 @@ struct mh_segment_list {
 int mh_dir_open(const char *path, struct mh_err *err);
 
 /*
- * List the segments. Returns 0, -ENOMEM or -errno of reading the directory. `list` is replaced;
- * zero-initialise it before the first call and free it with mh_dir_list_done().
+ * List the segments. Sealing and merging put one file in the place of others: each number that is
+ * there all the time is in the list, whatever happens while it is made. Returns 0, -ENOMEM or
+ * -errno of reading the directory. `list` is replaced; zero-initialise it before the first call and
+ * free it with mh_dir_list_done().
  */
 int mh_dir_list(int dir_fd, struct mh_segment_list *list);
 void mh_dir_list_done(struct mh_segment_list *list);
@@ -60,6 +74,11 @@ void mh_dir_list_done(struct mh_segment_list *list);
 /* Compose a segment's name. */
 void mh_segment_name(char ret[MH_SEGMENT_NAME_MAX], uint64_t seq, mh_ms_t start_ms,
 		     const struct mh_boot_id *boot_id);
+/* The name that a segment has when it is sealed. */
+void mh_sealed_name(char ret[MH_SEGMENT_NAME_MAX], const struct mh_segment_file *file);
+/* The name of the merged segment that holds what the segments `first` … `last` do. */
+void mh_merged_name(char ret[MH_SEGMENT_NAME_MAX], const struct mh_segment_file *first,
+		    const struct mh_segment_file *last);
 
 /*
  * Lock the file LOCK (fcntl(2) F_OFD_SETLK: the lock belongs to the descriptor and goes with it,

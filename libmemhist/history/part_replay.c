@@ -73,11 +73,17 @@ int mh_replay_begin(struct mh_replay *r, struct mh_part *part, struct mh_table *
 
 	r->part = part;
 	r->table = table;
-	r->at = r->version = r->event = r->meminfo_event = r->brief = r->birth = r->end = 0;
+	r->from = r->at = r->version = r->event = r->meminfo_event = r->brief = r->birth = r->end =
+		0;
 	r->meminfo = part->head.meminfo;
 	if (!rc)
 		rc = reserve(r, (size_t)part->series.n + 1);
 	return rc ? rc : order_series(r);
+}
+
+void mh_replay_from(struct mh_replay *r, uint32_t at)
+{
+	r->from = r->at = at;
 }
 
 static void get_string(const struct mh_part *p, uint32_t number, const char **ret, size_t *ret_len)
@@ -126,6 +132,14 @@ static void take_ends(struct mh_replay *r, uint32_t at)
 		mh_table_remove(r->table, process_of(r, r->by_end[r->end]));
 }
 
+/* The process of an identity that the table has from before, or NULL. */
+static struct mh_process *known(const struct mh_replay *r, const struct mh_identity *id)
+{
+	struct mh_process *p = mh_table_find(r->table, id->pid);
+
+	return p && mh_identity_same(&p->id, id) ? p : NULL;
+}
+
 /* Last marks of those whom the table has from before the part. */
 static void take_ended_before(struct mh_replay *r)
 {
@@ -133,9 +147,9 @@ static void take_ended_before(struct mh_replay *r)
 
 	for (uint32_t i = 0; i < part->ended.n; i++) {
 		const struct mh_part_end *end = &part->ended.item[i];
-		struct mh_process *p = mh_table_find(r->table, end->id.pid);
+		struct mh_process *p = known(r, &end->id);
 
-		for (int f = 0; p && mh_identity_same(&p->id, &end->id) && f < MH_FIELD_COUNT; f++)
+		for (int f = 0; p && f < MH_FIELD_COUNT; f++)
 			if (end->value[f])
 				mh_table_set_one(r->table, p, f, end->value[f]);
 	}
@@ -165,7 +179,7 @@ static int take_birth(struct mh_replay *r, uint32_t series)
 	struct mh_process *p = mh_table_find(r->table, id->pid);
 	int rc;
 
-	if (p && (r->at || mh_table_is_kept(r->table, p)))
+	if (p && (r->at != r->from || mh_table_is_kept(r->table, p)))
 		return -EBADMSG;
 	if (p && !mh_identity_same(&p->id, id)) {
 		mh_table_remove(r->table, p);
@@ -189,47 +203,26 @@ static int take_births(struct mh_replay *r, uint32_t at)
 	for (; r->birth < p->series.n && p->series.item[r->by_birth[r->birth]].first == at && !rc;
 	     r->birth++)
 		rc = take_birth(r, r->by_birth[r->birth]);
-	if (!rc && !at)
-		mh_table_drop_unkept(r->table);
 	return rc;
+}
+
+static int rename_to(struct mh_replay *r, const struct mh_part_version *v)
+{
+	struct mh_names names;
+
+	names_of(r->part, v, &names);
+	return mh_table_rename(r->table, process_of(r, v->series), &names) < 0 ? -ENOMEM : 0;
 }
 
 static int take_versions(struct mh_replay *r, uint32_t at)
 {
 	const struct mh_part *p = r->part;
+	int rc = 0;
 
-	for (; r->version < p->versions.n && p->versions.item[r->version].at == at; r->version++) {
-		const struct mh_part_version *v = &p->versions.item[r->version];
-		struct mh_names names;
-
-		names_of(p, v, &names);
-		if (mh_table_rename(r->table, process_of(r, v->series), &names) < 0)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-/* The values of everybody in the first snapshot, at once: those known already may not change. */
-static int take_first_values(struct mh_replay *r)
-{
-	const struct mh_part *p = r->part;
-	uint64_t(*value)[MH_FIELD_COUNT] = calloc((size_t)p->series.n + 1, sizeof(*value));
-
-	if (!value)
-		return -ENOMEM;
-	for (; r->event < p->events.n && !p->events.item[r->event].at; r->event++) {
-		const struct mh_part_event *e = &p->events.item[r->event];
-
-		value[e->series][e->field] = (uint64_t)e->delta;
-	}
-	for (uint32_t i = 0; i < r->birth; i++) {
-		uint32_t series = r->by_birth[i];
-
-		value[series][MH_FIELD_ANON] = mh_field_anon(value[series]);
-		mh_table_set(r->table, process_of(r, series), value[series]);
-	}
-	free(value);
-	return 0;
+	for (; r->version < p->versions.n && p->versions.item[r->version].at == at && !rc;
+	     r->version++)
+		rc = rename_to(r, &p->versions.item[r->version]);
+	return rc;
 }
 
 static void take_values(struct mh_replay *r, uint32_t at)
@@ -248,6 +241,130 @@ static void take_values(struct mh_replay *r, uint32_t at)
 	}
 }
 
+static void take_meminfo(struct mh_replay *r, uint32_t at)
+{
+	const struct mh_part *p = r->part;
+
+	for (; r->meminfo_event < p->meminfo_events.n &&
+	       p->meminfo_events.item[r->meminfo_event].at <= at;
+	     r->meminfo_event++) {
+		const struct mh_part_event *e = &p->meminfo_events.item[r->meminfo_event];
+
+		r->meminfo.line[e->series].value += (uint64_t)e->delta;
+	}
+}
+
+/* What the part has said of each series when the first snapshot is told. */
+struct first {
+	uint64_t (*value)[MH_FIELD_COUNT];
+	uint32_t *version; /* + 1 */
+};
+
+static int add_up(struct mh_replay *r, struct first *f)
+{
+	const struct mh_part *p = r->part;
+	size_t n = (size_t)p->series.n + 1;
+
+	f->value = calloc(n, sizeof(*f->value));
+	f->version = calloc(n, sizeof(*f->version));
+	if (!f->value || !f->version)
+		return -ENOMEM;
+	for (; r->event < p->events.n && p->events.item[r->event].at <= r->at; r->event++) {
+		const struct mh_part_event *e = &p->events.item[r->event];
+
+		f->value[e->series][e->field] += (uint64_t)e->delta;
+	}
+	for (; r->version < p->versions.n && p->versions.item[r->version].at <= r->at; r->version++)
+		f->version[p->versions.item[r->version].series] = r->version + 1;
+	return 0;
+}
+
+/* Those who end with the first snapshot are known from before, if they are; with their last marks.
+ */
+static void pass_ends(struct mh_replay *r, const struct first *f)
+{
+	const struct mh_part *part = r->part;
+
+	for (; r->end < part->series.n; r->end++) {
+		const struct mh_part_series *s = &part->series.item[r->by_end[r->end]];
+		struct mh_process *p = end_of(s) == r->at ? known(r, &s->id) : NULL;
+
+		if (end_of(s) > r->at)
+			break;
+		for (int field = 0; p && field < MH_FIELD_COUNT; field++)
+			if (mh_fields[field].mark != MH_FIELD_NONE &&
+			    mh_fields_have(part->head.fields, mh_fields[field].mark))
+				mh_table_set_one(
+					r->table, p, mh_fields[field].mark,
+					f->value[r->by_end[r->end]][mh_fields[field].mark]);
+	}
+}
+
+/* Everybody whom the first snapshot shows. Values at once: those known already may not change. */
+static int take_first_lives(struct mh_replay *r, const struct first *f)
+{
+	const struct mh_part *p = r->part;
+	int rc = 0;
+
+	for (; r->birth < p->series.n && p->series.item[r->by_birth[r->birth]].first <= r->at;
+	     r->birth++)
+		if (end_of(&p->series.item[r->by_birth[r->birth]]) > r->at && !rc)
+			rc = take_birth(r, r->by_birth[r->birth]);
+	if (rc)
+		return rc;
+	mh_table_drop_unkept(r->table);
+	for (uint32_t i = 0; i < r->birth && !rc; i++) {
+		uint32_t series = r->by_birth[i];
+		uint64_t *value = f->value[series];
+
+		if (end_of(&p->series.item[series]) <= r->at)
+			continue;
+		if (f->version[series])
+			rc = rename_to(r, &p->versions.item[f->version[series] - 1]);
+		value[MH_FIELD_ANON] = mh_field_anon(value);
+		mh_table_set(r->table, process_of(r, series), value);
+	}
+	return rc;
+}
+
+/* The first snapshot, from everything that the part says up to it. */
+static int take_first(struct mh_replay *r)
+{
+	struct first first = {0};
+	int rc = add_up(r, &first);
+
+	mh_table_set_boot(r->table, &r->part->head.boot_id);
+	if (!r->at)
+		take_ended_before(r);
+	while (r->brief < r->part->brief.n && r->part->brief.item[r->brief].at < r->at)
+		r->brief++;
+	if (!rc)
+		pass_ends(r, &first);
+	if (!rc)
+		rc = take_brief(r, r->at);
+	if (!rc)
+		rc = take_first_lives(r, &first);
+	free(first.value);
+	free(first.version);
+	return rc;
+}
+
+/* A later one, from what has changed. */
+static int take_next(struct mh_replay *r)
+{
+	int rc;
+
+	take_ends(r, r->at);
+	rc = take_brief(r, r->at);
+	if (!rc)
+		rc = take_births(r, r->at);
+	if (!rc)
+		rc = take_versions(r, r->at);
+	if (!rc)
+		take_values(r, r->at);
+	return rc;
+}
+
 int mh_replay_next(struct mh_replay *r)
 {
 	const struct mh_part *p = r->part;
@@ -258,28 +375,10 @@ int mh_replay_next(struct mh_replay *r)
 		return 0;
 	mh_table_begin(r->table, s->at);
 	mh_table_drop_brief(r->table); /* of a snapshot that was passed over */
-	if (!r->at)
-		mh_table_set_boot(r->table, &p->head.boot_id);
-	if (!r->at)
-		take_ended_before(r);
-	take_ends(r, r->at);
-	rc = take_brief(r, r->at);
-	if (!rc)
-		rc = take_births(r, r->at);
-	if (!rc)
-		rc = take_versions(r, r->at);
-	if (!rc && !r->at)
-		rc = take_first_values(r);
+	rc = r->at == r->from ? take_first(r) : take_next(r);
 	if (rc)
 		return rc;
-	take_values(r, r->at);
-	for (; r->meminfo_event < p->meminfo_events.n &&
-	       p->meminfo_events.item[r->meminfo_event].at == r->at;
-	     r->meminfo_event++) {
-		const struct mh_part_event *e = &p->meminfo_events.item[r->meminfo_event];
-
-		r->meminfo.line[e->series].value += (uint64_t)e->delta;
-	}
+	take_meminfo(r, r->at);
 	r->round = (struct mh_round){
 		.fields = p->head.fields,
 		.lagging = p->head.lagging,

@@ -5,7 +5,8 @@
  *     while (mh_replay_next(&r) > 0)
  *             snapshot = mh_table_end(table, &r.round);
  *
- * A snapshot that nobody wants may be passed over by leaving its round open.
+ * A snapshot that nobody wants may be passed over by leaving its round open. Where the table knows
+ * the first ones already, mh_replay_from() begins behind them, and the table does not go back.
  */
 #ifndef MEMHIST_HISTORY_PART_REPLAY_H
 #define MEMHIST_HISTORY_PART_REPLAY_H
@@ -17,7 +18,8 @@
 struct mh_replay {
 	struct mh_part *part; /* not owned; kept in order of time */
 	struct mh_table *table;
-	uint32_t at;           /* the next snapshot */
+	uint32_t from;         /* the first snapshot told: it tells everything */
+	uint32_t at;           /* the next one */
 	struct mh_round round; /* of the last one */
 	struct mh_meminfo meminfo;
 	uint32_t version, event, meminfo_event, brief, birth, end; /* the next of each */
@@ -29,6 +31,8 @@ struct mh_replay {
 void mh_replay_done(struct mh_replay *r);
 /* Returns 0 or -ENOMEM. */
 int mh_replay_begin(struct mh_replay *r, struct mh_part *part, struct mh_table *table);
+/* Before the first mh_replay_next(): begin at this snapshot, as if the part did. */
+void mh_replay_from(struct mh_replay *r, uint32_t at);
 /*
  * The table is at the next snapshot: 1, with its round open; 0 at the end of the part; -EBADMSG:
  * what the part says cannot be; -ENOMEM.

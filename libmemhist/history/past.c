@@ -14,9 +14,9 @@ static int look_at(int dir_fd, const struct mh_segment_file *last, struct mh_pas
 	struct mh_step step;
 	bool torn;
 
-	if (last->seq >= SEGMENT_NUMBER_MAX)
+	if (last->last_seq >= SEGMENT_NUMBER_MAX)
 		return -EOVERFLOW;
-	ret->next_segment = last->seq + 1; /* D2 */
+	ret->next_segment = last->last_seq + 1; /* D2 */
 	memcpy(ret->boot, last->boot, sizeof(ret->boot));
 	if (mh_walk_open(&walk, dir_fd, last->name))
 		return 0; /* unreadable or gone: its number is known, that is enough to go on */

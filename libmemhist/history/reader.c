@@ -1,6 +1,12 @@
 /*
  * The reader: segments in order, each walked frame by frame through the decoder. Keeps one file
- * open, re-lists the directory when a file ends, and takes deletions as they come.
+ * open, lists the directory anew when there is none left or one of the list is gone, and takes
+ * deletions as they come.
+ *
+ * What has a number up to `done_seq` is done, under whatever name (D5): an open segment that was
+ * read and then sealed is not read again. A merged one may hold both, what is done and what is not;
+ * then `last` says how far it is known. An open file is read to its end, whatever becomes of its
+ * name.
  *
  * Snapshots outside the range are decoded (deltas build on them) but the decoder's round stays
  * open, so that the first snapshot delivered tells of all births and exits until then.
@@ -21,15 +27,19 @@ struct mh_reader {
 	char *dir_path;
 	int dir_fd;
 	struct mh_segment_list list;
-	uint64_t last_seq;   /* number of the segment opened last, 0 = none yet */
+	uint64_t done_seq;   /* the last number opened or passed over */
+	bool has_begun;      /* a segment was opened */
 	bool is_new_segment; /* nothing of the open segment was delivered yet */
 	bool is_lost;        /* damage was reported, and no keyframe has come since */
 	bool is_late;        /* follow: behind the newest snapshot, which alone is delivered */
 
 	struct mh_walk *walk; /* the open segment, NULL = between segments */
 	char name[MH_SEGMENT_NAME_MAX];
-	struct mh_step step;  /* of the last frame */
-	struct mh_step place; /* of the last snapshot */
+	char gone[MH_SEGMENT_NAME_MAX]; /* was listed, and could not be found */
+	struct mh_boot_id boot;         /* of the last snapshot, wanted or not … */
+	struct mh_instant last;         /* … and its time; 0 = none yet */
+	struct mh_step step;            /* of the last frame */
+	struct mh_step place;           /* of the last snapshot */
 	mh_ms_t last_wall_ms;
 
 	struct mh_decoder *decoder;
@@ -127,7 +137,7 @@ static bool has_newer_segment(struct mh_reader *r)
 {
 	if (mh_dir_list(r->dir_fd, &r->list) || !r->list.n)
 		return false;
-	return r->list.file[r->list.n - 1].seq > r->last_seq;
+	return r->list.file[r->list.n - 1].last_seq > r->done_seq;
 }
 
 /*
@@ -165,7 +175,7 @@ static bool is_out_of_range(const struct mh_reader *r, size_t i)
 	bool has_next = i + 1 < r->list.n;
 
 	if (r->options.follow)
-		return !r->last_seq && has_next;
+		return !r->has_begun && has_next;
 	if (file->start_ms >= r->options.until_ms)
 		return true;
 	/* names have whole seconds: the next one may have begun up to a second later */
@@ -173,34 +183,54 @@ static bool is_out_of_range(const struct mh_reader *r, size_t i)
 	       file[1].start_ms + 1000 <= r->options.since_ms;
 }
 
-/* Open the next segment: 1, 0 when there is none (yet), or -errno. */
+/* The walk is at the beginning of this segment. */
+static void begin_segment(struct mh_reader *r, const struct mh_segment_file *file)
+{
+	bool is_known_in_part = file->seq <= r->done_seq;
+
+	if (r->has_begun && file->seq > r->done_seq)
+		r->stats.missing += file->seq - r->done_seq - 1;
+	r->done_seq = file->last_seq;
+	r->has_begun = r->is_new_segment = true;
+	r->is_lost = false;
+	memcpy(r->name, file->name, sizeof(r->name));
+	r->step = (struct mh_step){0};
+	r->stats.segments++;
+	mh_decoder_new_segment(r->decoder);
+	if (is_known_in_part && r->last.boot_ns)
+		mh_decoder_resume(r->decoder, &r->boot, r->last.boot_ns);
+}
+
+/* Open the next segment: 1, 0 when there is none (yet), -ENOENT: the list is old, or -errno. */
 static int open_next(struct mh_reader *r, struct mh_err *err)
 {
 	for (size_t i = 0; i < r->list.n; i++) {
 		const struct mh_segment_file *file = &r->list.file[i];
 		int rc;
 
-		if (file->seq <= r->last_seq || is_out_of_range(r, i))
+		if (file->last_seq <= r->done_seq)
 			continue;
-		if (i && r->last_seq)
-			r->stats.missing += file->seq - file[-1].seq - 1;
-		rc = mh_walk_open(&r->walk, r->dir_fd, file->name);
-		r->last_seq = file->seq;
-		if (rc == -ENOENT)
-			continue; /* deleted since it was listed */
-		if (rc == -EACCES || rc == -EPERM || rc == -EIO || rc == -EINVAL || rc == -ELOOP) {
-			report_unreadable(r, file);
+		if (is_out_of_range(r, i)) {
+			r->done_seq = file->last_seq;
 			continue;
 		}
-		if (rc)
+		rc = mh_walk_open(&r->walk, r->dir_fd, file->name);
+		if (!rc) {
+			begin_segment(r, file);
+			return 1;
+		}
+		/* sealed, merged or deleted since: another one may hold it; but a name that is
+		 * listed again and again, and is not there, is not asked for forever */
+		if (rc == -ENOENT && strcmp(file->name, r->gone) != 0) {
+			memcpy(r->gone, file->name, sizeof(r->gone));
+			return rc;
+		}
+		if (rc == -ENOENT)
+			continue;
+		if (rc != -EACCES && rc != -EPERM && rc != -EIO && rc != -EINVAL && rc != -ELOOP)
 			return mh_err_sys(err, rc, "cannot open %s/%s", r->dir_path, file->name);
-		memcpy(r->name, file->name, sizeof(r->name));
-		r->step = (struct mh_step){0};
-		r->is_new_segment = true;
-		r->is_lost = false;
-		r->stats.segments++;
-		mh_decoder_new_segment(r->decoder);
-		return 1;
+		report_unreadable(r, file);
+		r->done_seq = file->last_seq;
 	}
 	return 0;
 }
@@ -208,17 +238,20 @@ static int open_next(struct mh_reader *r, struct mh_err *err)
 /* The open segment, or the next one: 1, 0 at the end, or -errno. */
 static int have_segment(struct mh_reader *r, struct mh_err *err)
 {
-	int rc;
+	bool is_new_list = false;
 
 	if (r->walk)
 		return 1;
-	rc = open_next(r, err);
-	if (rc)
-		return rc;
-	rc = mh_dir_list(r->dir_fd, &r->list);
-	if (rc)
-		return mh_err_sys(err, rc, "cannot list the history %s", r->dir_path);
-	return open_next(r, err);
+	for (;;) {
+		int rc = open_next(r, err);
+
+		if (rc != -ENOENT && (rc || is_new_list))
+			return rc;
+		is_new_list = true;
+		rc = mh_dir_list(r->dir_fd, &r->list);
+		if (rc)
+			return mh_err_sys(err, rc, "cannot list the history %s", r->dir_path);
+	}
 }
 
 /* Decode the frame of r->step: 1 when the table is at a snapshot, else 0 or -errno. */
@@ -269,8 +302,8 @@ static int take_more(struct mh_reader *r, struct mh_err *err)
 	return rc == MH_DECODED_SNAPSHOT;
 }
 
-/* Advance to the next snapshot, wanted or not: 1, 0 at the end, or -errno. */
-static int advance(struct mh_reader *r, struct mh_err *err)
+/* Go to the next snapshot, wanted or not: 1, 0 at the end, or -errno. */
+static int go_on(struct mh_reader *r, struct mh_err *err)
 {
 	bool is_ended = false; /* the writer was seen to have left, and this is the last look */
 
@@ -298,6 +331,17 @@ static int advance(struct mh_reader *r, struct mh_err *err)
 				return 0;
 		}
 	}
+}
+
+static int advance(struct mh_reader *r, struct mh_err *err)
+{
+	int rc = go_on(r, err);
+
+	if (rc > 0) {
+		r->boot = *mh_decoder_boot(r->decoder);
+		r->last = mh_decoder_at(r->decoder);
+	}
+	return rc;
 }
 
 static bool is_wanted(const struct mh_reader *r)

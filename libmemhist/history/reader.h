@@ -1,6 +1,7 @@
 /*
- * Reading a history: segments in, snapshots out, in the order they were taken. No lock: a reader
- * may run while the writer appends, rotates and deletes; an incomplete last frame is "not yet".
+ * Reading a history: segments in, snapshots out, in the order they were taken, each of them once.
+ * No lock: a reader may run while the writer appends and rotates, and others seal, merge and
+ * delete; an incomplete last frame is "not yet".
  *
  *     struct mh_reader_options options = {.since_ms = MH_MS_MIN, .until_ms = MH_MS_MAX};
  *     const struct mh_snapshot *snapshot;
@@ -80,7 +81,7 @@ struct mh_reader_stats {
 	uint64_t torn_tails; /* ends of files that a crash cut short */
 	uint64_t torn_bytes;
 	uint64_t unreadable; /* segments that could not be opened, by permission or I/O error */
-	uint64_t missing;    /* segments whose numbers are left out between two that are there */
+	uint64_t missing;    /* numbers of segments that are left out between two that are there */
 };
 
 /*

@@ -5,7 +5,6 @@
 #include "libmemhist/history/walk.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 struct sealer {
@@ -55,12 +54,11 @@ static int convert(struct sealer *s)
 int mh_seal_segment(int dir_fd, const struct mh_segment_file *file, struct mh_seal_result *ret,
 		    struct mh_err *err)
 {
-	size_t stem = strlen(file->name) - strlen(MH_OPEN_SUFFIX);
 	struct sealer s = {.err = err};
 	char name[MH_SEGMENT_NAME_MAX];
 	int rc = mh_walk_open(&s.walk, dir_fd, file->name);
 
-	snprintf(name, sizeof(name), "%.*s" MH_SEALED_SUFFIX, (int)stem, file->name);
+	mh_sealed_name(name, file);
 	err->text[0] = '\0';
 	if (!rc)
 		rc = mh_decoder_new(&s.decoder);

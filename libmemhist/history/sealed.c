@@ -1,8 +1,8 @@
 /*
  * Collects a part, writes it as frames when it is full, and notes in the index where it is.
  *
- * The file is on the disk before it gets its name, and the name before the caller learns of it: a
- * sealed segment that can be seen is whole.
+ * The file is on the disk before it gets its name (D6), and the name before the caller learns of
+ * it: a sealed segment that can be seen is whole.
  */
 #include "libmemhist/history/sealed.h"
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum extent { FIRST_FRAME, WHOLE };
+enum { TRIES_MAX = 100 };
 
 static void widen(struct mh_history_span *span, mh_ms_t least, mh_ms_t greatest)
 {
@@ -43,8 +44,8 @@ static int add_segment(int dir_fd, const char *name, enum extent extent,
 	struct mh_step step;
 	int found = 0, rc = mh_walk_open(&walk, dir_fd, name);
 
-	if (rc) /* gone, or not for us: the others speak */
-		return rc == -ENOMEM || rc == -EMFILE ? rc : 0;
+	if (rc) /* not for us: the others speak */
+		return rc == -ENOMEM || rc == -EMFILE || rc == -ENOENT ? rc : 0;
 	while ((extent == WHOLE || !found) && (rc = mh_walk_next(walk, &step)) > 0) {
 		mh_ms_t wall_ms = step.frame.at.wall_ms;
 
@@ -98,13 +99,19 @@ int mh_history_span(const char *dir, struct mh_history_span *ret, struct mh_err 
 	struct mh_history_span span = {0};
 	struct mh_segment_list list = {0};
 	int dir_fd = mh_dir_open(dir, err);
-	int rc;
+	int rc = 0;
 
 	if (dir_fd < 0)
 		return dir_fd;
-	rc = mh_dir_list(dir_fd, &list);
-	if (!rc)
-		rc = find_span(dir_fd, &list, &span);
+	/* what is gone was merged into another one, perhaps: then it is asked for under that name
+	 */
+	for (int tries = 0; tries < TRIES_MAX; tries++) {
+		rc = mh_dir_list(dir_fd, &list);
+		if (!rc)
+			rc = find_span(dir_fd, &list, &span);
+		if (rc != -ENOENT)
+			break;
+	}
 	if (rc < 0) {
 		mh_err_sys(err, rc, "cannot read the history %s", dir);
 		goto out;

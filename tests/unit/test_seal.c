@@ -15,64 +15,6 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-/* Read everything, comparing with the log and with what the lists alone say. */
-static void read_back(const char *dir, const struct written *log)
-{
-	struct mh_reader *r = open_reader(dir, false);
-	struct mh_buf b = MH_BUF_INIT(1 << 20), c = MH_BUF_INIT(1 << 20);
-	struct shadow shadow = {0};
-	const struct mh_snapshot *s;
-	struct mh_reader_stats stats;
-	struct mh_err err = {""};
-	size_t n = 0;
-	int rc;
-
-	while ((rc = mh_reader_next(r, &s, &err)) > 0) {
-		mh_buf_clear(&b);
-		mh_buf_clear(&c);
-		describe(&b, s);
-		shadow_follow(&shadow, s);
-		shadow_describe(&c, &shadow, s);
-		assert_true(n < log->n);
-		assert_string_equal(mh_buf_str(&b), log->text[n]);
-		assert_string_equal(mh_buf_str(&c), log->text[n]);
-		n++;
-	}
-	if (rc)
-		fail_msg("%s", err.text);
-	assert_int_equal(n, log->n);
-	mh_reader_stats(r, &stats);
-	assert_int_equal(stats.damages + stats.orphans + stats.torn_tails, 0);
-	shadow_done(&shadow);
-	mh_buf_done(&b);
-	mh_buf_done(&c);
-	mh_reader_close(r);
-}
-
-/* Seal every `each`-th open segment. Returns how many there were. */
-static size_t seal(const char *dir, size_t each)
-{
-	struct mh_segment_list list = {0};
-	struct mh_err err = {""};
-	int fd = mh_dir_open(dir, &err);
-	size_t n = 0;
-
-	assert_true(fd >= 0);
-	assert_int_equal(mh_dir_list(fd, &list), 0);
-	for (size_t i = 0; i < list.n; i++) {
-		struct mh_seal_result result;
-
-		if (list.file[i].is_sealed || n++ % each)
-			continue;
-		if (mh_seal_segment(fd, &list.file[i], &result, &err))
-			fail_msg("%s", err.text);
-		assert_int_equal(result.damages, 0);
-	}
-	mh_dir_list_done(&list);
-	close(fd);
-	return n;
-}
-
 static void sealed_reads_as_open(void **state)
 {
 	(void)state;
@@ -90,12 +32,12 @@ static void sealed_reads_as_open(void **state)
 			record(w, &world, &log, 120);
 			assert_int_equal(mh_writer_close(w), 0);
 		}
-		read_back(dir, &log);
-		assert_true(seal(dir, 2) > 2); /* each second one */
-		read_back(dir, &log);
-		seal(dir, 1);
-		read_back(dir, &log);
-		assert_int_equal(seal(dir, 1), 0);
+		read_all_back(dir, &log);
+		assert_true(seal_each(dir, 2) > 2); /* each second one */
+		read_all_back(dir, &log);
+		seal_each(dir, 1);
+		read_all_back(dir, &log);
+		assert_int_equal(seal_each(dir, 1), 0);
 		world_done(&world);
 		forget(&log);
 		remove_dir(dir);
@@ -157,7 +99,7 @@ static void prepare(struct damage *d)
 	record(w, &world, &d->log, 24);
 	mh_writer_close(w);
 	world_done(&world);
-	seal(d->dir, 1);
+	seal_each(d->dir, 1);
 	d->n_all = read_what_is_left(d->dir, &d->log, &stats);
 	assert_int_equal(d->n_all, d->log.n);
 	dir_fd = mh_dir_open(d->dir, &err);
