@@ -54,7 +54,10 @@ void mh_part_decoder_free(struct mh_part_decoder *d)
 
 static struct mh_varints column(ProtobufCBinaryData bytes)
 {
-	return (struct mh_varints){bytes.data, bytes.data + bytes.len, false};
+	/* one that is missing has no address to count from */
+	const uint8_t *at = bytes.len ? bytes.data : (const uint8_t *)"";
+
+	return (struct mh_varints){at, at + bytes.len, false};
 }
 
 /* --- the head --------------------------------------------------------------------------------- */

@@ -174,7 +174,7 @@ const struct mh_snapshot *world_step(struct world *w)
 	return mh_table_end(w->table, &round);
 }
 
-static void describe_process(struct mh_buf *out, const struct mh_process *p)
+static void describe_process(struct mh_buf *out, const struct mh_process *p, mh_fields_t fields)
 {
 	mh_buf_printf(out, "%u/%u/%" PRIu64 " ppid %u uid %u comm ", p->id.pid, p->id.twin,
 		      p->id.start_ticks, p->ppid, p->uid);
@@ -185,7 +185,8 @@ static void describe_process(struct mh_buf *out, const struct mh_process *p)
 	mh_buf_printf(out, " exe %s cgroup %s", p->exe ? p->exe->bytes : "-",
 		      p->cgroup ? p->cgroup->bytes : "-");
 	for (int i = 0; i < MH_FIELD_COUNT; i++)
-		mh_buf_printf(out, " %s %" PRIu64, mh_fields[i].name, p->value[i]);
+		if (mh_fields_have(fields, i)) /* else it is missing, whatever stands there */
+			mh_buf_printf(out, " %s %" PRIu64, mh_fields[i].name, p->value[i]);
 	mh_buf_addc(out, '\n');
 }
 
@@ -196,7 +197,8 @@ static int by_pid(const void *a, const void *b)
 	return (*x)->id.pid < (*y)->id.pid ? -1 : 1;
 }
 
-static void describe_all(struct mh_buf *out, const struct mh_process *process, uint32_t n)
+static void describe_all(struct mh_buf *out, const struct mh_process *process, uint32_t n,
+			 mh_fields_t fields)
 {
 	const struct mh_process **sorted = calloc(n + 1, sizeof(struct mh_process *));
 	size_t k = 0;
@@ -208,7 +210,7 @@ static void describe_all(struct mh_buf *out, const struct mh_process *process, u
 			sorted[k++] = &process[i];
 	qsort(sorted, k, sizeof(*sorted), by_pid);
 	for (size_t i = 0; i < k; i++)
-		describe_process(out, sorted[i]);
+		describe_process(out, sorted[i], fields);
 	free(sorted);
 }
 
@@ -222,14 +224,14 @@ static void describe_rest(struct mh_buf *out, const struct mh_snapshot *s)
 			      s->meminfo->line[i].is_kib, s->meminfo->line[i].value);
 	for (uint32_t i = 0; i < s->n_brief; i++) {
 		mh_buf_adds(out, "brief ");
-		describe_process(out, &s->brief[i]);
+		describe_process(out, &s->brief[i], s->fields);
 	}
 }
 
 void describe(struct mh_buf *out, const struct mh_snapshot *s)
 {
 	describe_rest(out, s);
-	describe_all(out, s->process, s->n_slots);
+	describe_all(out, s->process, s->n_slots, s->fields);
 }
 
 void shadow_done(struct shadow *sh)
@@ -294,7 +296,7 @@ void shadow_follow(struct shadow *sh, const struct mh_snapshot *s)
 void shadow_describe(struct mh_buf *out, const struct shadow *sh, const struct mh_snapshot *s)
 {
 	describe_rest(out, s);
-	describe_all(out, sh->process, sh->cap);
+	describe_all(out, sh->process, sh->cap, s->fields);
 }
 
 const char *temp_dir(void)
