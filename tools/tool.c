@@ -25,6 +25,7 @@ void tool_init(void)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) < 0)
 			break;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 void tool_say(const char *who, const char *fmt, ...)

@@ -21,7 +21,8 @@ enum exit_status {
 
 /*
  * To be called first: standard descriptors that are closed are filled, so that no file we open can
- * be taken for one of them, and a reader that goes away is an error code, not a signal.
+ * be taken for one of them, and a reader that goes away or a limit of file size is an error code,
+ * not a signal.
  */
 void tool_init(void);
 

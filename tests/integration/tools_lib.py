@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -139,6 +140,30 @@ def trace_rows():
     rows = list(csv.reader(io.StringIO(text.decode())))
     assert rows[0] == COLUMNS
     return [[int(v) for v in r[:8]] + r[8:] for r in rows[1:]]
+
+
+# --- whole histories -----------------------------------------------------------------------------
+
+
+def names(suffix, folder="history"):
+    return sorted(name for name in os.listdir(folder) if name.endswith(suffix))
+
+
+def size(folder="history"):
+    return sum(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder))
+
+
+def everything(history="history"):
+    """All that the tools say of a history, but for where it is stored."""
+    snapshots = [json.loads(line) for line in
+                 memhist("dump", "--full", "--history", history).text.splitlines()]
+    for snapshot in snapshots:
+        for key in "file", "offset", "bytes", "seq", "key":
+            snapshot.pop(key, None)
+        snapshot.get("processes", []).sort(key=lambda p: (p["pid"], p["start_ticks"]))
+    return (snapshots,
+            candles("--long", "--all", history=history).text,
+            candles("--metric", "vsz", "--by", "command", "--all", history=history).text)
 
 
 # --- the oracle: candles by the rules, without memhist -------------------------------------------

@@ -1,7 +1,6 @@
 """memhist seal: smaller, and nothing else changes; beside a writer, twice at a time, when killed."""
 
 import fcntl
-import json
 import os
 import shutil
 import signal
@@ -10,28 +9,8 @@ import time
 
 import tools_lib as lib
 from exporter_lib import Exporter
-from tools_lib import OK, OTHER, BUILD, candles, memhist, record, refuses, row, trace_path
-
-
-def names(suffix, folder="history"):
-    return sorted(name for name in os.listdir(folder) if name.endswith(suffix))
-
-
-def size(folder="history"):
-    return sum(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder))
-
-
-def everything(history="history"):
-    """All that the tools say of a history, but for where it is stored."""
-    snapshots = [json.loads(line) for line in
-                 memhist("dump", "--full", "--history", history).text.splitlines()]
-    for snapshot in snapshots:
-        for key in "file", "offset", "bytes", "seq", "key":
-            snapshot.pop(key, None)
-        snapshot.get("processes", []).sort(key=lambda p: (p["pid"], p["start_ticks"]))
-    return (snapshots,
-            candles("--long", "--all", history=history).text,
-            candles("--metric", "vsz", "--by", "command", "--all", history=history).text)
+from tools_lib import (OK, OTHER, BUILD, everything, memhist, names, record, refuses, row, size,
+                       trace_path)
 
 
 def a_sealed_trace_is_the_trace():
@@ -53,6 +32,8 @@ def what_cannot_be_sealed_is_said():
         folder = os.open("history", os.O_RDONLY)
         fcntl.flock(folder, fcntl.LOCK_EX)
         refuses(memhist("seal", "--history", "history", status=OTHER), "by another process")
+        found = memhist("seal", "--history", "history", "--background")
+        assert not found.text + found.err, found.text + found.err
         os.close(folder)
 
 

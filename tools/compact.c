@@ -1,0 +1,299 @@
+/*
+ * The pass: what is left of a killed one is removed, then segments are sealed, then days merged.
+ * One segment that cannot be sealed or merged stays as it is, and the others go on.
+ */
+#include "tools/compact.h"
+
+#include "libmemhist/base/places.h"
+#include "libmemhist/history/merge.h"
+#include "libmemhist/history/seal.h"
+#include "libmemhist/history/tidy.h"
+#include "tools/human.h"
+#include "tools/tool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/ioprio.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Far from what it takes (64 MiB), near enough to what a machine can spare. */
+#define BACKGROUND_BYTES_MAX (UINT64_C(512) << 20)
+
+#ifdef __SANITIZE_ADDRESS__
+enum { IS_SANITIZED = 1 }; /* whose shadow takes terabytes of addresses */
+#else
+enum { IS_SANITIZED = 0 };
+#endif
+
+int compact_take(struct compact *c, int id, const char *const value[OPTION_VALUES_MAX],
+		 struct mh_err *err)
+{
+	long long bytes;
+	int rc = 0;
+
+	switch (id) {
+	case COMPACT_HISTORY:
+		c->history = value[0];
+		return 0;
+	case COMPACT_DRY_RUN:
+		c->dry_run = true;
+		return 0;
+	case COMPACT_QUIET:
+		c->quiet = true;
+		return 0;
+	case COMPACT_VERBOSE:
+		c->verbose = true;
+		return 0;
+	case COMPACT_BACKGROUND:
+		c->background = true;
+		return 0;
+	case COMPACT_MAX_TEMPORARY:
+		rc = option_number(value[0], 0, INT64_MAX, &bytes, err);
+		if (!rc)
+			c->max_temporary = (uint64_t)bytes;
+		return rc;
+	default:
+		return mh_errf(err, -EINVAL, "“%s” is no option; the history is named by --history",
+			       value[0]);
+	}
+}
+
+struct sum {
+	uint64_t segments, process_samples, bytes_before, bytes_after;
+};
+
+struct pass {
+	const struct compact *config;
+	int dir_fd;
+	struct sum sealed, merged;
+	uint64_t merged_into; /* segments made by merging */
+	uint64_t damages;     /* places left out in sealing */
+	uint64_t failed;      /* segments that could not be sealed or merged */
+	uint64_t unmerged;    /* damaged ones that stay */
+	uint64_t no_room;     /* segments left for later */
+};
+
+static const char *who(const struct pass *p)
+{
+	return p->config->command->name;
+}
+
+/* Where a sandbox does not allow it, it is done all the same: it takes a second in an hour. */
+static void be_modest(void)
+{
+	const struct rlimit rl = {BACKGROUND_BYTES_MAX, BACKGROUND_BYTES_MAX};
+	const int idle = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0);
+	long rc = setpriority(PRIO_PROCESS, 0, 19);
+
+	rc |= syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, idle);
+	if (!IS_SANITIZED)
+		rc |= setrlimit(RLIMIT_AS, &rl);
+	(void)rc;
+}
+
+/* --- sealing ----------------------------------------------------------------------------- */
+
+static int seal_one(struct pass *p, const struct mh_segment_file *file)
+{
+	struct mh_seal_result result;
+	struct mh_err err;
+	int rc;
+
+	if (file->bytes > p->config->max_temporary) {
+		p->no_room++;
+		return 0;
+	}
+	if (p->config->dry_run) {
+		printf("%s: would be sealed, %" PRIu64 " bytes\n", file->name, file->bytes);
+		return 0;
+	}
+	rc = mh_seal_segment(p->dir_fd, file, &result, &err);
+	if (rc == -ENODATA)
+		return 0; /* torn from the beginning */
+	if (rc) {
+		tool_say(who(p), "%s", err.text);
+		p->failed++;
+		return 0;
+	}
+	if (p->config->verbose)
+		printf("%s: %" PRIu64 " snapshots, %" PRIu64 " to %" PRIu64 " bytes\n", file->name,
+		       result.snapshots, result.bytes_before, result.bytes_after);
+	p->damages += result.damages;
+	p->sealed.segments++;
+	p->sealed.process_samples += result.process_samples;
+	p->sealed.bytes_before += result.bytes_before;
+	p->sealed.bytes_after += result.bytes_after;
+	return tool_interrupted() ? -EINTR : 0;
+}
+
+static int list(const struct pass *p, struct mh_segment_list *ret, struct mh_err *err)
+{
+	int rc = mh_dir_list(p->dir_fd, ret);
+
+	return rc ? mh_err_sys(err, rc, "cannot list the history %s", p->config->history) : 0;
+}
+
+/* All open segments but the newest while somebody writes it. */
+static int seal_all(struct pass *p, struct mh_err *err)
+{
+	struct mh_segment_list files = {0};
+	int32_t pid;
+	/* asked before the listing: who begins to write after it begins another segment */
+	bool is_written = mh_dir_is_locked(p->dir_fd, &pid);
+	int rc = list(p, &files, err);
+
+	for (size_t i = 0; i < files.n && !rc; i++)
+		if (!files.file[i].is_sealed && (i + 1 < files.n || !is_written))
+			rc = seal_one(p, &files.file[i]);
+	mh_dir_list_done(&files);
+	return rc;
+}
+
+/* --- merging ----------------------------------------------------------------------------- */
+
+static void report_merged(struct pass *p, const struct mh_merge_result *result, size_t n)
+{
+	if (p->config->verbose)
+		printf("%s: %zu segments, %" PRIu64 " snapshots, %" PRIu64 " to %" PRIu64
+		       " bytes\n",
+		       result->name, n, result->snapshots, result->bytes_before,
+		       result->bytes_after);
+	p->merged_into++;
+	p->merged.segments += n;
+	p->merged.process_samples += result->process_samples;
+	p->merged.bytes_before += result->bytes_before;
+	p->merged.bytes_after += result->bytes_after;
+}
+
+/* Merge a run. One of it that does not fit in parts it: those before, and those from there on. */
+static int merge_run(struct pass *p, const struct mh_segment_file *file, size_t n)
+{
+	while (n > 1) {
+		struct mh_merge_result result;
+		struct mh_err err;
+		int rc = mh_merge(p->dir_fd, file, n, &result, &err);
+		size_t behind = result.bad + (rc != -EILSEQ);
+
+		if (!rc) {
+			report_merged(p, &result, n);
+			break;
+		}
+		if (rc == -ESTALE)
+			break; /* somebody deletes; there will be another time */
+		tool_say(who(p), "%s", err.text);
+		if (rc != -EILSEQ && rc != -EBADMSG && rc != -EPROTO) {
+			p->failed += n;
+			break;
+		}
+		p->unmerged += rc != -EILSEQ;
+		rc = merge_run(p, file, result.bad);
+		if (rc)
+			return rc;
+		file += behind;
+		n -= behind < n ? behind : n;
+	}
+	return tool_interrupted() ? -EINTR : 0;
+}
+
+static int merge_all(struct pass *p, struct mh_err *err)
+{
+	struct mh_segment_list files = {0};
+	struct mh_merge_run run;
+	int rc = list(p, &files, err);
+
+	for (size_t at = 0; !rc && mh_merge_next(&files, p->config->merge_all, &at, &run);) {
+		const struct mh_segment_file *first = &files.file[run.first];
+
+		if (run.bytes > p->config->max_temporary)
+			p->no_room += run.n;
+		else if (p->config->dry_run)
+			printf("%s … %s: %zu segments would be merged, %" PRIu64 " bytes\n",
+			       first->name, first[run.n - 1].name, run.n, run.bytes);
+		else
+			rc = merge_run(p, first, run.n);
+	}
+	mh_dir_list_done(&files);
+	return rc;
+}
+
+/* --- what was done ----------------------------------------------------------------------- */
+
+static void print_sum(const struct compact *c, const struct sum *s, uint64_t into)
+{
+	printf("%s: %" PRIu64 " segment%s ", c->history, s->segments, human_s(s->segments));
+	if (into)
+		printf("merged into %" PRIu64, into);
+	else
+		printf("sealed");
+	printf(", %" PRIu64 " to %" PRIu64 " bytes (%.2f per process-sample)\n", s->bytes_before,
+	       s->bytes_after,
+	       (double)s->bytes_after / (double)(s->process_samples + !s->process_samples));
+}
+
+static int report(const struct pass *p)
+{
+	const struct compact *c = p->config;
+
+	if (!c->quiet && p->sealed.segments)
+		print_sum(c, &p->sealed, 0);
+	if (!c->quiet && p->merged.segments)
+		print_sum(c, &p->merged, p->merged_into);
+	if (!c->quiet && p->no_room)
+		printf("%s: %" PRIu64 " segment%s left for later: there is not enough room\n",
+		       c->history, p->no_room, human_s(p->no_room));
+	if (!c->quiet && !c->dry_run && !p->sealed.segments && !p->merged.segments && !p->failed &&
+	    !p->no_room && !p->unmerged)
+		printf("%s: nothing to %s\n", c->history, c->seal ? "seal" : "merge");
+	if (p->damages)
+		tool_say(who(p),
+			 "%" PRIu64 " damaged place%s left out: gaps say where, see memhist verify",
+			 p->damages, human_s(p->damages));
+	if (p->failed)
+		return STATUS_PARTIAL;
+	return p->damages || p->unmerged ? STATUS_DAMAGED : STATUS_OK;
+}
+
+static int work(struct pass *p, struct mh_err *err)
+{
+	const struct compact *c = p->config;
+	struct mh_tidied tidied;
+	int rc = mh_tidy_lock(p->dir_fd);
+
+	if (rc == -EWOULDBLOCK)
+		return mh_errf(err, rc, "%s is being sealed or merged by another process",
+			       c->history);
+	if (rc)
+		return mh_err_sys(err, rc, "cannot lock %s", c->history);
+	if (!c->dry_run) {
+		rc = mh_tidy(p->dir_fd, &tidied);
+		if (rc)
+			return mh_err_sys(err, rc, "cannot remove what was left half-done in %s",
+					  c->history);
+	}
+	if (c->seal)
+		rc = seal_all(p, err);
+	if (!rc && c->merge)
+		rc = merge_all(p, err);
+	return rc;
+}
+
+int compact_run(const struct compact *c)
+{
+	struct pass pass = {.config = c};
+	struct mh_err err = {""};
+	int rc;
+
+	if (c->background)
+		be_modest();
+	tool_catch_signals();
+	pass.dir_fd = mh_places_open_history(NULL, c->history, false, &err);
+	if (pass.dir_fd < 0)
+		return tool_fail(who(&pass), pass.dir_fd, &err);
+	rc = work(&pass, &err);
+	close(pass.dir_fd);
+	if (rc == -EWOULDBLOCK && c->background)
+		return STATUS_OK;
+	return rc ? tool_fail(who(&pass), rc, &err) : report(&pass);
+}
