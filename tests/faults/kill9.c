@@ -1,7 +1,7 @@
 /*
- * kill -9, again and again, on a writer that records, rotates, brings to the disk and seals: what
- * was acknowledged before the kill is read back after it, byte for byte and in order, nothing else
- * is but the one snapshot that was on its way, and nothing is damaged.
+ * kill -9, again and again, on a writer that records, rotates, brings to the disk, seals and
+ * merges: what was acknowledged before the kill is read back after it, byte for byte and in order,
+ * nothing else is but the one snapshot that was on its way, and nothing is damaged.
  *
  *     kill9 [ROUNDS [SEED]]
  *
@@ -121,6 +121,8 @@ static const char *round_of(struct history *h, struct board *board, uint64_t see
 		.wall_ms = h->n ? h->snapshot[h->n - 1].wall_ms : INT64_C(1795206528000),
 		.sync_every = random_below(4),
 		.seal_every = random_below(9),
+		.merge_every = random_below(20),
+		.has_upkeep = random_below(2),
 		.rotate_every = 2 + random_below(6),
 		.crowd = random_below(3) ? 12 : 400, /* frames of a page or of many */
 		.tell = tell,

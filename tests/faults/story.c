@@ -3,10 +3,13 @@
 
 #include "libmemhist/base/crc32c.h"
 #include "libmemhist/history/dir.h"
+#include "libmemhist/history/merge.h"
 #include "libmemhist/history/seal.h"
+#include "libmemhist/history/tidy.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TEXT_MAX = 1 << 20, STEP_MS = 1000, APART_MS = 10000 };
@@ -28,6 +31,7 @@ struct told story_told(const struct mh_snapshot *s, struct mh_buf *b)
 
 int story_begin(struct story **ret, const struct story_config *config, struct mh_err *err)
 {
+	const struct mh_upkeep_config upkeep = MH_UPKEEP_DEFAULTS;
 	const struct mh_writer_config writer = {
 		.dir = config->dir,
 		.interval_ms = STEP_MS,
@@ -36,6 +40,7 @@ int story_begin(struct story **ret, const struct story_config *config, struct mh
 		.host = "story",
 		.key_every = 4,
 		.rotate_ms = config->rotate_every * STEP_MS,
+		.upkeep = config->has_upkeep ? &upkeep : NULL,
 	};
 	struct story *s = calloc(1, sizeof(*s));
 	int rc;
@@ -64,22 +69,47 @@ static void tell(struct story *s, enum story_event event, struct told snapshot)
 	s->config.tell(s->config.arg, event, snapshot);
 }
 
-int story_seal(const char *dir, struct mh_err *err)
+static int seal_all(int fd, struct mh_segment_list *list, struct mh_err *err)
+{
+	int rc = mh_dir_list(fd, list);
+
+	for (size_t i = 0; i + 1 < list->n && !rc; i++) {
+		struct mh_seal_result result;
+
+		if (!list->file[i].is_sealed)
+			rc = mh_seal_segment(fd, &list->file[i], &result, err);
+		if (rc == -ENODATA) /* nothing in it: it stays */
+			rc = 0;
+	}
+	return rc;
+}
+
+static int merge_all(int fd, struct mh_segment_list *list, struct mh_err *err)
+{
+	struct mh_merge_result result;
+	struct mh_merge_run run;
+	int rc = mh_dir_list(fd, list);
+
+	for (size_t at = 0; !rc && mh_merge_next(list, true, &at, &run);)
+		rc = mh_merge(fd, &list->file[run.first], run.n, &result, err);
+	return rc;
+}
+
+int story_tend(const char *dir, bool merge, struct mh_err *err)
 {
 	struct mh_segment_list list = {0};
+	struct mh_tidied tidied;
 	int fd = mh_dir_open(dir, err), rc;
 
 	if (fd < 0)
 		return fd;
-	rc = mh_dir_list(fd, &list);
-	for (size_t i = 0; i + 1 < list.n && !rc; i++) {
-		struct mh_seal_result result;
-
-		if (!list.file[i].is_sealed)
-			rc = mh_seal_segment(fd, &list.file[i], &result, err);
-		if (rc == -ENODATA) /* nothing in it: it stays */
-			rc = 0;
-	}
+	rc = mh_tidy_lock(fd);
+	if (!rc)
+		rc = mh_tidy(fd, &tidied);
+	if (!rc)
+		rc = seal_all(fd, &list, err);
+	if (!rc && merge)
+		rc = merge_all(fd, &list, err);
 	mh_dir_list_done(&list);
 	close(fd);
 	return rc;
@@ -90,10 +120,26 @@ static bool is_due(const struct story *s, uint32_t every)
 	return every && s->n % every == 0;
 }
 
+/* Ask for it, and wait until it is done. */
+static int sync_now(struct story *s, mh_ms_t wall_ms, struct mh_err *err)
+{
+	const struct timespec nap = {.tv_nsec = 200000};
+	struct mh_upkeep_status status;
+	int rc = mh_writer_sync(s->writer, err);
+
+	while (!rc && mh_writer_upkeep(s->writer, &status) && status.synced_wall_ms < wall_ms) {
+		if (status.troubles)
+			return mh_errf(err, -EIO, "%s", status.trouble.text);
+		nanosleep(&nap, NULL);
+	}
+	return rc;
+}
+
 int story_step(struct story *s, struct mh_err *err)
 {
 	const struct mh_snapshot *snapshot = world_step(&s->world);
 	struct told told = story_told(snapshot, &s->text);
+	bool merge;
 	int rc;
 
 	tell(s, STORY_TRY, told);
@@ -104,12 +150,13 @@ int story_step(struct story *s, struct mh_err *err)
 	s->n++;
 	if (is_due(s, s->config.sync_every)) {
 		tell(s, STORY_SYNC, told);
-		rc = mh_writer_sync(s->writer, err);
+		rc = sync_now(s, told.wall_ms, err);
 		if (rc)
 			return rc;
 		tell(s, STORY_SYNCED, told);
 	}
-	return is_due(s, s->config.seal_every) ? story_seal(s->config.dir, err) : 0;
+	merge = is_due(s, s->config.merge_every);
+	return merge || is_due(s, s->config.seal_every) ? story_tend(s->config.dir, merge, err) : 0;
 }
 
 int story_end(struct story *s)

@@ -1,8 +1,8 @@
 /*
  * The life of a history, step by step, for tests that cut it short: a made-up machine (world.h) is
- * recorded into segments of a few snapshots, which are brought to the disk and sealed on the way.
- * What happens is told as it happens, so that who cuts can compare what was promised with what is
- * left. Nothing here is cmocka's: a story is told in processes that are killed.
+ * recorded into segments of a few snapshots, which are brought to the disk, sealed and merged on
+ * the way. What happens is told as it happens, so that who cuts can compare what was promised with
+ * what is left. Nothing here is cmocka's: a story is told in processes that are killed.
  */
 #ifndef MEMHIST_TESTS_FAULTS_STORY_H
 #define MEMHIST_TESTS_FAULTS_STORY_H
@@ -26,12 +26,14 @@ enum story_event {
 
 struct story_config {
 	const char *dir;
-	uint64_t seed;         /* of the machine and of what happens when */
+	uint64_t seed;         /* of the machine */
 	mh_ms_t wall_ms;       /* the first snapshot is some seconds later */
+	uint32_t crowd;        /* pids of the machine: about half of them are alive */
+	uint32_t rotate_every; /* snapshots of a segment */
 	uint32_t sync_every;   /* snapshots; 0 = never */
 	uint32_t seal_every;   /* snapshots after which finished segments are sealed; 0 = never */
-	uint32_t rotate_every; /* snapshots of a segment */
-	uint32_t crowd;        /* pids of the machine: about half of them are alive */
+	uint32_t merge_every;  /* snapshots after which sealed segments are merged; 0 = never */
+	bool has_upkeep;       /* a thread brings it to the disk, at least at the end of segments */
 	void (*tell)(void *arg, enum story_event event, struct told snapshot);
 	void *arg;
 };
@@ -44,8 +46,9 @@ int story_begin(struct story **ret, const struct story_config *config, struct mh
 int story_step(struct story *s, struct mh_err *err);
 int story_end(struct story *s);
 
-/* The open segments of a directory but the newest become sealed ones. */
-int story_seal(const char *dir, struct mh_err *err);
+/* The open segments of a directory but the newest become sealed ones; sealed ones are merged where
+ * `merge`; and what was left of that by those who were killed is removed. */
+int story_tend(const char *dir, bool merge, struct mh_err *err);
 
 /* A checksum of all that a snapshot says. `b` is working memory. */
 struct told story_told(const struct mh_snapshot *s, struct mh_buf *b);
