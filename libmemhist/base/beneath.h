@@ -31,4 +31,10 @@ int mh_beneath_open(int dir_fd, const char *path, int flags, mode_t mode);
  */
 int mh_beneath_file(int dir_fd, const char *path, int flags, mode_t mode);
 
+/*
+ * An absolute path on which there is no symbolic link, such as mh_resolve() gives, as above.
+ * -ELOOP: there is one nevertheless.
+ */
+int mh_straight_open(const char *path, int flags);
+
 #endif

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -144,21 +143,6 @@ static int refuse(struct mh_verdict *place, int rule, int rc)
 	return place->rc = rc;
 }
 
-/* "user daemon" or "user 1234". */
-static void name_user(uid_t uid, char *ret, size_t size)
-{
-	struct mh_users users = {0};
-	const char *name = NULL;
-
-	if (!mh_users_read(&users, "/etc/passwd"))
-		name = mh_users_name(&users, uid);
-	if (name)
-		snprintf(ret, size, "user %s", name);
-	else
-		snprintf(ret, size, "user %u", (unsigned)uid);
-	mh_users_done(&users);
-}
-
 /* Q4: which directory of the list `path` is beneath; a history may be that directory itself. */
 static const char *listed(const struct mh_places *places, const char *path, enum mh_place_use use)
 {
@@ -216,7 +200,7 @@ static int judge_location(const struct mh_places *places, const char *path, enum
 /* Q6 and Q7. */
 static int judge_dir(const struct stat *st, const char *path, struct mh_verdict *ret)
 {
-	char owner[64];
+	char owner[MH_USER_WORDS_MAX];
 
 	if (!S_ISDIR(st->st_mode)) {
 		mh_errf(&ret->why, 0, "%s is not a directory: a history is a directory of segments",
@@ -224,7 +208,7 @@ static int judge_dir(const struct stat *st, const char *path, struct mh_verdict 
 		return refuse(ret, -1, -ENOTDIR);
 	}
 	if (geteuid() == 0 && st->st_uid != 0) {
-		name_user(st->st_uid, owner, sizeof(owner));
+		mh_user_words(st->st_uid, owner);
 		mh_errf(&ret->why, 0,
 			"the history directory %s belongs to %s, who could redirect what root "
 			"writes there: run as that user, or give it to root (chown root %s)",
@@ -243,7 +227,7 @@ static int judge_dir(const struct stat *st, const char *path, struct mh_verdict 
 int mh_places_judge(const struct mh_places *places, const char *path, enum mh_place_use use,
 		    struct mh_verdict *ret)
 {
-	char owner[64];
+	char owner[MH_USER_WORDS_MAX];
 	int rc;
 
 	ret->rule = ret->rc = 0;
@@ -251,7 +235,7 @@ int mh_places_judge(const struct mh_places *places, const char *path, enum mh_pl
 	ret->why.text[0] = '\0';
 	rc = mh_resolve(path, &ret->at);
 	if (rc == -EPERM && ret->at.link[0]) {
-		name_user(ret->at.link_owner, owner, sizeof(owner));
+		mh_user_words(ret->at.link_owner, owner);
 		mh_errf(&ret->why, 0,
 			"%s is a symbolic link of %s, which is not followed to write: name the "
 			"place itself",
@@ -276,23 +260,12 @@ int mh_places_judge(const struct mh_places *places, const char *path, enum mh_pl
 	return rc;
 }
 
-/* A resolved path, beneath the root directory. */
-static int open_resolved(const char *path, int flags)
-{
-	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = root < 0 ? -errno : mh_beneath_open(root, path[1] ? path + 1 : ".", flags, 0);
-
-	if (root >= 0)
-		close(root);
-	return fd;
-}
-
 /* The directory that a resolved path is in. */
 static int open_parent(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *parent = strndup(path, slash == path ? 1 : (size_t)(slash - path));
-	int fd = parent ? open_resolved(parent, O_PATH | O_DIRECTORY) : -ENOMEM;
+	int fd = parent ? mh_straight_open(parent, O_PATH | O_DIRECTORY) : -ENOMEM;
 
 	free(parent);
 	return fd;
@@ -323,7 +296,7 @@ int mh_places_open_history(const struct mh_places *places, const char *path, boo
 	rc = create && !place.at.exists ? make_dir(place.at.path) : 0;
 	if (rc)
 		return mh_err_sys(err, rc, "cannot create the history directory %s", path);
-	fd = open_resolved(place.at.path, O_RDONLY | O_DIRECTORY);
+	fd = mh_straight_open(place.at.path, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return mh_err_sys(err, fd, "cannot open the history directory %s", path);
 	rc = fstat(fd, &st) ? -errno : judge_dir(&st, path, &place);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -152,4 +153,18 @@ const char *mh_users_name(const struct mh_users *u, uint32_t uid)
 			high = mid;
 	}
 	return low < u->n && u->user[low].uid == uid ? u->user[low].name : NULL;
+}
+
+void mh_user_words(uint32_t uid, char ret[MH_USER_WORDS_MAX])
+{
+	struct mh_users users = {0};
+	const char *name = NULL;
+
+	if (!mh_users_read(&users, "/etc/passwd"))
+		name = mh_users_name(&users, uid);
+	if (name)
+		snprintf(ret, MH_USER_WORDS_MAX, "user %s", name);
+	else
+		snprintf(ret, MH_USER_WORDS_MAX, "user %u", (unsigned)uid);
+	mh_users_done(&users);
 }

@@ -32,4 +32,9 @@ int mh_users_read(struct mh_users *u, const char *path);
 /* NULL: no name is known. Valid until the next _read. */
 const char *mh_users_name(const struct mh_users *u, uint32_t uid);
 
+enum { MH_USER_WORDS_MAX = 64 };
+
+/* For a sentence, by /etc/passwd, which is read for it: "user daemon", "user 1234". */
+void mh_user_words(uint32_t uid, char ret[MH_USER_WORDS_MAX]);
+
 #endif

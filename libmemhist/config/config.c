@@ -1,0 +1,253 @@
+/*
+ * The keys, as a tree of tables, and one walk over document and tables at once. The tree of a
+ * document is as deep as the tables at most, since what they do not know is refused.
+ */
+#include "libmemhist/config/config.h"
+
+#include "libmemhist/base/suggest.h"
+#include "libmemhist/config/confile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_FILE SYSCONFDIR "/memhist/memhist.yaml"
+
+enum { TABLE_MAX = 32 };
+
+/* Checks the value of a key and takes it over. Texts may be kept: they live in the document. */
+typedef int take_fn(struct mh_config *c, enum mh_config_key id, const struct mh_node *node,
+		    struct mh_err *err);
+
+struct key {
+	const char *name;
+	take_fn *take;           /* NULL: a map of … */
+	const struct key *below; /* … these */
+	enum mh_config_key id;
+};
+
+/* A value that is one text. */
+static int check_text(const struct mh_node *node, struct mh_err *err)
+{
+	if (node->kind == MH_NODE_TEXT && !node->is_nothing)
+		return 0;
+	return mh_document_wrong(node->at, err, "“%s” %s", node->key,
+				 node->kind == MH_NODE_TEXT ? "has no value: give it one, or leave "
+							      "it out"
+							    : "takes one value, not several");
+}
+
+static int take_path(struct mh_config *c, enum mh_config_key id, const struct mh_node *node,
+		     struct mh_err *err)
+{
+	int rc = check_text(node, err);
+
+	if (rc)
+		return rc;
+	if (node->text[0] != '/')
+		return mh_document_wrong(node->at, err, "“%s” takes an absolute path, not “%s”",
+					 node->key, node->text);
+	for (const char *p = node->text; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return mh_document_wrong(node->at, err,
+						 "“%s” has a line break or control character in it",
+						 node->key);
+	if (strlen(node->text) >= PATH_MAX)
+		return mh_document_wrong(node->at, err, "“%s” is longer than a path can be",
+					 node->key);
+	c->text[id] = node->text;
+	return 0;
+}
+
+static int take_allowed_paths(struct mh_config *c, enum mh_config_key id,
+			      const struct mh_node *node, struct mh_err *err)
+{
+	struct mh_err why;
+	int rc;
+
+	(void)id;
+	if (node->kind != MH_NODE_LIST)
+		return mh_document_wrong(node->at, err,
+					 "“%s” takes a list of directories: [] for none, or leave "
+					 "it out to allow all but those of the system",
+					 node->key);
+	c->places.is_set = true;
+	for (const struct mh_node *n = node->first; n; n = n->next) {
+		if (n->kind != MH_NODE_TEXT || n->is_nothing)
+			return mh_document_wrong(n->at, err, "a directory is an absolute path");
+		rc = mh_places_add(&c->places, n->text, &why);
+		if (rc == -ENOMEM)
+			return rc;
+		if (rc)
+			return mh_document_wrong(n->at, err, "%s", why.text);
+	}
+	return 0;
+}
+
+static const struct key history_keys[] = {
+	{"dir", take_path, NULL, MH_CONFIG_HISTORY_DIR},
+	{0},
+};
+
+static const struct key top_keys[] = {
+	{"allowed_output_paths", take_allowed_paths, NULL, MH_CONFIG_ALLOWED_OUTPUT_PATHS},
+	{"history", NULL, history_keys, 0},
+	{0},
+};
+
+/* By mh_config_key. */
+static const char *const names[MH_CONFIG_KEYS] = {
+	[MH_CONFIG_ALLOWED_OUTPUT_PATHS] = "allowed_output_paths",
+	[MH_CONFIG_HISTORY_DIR] = "history.dir",
+};
+
+static int unknown(const struct mh_node *node, const struct key *table, struct mh_err *err)
+{
+	const char *known[TABLE_MAX + 1], *nearest;
+	size_t n = 0;
+
+	for (const struct key *k = table; k->name && n < TABLE_MAX; k++)
+		known[n++] = k->name;
+	known[n] = NULL;
+	nearest = mh_suggest(node->key, known);
+	if (nearest)
+		return mh_document_wrong(node->key_at, err, "unknown key “%s”: did you mean “%s”?",
+					 node->key, nearest);
+	return mh_document_wrong(node->key_at, err, "unknown key “%s”: see memhist.yaml(5)",
+				 node->key);
+}
+
+static int take_map(struct mh_config *c, const struct mh_node *map, const struct key *table,
+		    struct mh_err *err);
+
+static int take_key(struct mh_config *c, const struct mh_node *node, const struct key *table,
+		    struct mh_err *err)
+{
+	const struct key *key = table;
+	int rc;
+
+	while (key->name && strcmp(key->name, node->key) != 0)
+		key++;
+	if (!key->name)
+		return unknown(node, table, err);
+	if (key->below)
+		return take_map(c, node, key->below, err);
+	rc = key->take(c, key->id, node, err);
+	if (!rc)
+		c->from[key->id] = node->at;
+	return rc;
+}
+
+static int take_map(struct mh_config *c, const struct mh_node *map, const struct key *table,
+		    struct mh_err *err)
+{
+	int rc = 0;
+
+	/* all its lines are commented out */
+	if (map->kind == MH_NODE_TEXT && map->is_nothing)
+		return 0;
+	if (map->kind != MH_NODE_MAP && map->key)
+		return mh_document_wrong(map->at, err, "“%s” takes keys and their values (“%s: …”)",
+					 map->key, table->name);
+	if (map->kind != MH_NODE_MAP)
+		return mh_document_wrong(map->at, err,
+					 "a configuration is keys and their values (“%s: …”)",
+					 table->name);
+	for (const struct mh_node *n = map->first; n && !rc; n = n->next)
+		rc = take_key(c, n, table, err);
+	return rc;
+}
+
+int mh_config_parse(struct mh_config *ret, const char *bytes, size_t len, struct mh_err *err)
+{
+	struct mh_config c = {0};
+	int rc = mh_document_read(&c.document, bytes, len, err);
+
+	if (rc)
+		return rc;
+	if (c.document.root)
+		rc = take_map(&c, c.document.root, top_keys, err);
+	if (!rc) {
+		*ret = c;
+		return 0;
+	}
+	mh_config_done(&c);
+	return rc == -ENOMEM ? mh_err_sys(err, rc, "cannot read a configuration") : rc;
+}
+
+int mh_config_read(struct mh_config *ret, const char *path, struct mh_err *err)
+{
+	char *bytes, *copy;
+	struct mh_err why;
+	size_t len;
+	int rc = mh_confile_read(path, &bytes, &len, err);
+
+	if (rc)
+		return rc;
+	copy = strdup(path);
+	rc = copy ? mh_config_parse(ret, bytes, len, &why) : -ENOMEM;
+	free(bytes);
+	if (!rc) {
+		ret->file = copy;
+		return 0;
+	}
+	free(copy);
+	if (rc == -EBADMSG)
+		return mh_errf(err, rc, "%s:%s", path, why.text);
+	return mh_err_sys(err, rc, "cannot read %s", path);
+}
+
+const char *mh_config_default_file(void)
+{
+	return DEFAULT_FILE;
+}
+
+int mh_config_load(struct mh_config *ret, const char *given, enum mh_config_reader reader,
+		   struct mh_err *err)
+{
+	return mh_config_load_or(ret, given, DEFAULT_FILE, reader, err);
+}
+
+int mh_config_load_or(struct mh_config *ret, const char *given, const char *default_file,
+		      enum mh_config_reader reader, struct mh_err *err)
+{
+	const char *path = given ? given : secure_getenv("MEMHIST_CONFIG");
+	struct mh_config c = {0};
+	struct mh_err why;
+	int rc;
+
+	if (path && !*path) {
+		*ret = c;
+		return 0;
+	}
+	if (path)
+		return mh_config_read(ret, path, err);
+	rc = mh_config_read(&c, default_file, &why);
+	c.is_closed = rc == -EACCES && reader == MH_CONFIG_TOOL;
+	if (rc && rc != -ENOENT && rc != -ENOTDIR && !c.is_closed)
+		return mh_errf(err, rc, "%s", why.text);
+	*ret = c;
+	return 0;
+}
+
+void mh_config_done(struct mh_config *c)
+{
+	free(c->file);
+	mh_places_done(&c->places);
+	mh_document_done(&c->document);
+	*c = (struct mh_config){0};
+}
+
+void mh_config_item(const struct mh_config *c, enum mh_config_key key, struct mh_config_item *ret)
+{
+	const bool is_list = key == MH_CONFIG_ALLOWED_OUTPUT_PATHS;
+
+	*ret = (struct mh_config_item){
+		.key = names[key],
+		.value = is_list ? (const char *const *)c->places.dir : &c->text[key],
+		.n = is_list ? c->places.n : c->text[key] != NULL,
+		.is_list = is_list,
+		.is_set = c->from[key].line != 0,
+		.from = c->from[key],
+	};
+}

@@ -1,0 +1,85 @@
+/*
+ * The configuration file, /etc/memhist/memhist.yaml: what all programs of one machine share. See
+ * memhist.yaml(5).
+ *
+ *     struct mh_config config;
+ *
+ *     rc = mh_config_load(&config, NULL, MH_CONFIG_DAEMON, &err);
+ *     dir = config.text[MH_CONFIG_HISTORY_DIR];        // NULL: not set
+ *     …open files in &config.places…
+ *     mh_config_done(&config);
+ *
+ * Reading is all or nothing: a file with one mistake is refused, and nobody works with half of it.
+ * What is said on a command line or to collectd wins over the file; that is for who has both.
+ *
+ * A new key is a row in the table of config.c, with what checks its value.
+ */
+#ifndef MEMHIST_CONFIG_CONFIG_H
+#define MEMHIST_CONFIG_CONFIG_H
+
+#include "libmemhist/base/places.h"
+#include "libmemhist/config/document.h"
+
+enum mh_config_key {
+	MH_CONFIG_ALLOWED_OUTPUT_PATHS, /* a list: see `places` */
+	MH_CONFIG_HISTORY_DIR,          /* an absolute path */
+	MH_CONFIG_KEYS,
+};
+
+struct mh_config {
+	char *file;     /* that was read; NULL = none */
+	bool is_closed; /* there is a file, which we may not read (MH_CONFIG_TOOL) */
+	struct mh_places places;
+	const char *text[MH_CONFIG_KEYS];    /* as it was written, and checked; NULL = not set */
+	struct mh_mark from[MH_CONFIG_KEYS]; /* where its value stands; line 0 = not set */
+	struct mh_document document;         /* keeps the texts */
+};
+
+/*
+ * Read a configuration from memory. Returns 0; -EBADMSG and a sentence that begins with
+ * "LINE:COLUMN: "; or -ENOMEM. Not to be released after a failure.
+ */
+int mh_config_parse(struct mh_config *ret, const char *bytes, size_t len, struct mh_err *err);
+
+/*
+ * Read the file at `path`. Returns 0; -EBADMSG and a sentence that begins with "PATH:LINE:COLUMN:
+ * "; or as mh_confile_read().
+ */
+int mh_config_read(struct mh_config *ret, const char *path, struct mh_err *err);
+
+enum mh_config_reader {
+	MH_CONFIG_DAEMON,
+	/* A person's command. The file is for daemons, and people may be not allowed to read it:
+	 * where it was not named by them, they work without it, within what the kernel lets them
+	 * do. */
+	MH_CONFIG_TOOL,
+};
+
+/*
+ * Read the file that is to be read: `given`, else the one named by the environment variable
+ * MEMHIST_CONFIG, else mh_config_default_file() when there is one. "" is no file. As
+ * mh_config_read(); without a file the configuration is empty.
+ */
+int mh_config_load(struct mh_config *ret, const char *given, enum mh_config_reader reader,
+		   struct mh_err *err);
+const char *mh_config_default_file(void);
+/* The same with another default file. */
+int mh_config_load_or(struct mh_config *ret, const char *given, const char *default_file,
+		      enum mh_config_reader reader, struct mh_err *err);
+
+/* A zeroed one is allowed. */
+void mh_config_done(struct mh_config *c);
+
+/* One key as people write it, and its values. */
+struct mh_config_item {
+	const char *key;          /* "history.dir" */
+	const char *const *value; /* `n` of them */
+	size_t n;
+	bool is_list;
+	bool is_set;
+	struct mh_mark from; /* when set */
+};
+
+void mh_config_item(const struct mh_config *c, enum mh_config_key key, struct mh_config_item *ret);
+
+#endif
