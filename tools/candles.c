@@ -2,6 +2,7 @@
 #include "tools/candles.h"
 
 #include "tools/options.h"
+#include "tools/settings.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -200,7 +201,6 @@ static int check(struct candles_config *c)
 int main(int argc, char **argv)
 {
 	struct candles_config config = {
-		.history = DEFAULT_HISTORY,
 		.interval_ms = 15 * MINUTE_MS,
 		.field = MH_FIELD_RSS,
 		.output = "-",
@@ -209,6 +209,7 @@ int main(int argc, char **argv)
 
 	tool_init();
 	status = options_parse(&command, argc, argv, &config);
+	config.history = settings_history(config.history);
 	if (status == OPTIONS_GO_ON)
 		status = check(&config);
 	if (status == OPTIONS_GO_ON) {

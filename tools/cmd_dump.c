@@ -4,6 +4,7 @@
 #include "tools/outfile.h"
 #include "tools/pass.h"
 #include "tools/range.h"
+#include "tools/settings.h"
 #include "tools/tool.h"
 
 #include "libmemhist/history/reader.h"
@@ -333,7 +334,7 @@ static int dump(const struct config *c, const struct range *range, struct mh_rea
 
 static int run(int argc, char **argv)
 {
-	struct config c = {.history = DEFAULT_HISTORY, .output = "-"};
+	struct config c = {.output = "-"};
 	struct mh_reader_stats stats = {0};
 	struct range range;
 	struct mh_err err = {""};
@@ -341,6 +342,7 @@ static int run(int argc, char **argv)
 
 	if (status != OPTIONS_GO_ON)
 		return status;
+	c.history = settings_history(c.history);
 	if (range_resolve(&c.when, mh_now().wall_ms, c.utc, &range, &err))
 		return options_usage_error(&command_dump, "%s", err.text);
 	tool_catch_signals();

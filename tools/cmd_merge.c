@@ -25,7 +25,6 @@ static int run(int argc, char **argv)
 {
 	struct compact config = {
 		.command = &command_merge,
-		.history = DEFAULT_HISTORY,
 		.merge = true,
 		.max_temporary = UINT64_MAX,
 	};

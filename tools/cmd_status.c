@@ -5,6 +5,7 @@
 #include "tools/json.h"
 #include "tools/outfile.h"
 #include "tools/range.h"
+#include "tools/settings.h"
 #include "tools/tool.h"
 #include "tools/top.h"
 
@@ -329,13 +330,14 @@ static int print(const struct status *st, struct mh_err *err)
 
 static int run(int argc, char **argv)
 {
-	struct config config = {.history = DEFAULT_HISTORY};
+	struct config config = {0};
 	struct status st = {.config = &config};
 	struct mh_err err = {""};
 	int rc, status = options_parse(&command_status, argc, argv, &config);
 
 	if (status != OPTIONS_GO_ON)
 		return status;
+	config.history = settings_history(config.history);
 	tool_catch_signals();
 	rc = collect(&st, &err);
 	if (!rc)

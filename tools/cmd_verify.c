@@ -4,6 +4,7 @@
 #include "tools/human.h"
 #include "tools/pass.h"
 #include "tools/range.h"
+#include "tools/settings.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -175,13 +176,14 @@ static void print_summary(const struct verification *v)
 
 static int run(int argc, char **argv)
 {
-	struct config config = {.history = DEFAULT_HISTORY};
+	struct config config = {0};
 	struct verification v = {.config = &config};
 	struct mh_err err = {""};
 	int rc, status = options_parse(&command_verify, argc, argv, &config);
 
 	if (status != OPTIONS_GO_ON)
 		return status;
+	config.history = settings_history(config.history);
 	tool_catch_signals();
 	progress_begin(&v.progress, "verifying: snapshot", config.verbose);
 	rc = read_all(&v, &err);

@@ -9,6 +9,7 @@
 #include "libmemhist/history/seal.h"
 #include "libmemhist/history/tidy.h"
 #include "tools/human.h"
+#include "tools/settings.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -279,16 +280,17 @@ static int work(struct pass *p, struct mh_err *err)
 	return rc;
 }
 
-int compact_run(const struct compact *c)
+int compact_run(struct compact *c)
 {
 	struct pass pass = {.config = c};
 	struct mh_err err = {""};
 	int rc;
 
+	c->history = settings_history(c->history);
 	if (c->background)
 		be_modest();
 	tool_catch_signals();
-	pass.dir_fd = mh_places_open_history(NULL, c->history, false, &err);
+	pass.dir_fd = mh_places_open_history(settings_places(), c->history, false, &err);
 	if (pass.dir_fd < 0)
 		return tool_fail(who(&pass), pass.dir_fd, &err);
 	rc = work(&pass, &err);

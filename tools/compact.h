@@ -12,15 +12,15 @@
 
 struct compact {
 	const struct command *command; /* who speaks */
-	const char *history;
-	bool seal;              /* segments that nobody writes any more */
-	bool merge;             /* days that are over … */
-	bool merge_all;         /* … and the others too */
-	bool dry_run;           /* only say what would be done */
-	bool verbose;           /* each segment */
-	bool quiet;             /* nothing but what is wrong */
-	bool background;        /* behind everybody else, in bounded memory; not two of us */
-	uint64_t max_temporary; /* bytes that a temporary file may take */
+	const char *history;           /* NULL: the configured or the usual one */
+	bool seal;                     /* segments that nobody writes any more */
+	bool merge;                    /* days that are over … */
+	bool merge_all;                /* … and the others too */
+	bool dry_run;                  /* only say what would be done */
+	bool verbose;                  /* each segment */
+	bool quiet;                    /* nothing but what is wrong */
+	bool background;               /* behind everybody else, in bounded memory; not two of us */
+	uint64_t max_temporary;        /* bytes that a temporary file may take */
 };
 
 /* The options that both have, to stand in their tables, and what takes them. */
@@ -50,6 +50,6 @@ int compact_take(struct compact *c, int id, const char *const value[OPTION_VALUE
 		 struct mh_err *err);
 
 /* Do it. Returns the exit status. */
-int compact_run(const struct compact *c);
+int compact_run(struct compact *c);
 
 #endif

@@ -9,8 +9,8 @@
 static const char who[] = "memhist";
 
 static const struct command *const commands[] = {
-	&command_status, &command_verify, &command_dump,
-	&command_import, &command_seal,   &command_merge,
+	&command_status, &command_verify, &command_dump,   &command_import,
+	&command_seal,   &command_merge,  &command_config,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -3,6 +3,7 @@
 
 #include "libmemhist/base/buf.h"
 #include "libmemhist/base/suggest.h"
+#include "tools/settings.h"
 #include "tools/tool.h"
 
 #include <ctype.h>
@@ -18,12 +19,14 @@ struct words {
 	int argc;
 	char **argv;
 	int at;
+	const char *config; /* given with --config; NULL = the usual one */
 };
 
 /* Ids of what every table is followed by. */
-enum { OPT_HELP = -2, OPT_VERSION = -3 };
+enum { OPT_HELP = -3, OPT_VERSION = -4 };
 
 static const struct option common[] = {
+	{OPTION_CONFIG, 0, "config", "FILE", "the configuration, see memhist.yaml(5)"},
 	{OPT_HELP, 'h', "help", NULL, "print this help"},
 	{OPT_VERSION, 'V', "version", NULL, "print the version"},
 	{0},
@@ -177,7 +180,7 @@ static int read_values(const struct command *cmd, const struct option *o, const 
 	return check_names(cmd, o, value);
 }
 
-static int hand_over(const struct command *cmd, const struct option *o,
+static int hand_over(const struct command *cmd, const struct option *o, struct words *w,
 		     const char *const value[OPTION_VALUES_MAX], void *config)
 {
 	struct mh_err err = {""};
@@ -189,6 +192,10 @@ static int hand_over(const struct command *cmd, const struct option *o,
 	if (o->id == OPT_VERSION) {
 		options_print_version(cmd->name);
 		return STATUS_OK;
+	}
+	if (o->id == OPTION_CONFIG && !cmd->takes_config) {
+		w->config = value[0];
+		return OPTIONS_GO_ON;
 	}
 	if (cmd->take(config, o->id, value, &err))
 		return options_usage_error(cmd, "--%s: %s", o->name, err.text);
@@ -223,12 +230,13 @@ static int take_option(const struct command *cmd, struct words *w, void *config)
 	if (!o)
 		return unknown(cmd, arg);
 	status = read_values(cmd, o, inlined, w, value);
-	return status == OPTIONS_GO_ON ? hand_over(cmd, o, value, config) : status;
+	return status == OPTIONS_GO_ON ? hand_over(cmd, o, w, value, config) : status;
 }
 
 int options_parse(const struct command *cmd, int argc, char **argv, void *config)
 {
 	struct words w = {.argc = argc, .argv = argv};
+	struct mh_err err;
 	bool words_only = false;
 	int status = OPTIONS_GO_ON;
 
@@ -242,7 +250,9 @@ int options_parse(const struct command *cmd, int argc, char **argv, void *config
 		else
 			status = take_option(cmd, &w, config);
 	}
-	return status;
+	if (status != OPTIONS_GO_ON || cmd->takes_config)
+		return status;
+	return settings_load(w.config, &err) ? tool_fail(cmd->name, -EIO, &err) : status;
 }
 
 /* --- values ------------------------------------------------------------------------------ */

@@ -10,19 +10,20 @@
  *     };
  *
  * Values may be given as --name VALUE or --name=VALUE; a value may begin with '-'. Every table is
- * followed by -h, --help and -V, --version. "--" ends the options, "-" is no option.
+ * followed by --config, -h, --help and -V, --version. "--" ends the options, "-" is no option.
  */
 #ifndef MEMHIST_TOOLS_OPTIONS_H
 #define MEMHIST_TOOLS_OPTIONS_H
 
 #include "libmemhist/base/err.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 enum { OPTION_VALUES_MAX = 2 };
 
 /* The id with which words that are no options are handed to `take`. */
-enum { OPTION_WORD = -1 };
+enum { OPTION_WORD = -1, OPTION_CONFIG = -2 };
 
 struct option {
 	int id;           /* > 0; 0 ends the table */
@@ -46,14 +47,17 @@ struct command {
 	int (*take)(void *config, int id, const char *const value[OPTION_VALUES_MAX],
 		    struct mh_err *err);
 	int (*run)(int argc, char **argv); /* argv[0] is skipped; returns the exit status */
+	/* Takes --config itself, as OPTION_CONFIG, instead of having it read. */
+	bool takes_config;
 };
 
 /* Returned by options_parse() when there is work to do. */
 enum { OPTIONS_GO_ON = -1 };
 
 /*
- * Hand the options of argv[1 …] to cmd->take. Returns OPTIONS_GO_ON, or the status to exit with:
- * help or version was asked for and printed, or the usage was wrong and that was said.
+ * Hand the options of argv[1 …] to cmd->take, and read the configuration (settings.h). Returns
+ * OPTIONS_GO_ON, or the status to exit with: help or version was asked for and printed, or the
+ * usage or the configuration was wrong and that was said.
  */
 int options_parse(const struct command *cmd, int argc, char **argv, void *config);
 

@@ -3,6 +3,7 @@
 
 #include "libmemhist/base/beneath.h"
 #include "libmemhist/base/places.h"
+#include "tools/settings.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -91,7 +92,7 @@ int outdir_open(struct outdir *d, const char *path, struct mh_err *err)
 		return mh_err_sys(err, -ENOMEM, "cannot make %s", path);
 	rc = check_target(d->path, err);
 	if (!rc)
-		rc = d->parent_fd = mh_places_open_parent(NULL, d->path, &at, err);
+		rc = d->parent_fd = mh_places_open_parent(settings_places(), d->path, &at, err);
 	if (rc >= 0) {
 		snprintf(d->name, sizeof(d->name), "%s", strrchr(at.path, '/') + 1);
 		rc = make_temp(d, at.path);

@@ -9,6 +9,7 @@
 
 #include "libmemhist/base/beneath.h"
 #include "libmemhist/base/places.h"
+#include "tools/settings.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -110,7 +111,7 @@ static int open_replacement(struct outfile *o, const struct stat *old, struct mh
 	struct mh_resolved at;
 	int rc;
 
-	o->dir_fd = mh_places_open_parent(NULL, o->name, &at, err);
+	o->dir_fd = mh_places_open_parent(settings_places(), o->name, &at, err);
 	if (o->dir_fd < 0)
 		return o->dir_fd;
 	o->has_dir = true;

@@ -1,0 +1,35 @@
+/* The one configuration of a command, which lives until the program ends. */
+#include "tools/settings.h"
+
+#include "tools/tool.h"
+
+static struct mh_config config;
+
+int settings_load(const char *file, struct mh_err *err)
+{
+	struct mh_config read;
+	int rc = mh_config_load(&read, file, MH_CONFIG_TOOL, err);
+
+	if (rc)
+		return rc;
+	mh_config_done(&config);
+	config = read;
+	return 0;
+}
+
+const struct mh_config *settings(void)
+{
+	return &config;
+}
+
+const struct mh_places *settings_places(void)
+{
+	return &config.places;
+}
+
+const char *settings_history(const char *given)
+{
+	const char *configured = config.text[MH_CONFIG_HISTORY_DIR];
+
+	return given ? given : configured ? configured : DEFAULT_HISTORY;
+}
