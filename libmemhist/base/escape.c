@@ -125,6 +125,16 @@ static void write_tsv(struct mh_buf *out, const struct item *item)
 	}
 }
 
+static void write_csv(struct mh_buf *out, const struct item *item)
+{
+	if (item->code == '"')
+		mh_buf_adds(out, "\"\"");
+	else if (is_control(item->code) && (!item->code || !strchr("\t\n\r", item->code)))
+		mh_buf_adds(out, REPLACEMENT);
+	else
+		write_plain(out, item);
+}
+
 static void write_json(struct mh_buf *out, const struct item *item)
 {
 	switch (item->code) {
@@ -202,6 +212,52 @@ void mh_escape_prometheus(struct mh_buf *out, const char *bytes, size_t len)
 void mh_escape_tsv(struct mh_buf *out, const char *bytes, size_t len)
 {
 	walk(out, bytes, len, write_tsv);
+}
+
+static bool needs_quotes(const char *bytes, size_t len)
+{
+	if (len && (bytes[0] == ' ' || bytes[len - 1] == ' '))
+		return true;
+	for (size_t i = 0; i < len; i++)
+		if (bytes[i] && strchr(",\"\n\r", bytes[i]))
+			return true;
+	return false;
+}
+
+void mh_escape_csv(struct mh_buf *out, const char *bytes, size_t len)
+{
+	bool quotes = needs_quotes(bytes, len);
+
+	if (quotes)
+		mh_buf_addc(out, '"');
+	walk(out, bytes, len, write_csv);
+	if (quotes)
+		mh_buf_addc(out, '"');
+}
+
+/* Whether, behind any quotes, there is what a formula begins with; *ret_n_quotes how many. */
+static bool is_formula(const char *bytes, size_t len, size_t *ret_n_quotes)
+{
+	size_t i = 0;
+
+	while (i < len && bytes[i] == '\'')
+		i++;
+	*ret_n_quotes = i;
+	return i < len && bytes[i] && strchr("=+-@\t\r", bytes[i]);
+}
+
+bool mh_needs_guard(const char *bytes, size_t len, bool formulas)
+{
+	size_t n_quotes;
+
+	return is_formula(bytes, len, &n_quotes) && (n_quotes || formulas);
+}
+
+bool mh_has_guard(const char *bytes, size_t len)
+{
+	size_t n_quotes;
+
+	return is_formula(bytes, len, &n_quotes) && n_quotes;
 }
 
 void mh_escape_json(struct mh_buf *out, const char *bytes, size_t len)

@@ -30,6 +30,26 @@ void mh_escape_prometheus(struct mh_buf *out, const char *bytes, size_t len);
  * invalid UTF-8 \xNN: reversible, one line, valid UTF-8. */
 void mh_escape_tsv(struct mh_buf *out, const char *bytes, size_t len);
 
+/*
+ * One CSV cell with its quotes where it needs them (RFC 4180): comma, quote, line break, or a blank
+ * at either end. Other control bytes than tab, newline and carriage return, which RFC 4180 does not
+ * allow, and invalid UTF-8 -> U+FFFD.
+ */
+void mh_escape_csv(struct mh_buf *out, const char *bytes, size_t len);
+
+/*
+ * A spreadsheet takes a cell for a formula that begins with = + - @ tab or carriage return. A
+ * quote (') in front makes it text. So that the quote can be taken off again without guessing, text
+ * that has such a quote by itself gets one more:
+ *
+ *     writing:  guarded = mh_needs_guard(text) ? "'" + text : text
+ *     reading:  text = mh_has_guard(guarded) ? guarded without its first byte : guarded
+ *
+ * Who writes for no spreadsheet (`formulas` false) leaves formulas alone; reading is the same.
+ */
+bool mh_needs_guard(const char *bytes, size_t len, bool formulas);
+bool mh_has_guard(const char *bytes, size_t len);
+
 /* A JSON string without its quotes (RFC 8259): \" \\ \n \t \uNNNN, invalid UTF-8 -> U+FFFD. */
 void mh_escape_json(struct mh_buf *out, const char *bytes, size_t len);
 

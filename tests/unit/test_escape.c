@@ -118,9 +118,9 @@ static void every_kind_of_invalid_utf8_is_refused(void **state)
 
 static void plain_text_stays_as_it_is(void **state)
 {
-	static escape_fn *const all[] = {mh_escape_utf8,    mh_escape_prometheus, mh_escape_tsv,
-					 mh_escape_json,    mh_escape_terminal,   mh_escape_html,
-					 mh_escape_collectd};
+	static escape_fn *const all[] = {mh_escape_utf8, mh_escape_prometheus, mh_escape_tsv,
+					 mh_escape_json, mh_escape_terminal,   mh_escape_html,
+					 mh_escape_csv,  mh_escape_collectd};
 	const char *word = "kworker_0:1-events+x@host.example";
 
 	(void)state;
@@ -154,6 +154,46 @@ static void tsv_cells(void **state)
 	check_bytes(mh_escape_tsv, "\0\x1b\x7f", 3, "\\x00\\x1b\\x7f");
 	check(mh_escape_tsv, "\xc2\x9b\xff" EURO, "\\xc2\\x9b\\xff" EURO);
 	check(mh_escape_tsv, "\\x41", "\\\\x41");
+}
+
+static void csv_cells(void **state)
+{
+	(void)state;
+	check(mh_escape_csv, "a,b", "\"a,b\"");
+	check(mh_escape_csv, "say \"hi\"", "\"say \"\"hi\"\"\"");
+	check(mh_escape_csv, "two\nlines", "\"two\nlines\"");
+	check(mh_escape_csv, "from\r", "\"from\r\"");
+	check(mh_escape_csv, " a", "\" a\"");
+	check(mh_escape_csv, "a ", "\"a \"");
+	check(mh_escape_csv, "a b\tc", "a b\tc");
+	check_bytes(mh_escape_csv, "\0\x1b\x7f\xc2\x9b\xff", 6,
+		    UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN);
+}
+
+static void formulas_are_guarded(void **state)
+{
+	static const char *const formulas[] = {"=1+1", "+1", "-1", "@x", "\tx", "\rx", "="};
+	static const char *const harmless[] = {"", "a=1", "'", "'a", "''", " =1", "1-1", "a'=1"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(formulas) / sizeof(formulas[0]); i++) {
+		const char *text = formulas[i];
+		char quoted[20];
+
+		assert_true(mh_needs_guard(text, strlen(text), true));
+		assert_false(mh_needs_guard(text, strlen(text), false));
+		assert_false(mh_has_guard(text, strlen(text)));
+		snprintf(quoted, sizeof(quoted), "'%s", text);
+		assert_true(mh_has_guard(quoted, strlen(quoted)));
+		/* the process that is called so by itself */
+		assert_true(mh_needs_guard(quoted, strlen(quoted), true));
+		assert_true(mh_needs_guard(quoted, strlen(quoted), false));
+	}
+	for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++) {
+		assert_false(mh_needs_guard(harmless[i], strlen(harmless[i]), true));
+		assert_false(mh_has_guard(harmless[i], strlen(harmless[i])));
+	}
+	assert_false(mh_needs_guard("\0=", 2, true));
 }
 
 static void json_strings(void **state)
@@ -223,6 +263,8 @@ int main(void)
 		cmocka_unit_test(utf8_replaces_bytes_one_by_one),
 		cmocka_unit_test(prometheus_label_values),
 		cmocka_unit_test(tsv_cells),
+		cmocka_unit_test(csv_cells),
+		cmocka_unit_test(formulas_are_guarded),
 		cmocka_unit_test(json_strings),
 		cmocka_unit_test(terminals),
 		cmocka_unit_test(html),

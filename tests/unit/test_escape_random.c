@@ -38,6 +38,7 @@ static const char *const pieces[] = {
 	"\xf0\x9f\x90\xa7",
 	"\xed\xa0\x80",
 	"\xc0\x80",
+	",",
 	"a",
 	"0",
 	" ",
@@ -149,6 +150,27 @@ static size_t read_tsv(char *to, const struct mh_buf *text)
 		default:
 			fail_msg("\\%c in a TSV cell", p[1]);
 		}
+	}
+	return len;
+}
+
+/* RFC 4180: a cell in quotes that holds quotes twice, or one without any of " , CR LF. */
+static size_t read_csv(char *to, const struct mh_buf *text)
+{
+	size_t len = 0, i = 0, end = text->len;
+
+	if (!end || text->data[0] != '"') {
+		for (; i < end; i++) {
+			assert_null(memchr(",\"\r\n", text->data[i], 4));
+			to[len++] = text->data[i];
+		}
+		return len;
+	}
+	assert_int_equal(text->data[--end], '"');
+	for (i = 1; i < end; i++) {
+		if (text->data[i] == '"')
+			assert_true(++i < end && text->data[i] == '"');
+		to[len++] = text->data[i];
 	}
 	return len;
 }
@@ -271,6 +293,25 @@ static size_t without_controls(char *text, size_t len)
 	return out;
 }
 
+/* Control bytes as RFC 4180 has none, but for those that text is laid out with. */
+static size_t without_wild_controls(char *text, size_t len)
+{
+	char copy[OUTPUT_MAX];
+	size_t out = 0;
+
+	memcpy(copy, text, len);
+	for (size_t i = 0, n; i < len; i += n) {
+		unsigned char c = (unsigned char)copy[i];
+		bool is_wild = (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f ||
+			       (c == 0xc2 && (unsigned char)copy[i + 1] < 0xa0);
+
+		n = mh_utf8_length(copy + i, len - i);
+		memcpy(text + out, is_wild ? UNKNOWN : copy + i, is_wild ? 3 : n);
+		out += is_wild ? 3 : n;
+	}
+	return out;
+}
+
 static void round_trip(escape_fn *escape, read_fn *read, bool reversible)
 {
 	struct mh_buf b = MH_BUF_INIT(OUTPUT_MAX);
@@ -292,6 +333,8 @@ static void round_trip(escape_fn *escape, read_fn *read, bool reversible)
 			want = replaced(expected, input, len);
 		if (escape == mh_escape_html)
 			want = without_controls(expected, want);
+		if (escape == mh_escape_csv)
+			want = without_wild_controls(expected, want);
 		assert_int_equal(got, want);
 		assert_memory_equal(back, expected, want);
 	}
@@ -302,6 +345,36 @@ static void tsv_comes_back_byte_for_byte(void **state)
 {
 	(void)state;
 	round_trip(mh_escape_tsv, read_tsv, true);
+}
+
+static void csv_comes_back(void **state)
+{
+	(void)state;
+	round_trip(mh_escape_csv, read_csv, false);
+}
+
+/* Whatever the text, what was put in front of it comes off again, and nothing else does. */
+static void guards_come_off_again(void **state)
+{
+	(void)state;
+	srandom(23);
+	for (int i = 0; i < ROUNDS; i++) {
+		static const char start[] = "''=+-@\t\ra";
+		char input[INPUT_MAX + 5], *text = input + 1;
+		size_t n = (size_t)random() % 4, len;
+		bool formulas = random() % 2;
+
+		for (size_t k = 0; k < n; k++)
+			text[k] = start[(size_t)random() % (sizeof(start) - 1)];
+		len = n + make_input(text + n);
+		if (mh_needs_guard(text, len, formulas)) {
+			input[0] = '\'';
+			assert_true(mh_has_guard(input, len + 1));
+		} else {
+			assert_false(mh_has_guard(text, len));
+			assert_false(formulas && len && text[0] && strchr("=+-@\t\r", text[0]));
+		}
+	}
 }
 
 static void prometheus_comes_back(void **state)
@@ -383,6 +456,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tsv_comes_back_byte_for_byte),
+		cmocka_unit_test(csv_comes_back),
+		cmocka_unit_test(guards_come_off_again),
 		cmocka_unit_test(prometheus_comes_back),
 		cmocka_unit_test(json_comes_back),
 		cmocka_unit_test(html_comes_back),
