@@ -8,6 +8,7 @@ extern const struct command command_status;
 extern const struct command command_verify;
 extern const struct command command_dump;
 extern const struct command command_config;
+extern const struct command command_export;
 extern const struct command command_import;
 extern const struct command command_merge;
 extern const struct command command_seal;

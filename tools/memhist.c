@@ -9,8 +9,8 @@
 static const char who[] = "memhist";
 
 static const struct command *const commands[] = {
-	&command_status, &command_verify, &command_dump,   &command_import,
-	&command_seal,   &command_merge,  &command_config,
+	&command_status, &command_verify, &command_dump,  &command_export,
+	&command_import, &command_seal,   &command_merge, &command_config,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -32,6 +32,7 @@ static void print_help(FILE *to)
 	      "\nExamples:\n"
 	      "  memhist status --top 5\n"
 	      "  memhist verify --history /var/lib/memhist\n"
+	      "  memhist export --format sqlite -o day.db --last 1d\n"
 	      "  memhist import --from csv --history ./trace trace.csv\n"
 	      "\nCandles are made by memhist-candles.\n",
 	      to);

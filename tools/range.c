@@ -25,23 +25,39 @@ static int read_time(const char *option, const char *text, mh_ms_t now_ms, bool 
 		       option, text);
 }
 
+static int read_last(const char *text, mh_ms_t now_ms, mh_ms_t *ret, struct mh_err *err)
+{
+	mh_ms_t length_ms;
+	int rc = mh_duration_parse(text, 0, &length_ms);
+
+	if (rc)
+		return mh_errf(err, -EINVAL, "--last: “%s” is %s", text,
+			       rc == -ERANGE ? "too long, at most 36525d"
+					     : "no length of time like 15m, 2h or 7d");
+	*ret = now_ms - length_ms;
+	return 0;
+}
+
 int range_resolve(const struct range_words *w, mh_ms_t now_ms, bool utc, struct range *ret,
 		  struct mh_err *err)
 {
 	struct range r = RANGE_ALL;
-	int n_ways = (w->hours > 0) + (w->days > 0) + (w->from || w->to) + (w->since || w->until);
+	int n_ways = (w->hours > 0) + (w->days > 0) + (w->from || w->to) + (w->since || w->until) +
+		     (w->last != NULL);
 	int rc;
 
 	if (n_ways > 1)
-		return mh_errf(
-			err, -EINVAL,
-			"--hours, --days, --range and --since/--until each say which time is "
-			"wanted: use one of them");
+		return mh_errf(err, -EINVAL,
+			       "--hours, --days, --last, --range and --since/--until each say "
+			       "which time is "
+			       "wanted: use one of them");
 	if (w->hours)
 		r.since_ms = now_ms - w->hours * HOUR_MS;
 	if (w->days)
 		r.since_ms = now_ms - w->days * 24 * HOUR_MS;
-	rc = read_time("range", w->from, now_ms, utc, &r.since_ms, err);
+	rc = w->last ? read_last(w->last, now_ms, &r.since_ms, err) : 0;
+	if (!rc)
+		rc = read_time("range", w->from, now_ms, utc, &r.since_ms, err);
 	if (!rc)
 		rc = read_time("range", w->to, now_ms, utc, &r.until_ms, err);
 	if (!rc)

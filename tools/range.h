@@ -13,6 +13,7 @@ struct range_words {
 	long long hours, days;
 	const char *from, *to;
 	const char *since, *until;
+	const char *last; /* a length of time up to now */
 };
 
 enum { RANGE_HOURS_MAX = 100 * 366 * 24, RANGE_DAYS_MAX = 100 * 366 };

@@ -1,0 +1,224 @@
+/* memhist export: a stretch of a history for other programs. */
+#include "tools/commands.h"
+#include "tools/export.h"
+#include "tools/human.h"
+#include "tools/pass.h"
+#include "tools/tool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+
+static const struct export_format *const formats[] = {
+	&export_csv,
+	&export_tsv,
+};
+#define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
+
+struct config {
+	const struct export_format *format;
+	struct range_words when;
+	struct export_job job;
+	bool verbose;
+};
+
+enum {
+	OPT_FORMAT = 1,
+	OPT_HISTORY,
+	OPT_OUTPUT,
+	OPT_RANGE,
+	OPT_SINCE,
+	OPT_UNTIL,
+	OPT_LAST,
+	OPT_UTC,
+	OPT_PID,
+	OPT_MATCH,
+	OPT_FIELD,
+	OPT_FORMULAS,
+	OPT_VERBOSE,
+};
+
+static const struct option options[] = {
+	{OPT_FORMAT, 'f', "format", "FORMAT", "csv, tsv"},
+	{OPT_HISTORY, 0, "history", "DIR", "the history to export [" DEFAULT_HISTORY "]"},
+	{OPT_OUTPUT, 'o', "output", "FILE", "where to; - is standard output [csv, tsv: -]"},
+	{OPT_RANGE, 0, "range", "FROM TO", "from FROM up to, not including, TO [everything]"},
+	{OPT_SINCE, 0, "since", "TIME", "2026-06-01 12:00:00, @SECONDS, 2h ago, now"},
+	{OPT_UNTIL, 0, "until", "TIME", "up to, not including, TIME"},
+	{OPT_LAST, 0, "last", "TIME", "the last 15m, 2h, 7d up to now"},
+	{OPT_UTC, 0, "utc", NULL, "times given and written are UTC, not local time"},
+	{OPT_PID, 'p', "pid", "PID", "only these pids: 1 or 1,22,333"},
+	{OPT_MATCH, 'm', "match", "PATTERN",
+	 "only processes whose name or command line has this word, or matches /PATTERN/"},
+	{OPT_FIELD, 0, "field", "NAME", "only these: rss or rss,vsz,hwm [all that is stored]"},
+	{OPT_FORMULAS, 0, "formulas", NULL,
+	 "csv, tsv: no quote in front of text that a spreadsheet takes for a formula"},
+	{OPT_VERBOSE, 'v', "verbose", NULL, "progress on a terminal, and what was exported"},
+	{0},
+};
+
+static int take_format(struct config *c, const char *name, struct mh_err *err)
+{
+	const char *names[N_FORMATS + 1] = {NULL};
+	int i;
+
+	for (size_t k = 0; k < N_FORMATS; k++)
+		names[k] = formats[k]->name;
+	i = option_word(name, names, err);
+	if (i >= 0)
+		c->format = formats[i];
+	return i < 0 ? i : 0;
+}
+
+static int take_fields(struct config *c, const char *list, struct mh_err *err)
+{
+	const char *names[MH_FIELD_COUNT + 1] = {NULL};
+
+	for (int f = 0; f < MH_FIELD_COUNT; f++)
+		names[f] = mh_fields[f].name;
+	do {
+		size_t len = strcspn(list, ",");
+		char name[64];
+		int field;
+
+		snprintf(name, sizeof(name), "%.*s", (int)len, list);
+		field = option_word(name, names, err);
+		if (field < 0)
+			return field;
+		c->job.fields |= (mh_fields_t)1 << field;
+		list += len;
+	} while (*list++);
+	return 0;
+}
+
+static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], struct mh_err *err)
+{
+	struct config *c = arg;
+
+	switch (id) {
+	case OPT_FORMAT:
+		return take_format(c, value[0], err);
+	case OPT_HISTORY:
+		c->job.history = value[0];
+		return 0;
+	case OPT_OUTPUT:
+		c->job.output = value[0];
+		return 0;
+	case OPT_RANGE:
+		c->when.from = value[0];
+		c->when.to = value[1];
+		return 0;
+	case OPT_SINCE:
+		c->when.since = value[0];
+		return 0;
+	case OPT_UNTIL:
+		c->when.until = value[0];
+		return 0;
+	case OPT_LAST:
+		c->when.last = value[0];
+		return 0;
+	case OPT_UTC:
+		c->job.utc = true;
+		return 0;
+	case OPT_PID:
+		return chosen_add_pids(&c->job.chosen, value[0], err);
+	case OPT_MATCH:
+		return chosen_set_match(&c->job.chosen, value[0], err);
+	case OPT_FIELD:
+		return take_fields(c, value[0], err);
+	case OPT_FORMULAS:
+		c->job.formulas = true;
+		return 0;
+	case OPT_VERBOSE:
+		c->verbose = true;
+		return 0;
+	default:
+		return mh_errf(err, -EINVAL, "“%s” is no option; the history is named by --history",
+			       value[0]);
+	}
+}
+
+/* All fields that a history stores; those that follow from them can be computed. */
+static mh_fields_t stored_fields(void)
+{
+	mh_fields_t fields = 0;
+
+	for (int f = 0; f < MH_FIELD_COUNT; f++)
+		if (mh_fields[f].column)
+			fields |= (mh_fields_t)1 << f;
+	return fields;
+}
+
+static int report(const struct config *c)
+{
+	const struct export_job *job = &c->job;
+	uint64_t given_up = chosen_given_up(&job->chosen);
+	int status;
+
+	if (c->verbose)
+		tool_say(job->who,
+			 "%" PRIu64 " process-sample%s of %" PRIu64 " snapshot%s, %" PRIu64
+			 " brief live%s, %" PRIu64 " gap%s",
+			 job->samples, human_s(job->samples), job->snapshots,
+			 human_s(job->snapshots), job->brief, human_s(job->brief), job->gaps,
+			 human_s(job->gaps));
+	if (given_up)
+		tool_say(job->who,
+			 "--match took too long for %" PRIu64 " name%s, which are left out",
+			 given_up, human_s(given_up));
+	status = pass_verdict(job->who, job->history, &job->stats);
+	if (status == STATUS_DAMAGED)
+		tool_say(job->who,
+			 "%s is damaged in %" PRIu64 " place%s (%" PRIu64
+			 " bytes): what is readable was exported; memhist verify tells more",
+			 job->history, job->stats.damages, human_s(job->stats.damages),
+			 job->stats.damaged_bytes);
+	return status == STATUS_OK && given_up ? STATUS_PARTIAL : status;
+}
+
+static int export(struct config *c)
+{
+	struct export_job *job = &c->job;
+	struct mh_err err = {""};
+	int rc;
+
+	if (!c->format)
+		return options_usage_error(&command_export, "--format FORMAT is missing");
+	if (!job->output)
+		job->output = c->format->output;
+	if (!job->output)
+		return options_usage_error(&command_export, "--format %s needs --output",
+					   c->format->name);
+	if (range_resolve(&c->when, mh_now().wall_ms, job->utc, &job->range, &err))
+		return options_usage_error(&command_export, "%s", err.text);
+	if (!job->fields)
+		job->fields = stored_fields();
+	tool_catch_signals();
+	progress_begin(&job->progress, "exporting: snapshot", c->verbose);
+	rc = export_run(c->format, job, &err);
+	progress_end(&job->progress);
+	return rc ? tool_fail(job->who, rc, &err) : report(c);
+}
+
+static int run(int argc, char **argv)
+{
+	struct config c = {.job = {.history = DEFAULT_HISTORY, .who = command_export.name}};
+	int status = options_parse(&command_export, argc, argv, &c);
+
+	if (status == OPTIONS_GO_ON)
+		status = export(&c);
+	chosen_done(&c.job.chosen);
+	return status;
+}
+
+const struct command command_export = {
+	.name = "memhist export",
+	.usage = "--format FORMAT [--history DIR] [OPTION]...",
+	.summary = "Write a history, or a stretch of it, in a format of other programs.",
+	.options = options,
+	.examples = "  memhist export --format csv --last 1d -o day.csv\n"
+		    "  memhist export --format tsv --match postgres --field rss,swap | less -S\n",
+	.take = take,
+	.run = run,
+};

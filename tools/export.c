@@ -1,0 +1,68 @@
+/* The pass over the history that all formats share. */
+#include "tools/export.h"
+
+#include "tools/tool.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+/* How many chosen processes a snapshot has. */
+static void count(struct export_job *job, const struct mh_snapshot *s)
+{
+	job->snapshots++;
+	job->gaps += s->gap.kind != MH_GAP_NONE;
+	mh_snapshot_for_each (s, slot)
+		job->samples += job->chosen.is_slot[slot];
+	for (uint32_t i = 0; i < s->n_brief; i++)
+		job->brief += job->chosen.is_brief[i];
+}
+
+static int read_all(const struct export_format *format, void *self, struct mh_reader *reader,
+		    struct export_job *job, struct mh_err *err)
+{
+	const struct mh_snapshot *s;
+	int rc;
+
+	while ((rc = mh_reader_next(reader, &s, err)) > 0) {
+		struct export_step step = {
+			.job = job,
+			.s = s,
+			.segment = mh_reader_segment(reader),
+			.fields = s->fields & job->fields,
+		};
+
+		if (chosen_update(&job->chosen, s))
+			return mh_err_sys(err, -ENOMEM, "cannot export %s", job->history);
+		count(job, s);
+		rc = tool_interrupted() ? -EINTR : format->snapshot(self, &step, err);
+		if (rc)
+			return rc;
+		progress_show(&job->progress, job->snapshots, 0);
+	}
+	return rc;
+}
+
+int export_run(const struct export_format *format, struct export_job *job, struct mh_err *err)
+{
+	struct mh_reader_options reading = {
+		.since_ms = job->range.since_ms,
+		.until_ms = job->range.until_ms,
+	};
+	struct mh_reader *reader = NULL;
+	void *self = NULL;
+	int rc = mh_reader_open(&reader, job->history, &reading, err);
+
+	if (!rc)
+		rc = format->open(&self, job, err);
+	if (!rc)
+		rc = read_all(format, self, reader, job, err);
+	if (reader)
+		mh_reader_stats(reader, &job->stats);
+	if (!rc && !job->snapshots)
+		rc = range_no_data(job->history, &job->range, job->utc, &job->stats, err);
+	if (!rc)
+		rc = format->commit(self, err);
+	format->close(self);
+	mh_reader_close(reader);
+	return rc;
+}
