@@ -18,6 +18,8 @@ enum state {
 	QUOTED,     /* in a field with quotes */
 	QUOTE_SEEN, /* in a field with quotes: at its end, or the first of two quotes */
 	CR_SEEN,    /* the record is over when LF follows */
+	ESCAPE,     /* TSV: behind a backslash */
+	HEX,        /* TSV: behind \x and its first digit */
 };
 
 struct csv {
@@ -28,20 +30,23 @@ struct csv {
 	uint64_t line;    /* of the next byte */
 	size_t n_columns; /* fields of the first record; 0 = not read yet */
 
+	enum csv_dialect dialect;
 	enum state state;
+	char digit; /* HEX: the first one */
 	size_t text_len;
 	size_t end[CSV_FIELDS_MAX]; /* where each field ends in `text` */
 	struct csv_record record;
 	char text[CSV_RECORD_MAX]; /* fields of the record, without quotes and commas */
 };
 
-int csv_new(struct csv **ret, struct input *in)
+int csv_new(struct csv **ret, struct input *in, enum csv_dialect dialect)
 {
 	struct csv *csv = calloc(1, sizeof(*csv));
 
 	if (!csv)
 		return -ENOMEM;
 	csv->in = in;
+	csv->dialect = dialect;
 	csv->line = 1;
 	*ret = csv;
 	return 0;
@@ -121,9 +126,69 @@ static int take_separator(struct csv *csv, char c, const char *complaint, struct
 	}
 }
 
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A byte behind a backslash. What is no escape stays as it is. */
+static int take_escape(struct csv *csv, char c, struct mh_err *err)
+{
+	static const char letters[] = "tnr\\", meant[] = "\t\n\r\\";
+	const char *letter = c ? strchr(letters, c) : NULL;
+	int rc;
+
+	csv->state = BARE;
+	if (letter)
+		return add_byte(csv, meant[letter - letters], err);
+	if (c == 'x') {
+		csv->state = HEX;
+		csv->digit = 0;
+		return 0;
+	}
+	rc = add_byte(csv, '\\', err);
+	return rc ? rc : add_byte(csv, c, err);
+}
+
+/* As take_byte(), for TSV. */
+static int take_tsv_byte(struct csv *csv, char c, struct mh_err *err)
+{
+	if (c == '\n' && csv->state != ESCAPE && csv->state != HEX)
+		return end_record(csv, err);
+	switch (csv->state) {
+	case ESCAPE:
+		return take_escape(csv, c, err);
+	case HEX:
+		if (hex_digit(c) < 0)
+			return wrong(csv, "\\x without two hexadecimal digits", err);
+		if (!csv->digit) {
+			csv->digit = c;
+			return 0;
+		}
+		csv->state = BARE;
+		return add_byte(csv, (char)(hex_digit(csv->digit) * 16 + hex_digit(c)), err);
+	case CR_SEEN:
+		return wrong(csv, "a carriage return inside a line", err);
+	default:
+		break;
+	}
+	if (c == '\t')
+		return end_field(csv, err);
+	if (c == '\r') {
+		csv->state = CR_SEEN;
+		return 0;
+	}
+	csv->state = c == '\\' ? ESCAPE : BARE;
+	return c == '\\' ? 0 : add_byte(csv, c, err);
+}
+
 /* Returns 1 when this byte completes a record, 0, or -errno. */
 static int take_byte(struct csv *csv, char c, struct mh_err *err)
 {
+	if (csv->dialect == CSV_ANY && (c == ',' || c == '\t' || c == '"'))
+		csv->dialect = c == '\t' ? CSV_TABS : CSV_COMMAS;
+	if (csv->dialect == CSV_TABS)
+		return take_tsv_byte(csv, c, err);
 	switch (csv->state) {
 	case FIELD_BEGIN:
 		if (c == '"') {
@@ -153,6 +218,9 @@ static int take_byte(struct csv *csv, char c, struct mh_err *err)
 	case CR_SEEN:
 		return c == '\n' ? end_record(csv, err)
 				 : wrong(csv, "a carriage return inside a line", err);
+	case ESCAPE:
+	case HEX:
+		break; /* of TSV alone */
 	}
 	return -EINVAL;
 }

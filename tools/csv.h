@@ -1,5 +1,5 @@
 /*
- * Reading CSV (RFC 4180), record by record, from a file of any size.
+ * Reading CSV (RFC 4180) and TSV, record by record, from a file of any size.
  *
  *     const struct csv_record *record;
  *
@@ -9,6 +9,9 @@
  * Fields are separated by commas, records by LF or CRLF; a field in double quotes may hold all of
  * these, and quotes written twice. A byte order mark at the beginning is skipped, empty lines are
  * too. Every record must have as many fields as the first one.
+ *
+ * In TSV fields are separated by tabs, and bytes that would be structure are written \t \n \r \\
+ * \xNN, as mh_escape_tsv() does.
  */
 #ifndef MEMHIST_TOOLS_CSV_H
 #define MEMHIST_TOOLS_CSV_H
@@ -31,8 +34,11 @@ struct csv_record {
 
 struct csv;
 
+/* CSV_ANY: what the first separator of the first record is, decides. */
+enum csv_dialect { CSV_ANY, CSV_COMMAS, CSV_TABS };
+
 /* `in` must outlive it. Returns 0 or -ENOMEM. */
-int csv_new(struct csv **ret, struct input *in);
+int csv_new(struct csv **ret, struct input *in, enum csv_dialect dialect);
 void csv_free(struct csv *csv);
 
 /*
