@@ -10,9 +10,14 @@
 #include <stddef.h>
 #include <string.h>
 
+#ifndef HAVE_SQLITE
+const struct export_format export_sqlite = {.name = "sqlite"};
+#endif
+
 static const struct export_format *const formats[] = {
 	&export_csv,
 	&export_tsv,
+	&export_sqlite,
 };
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
 
@@ -66,9 +71,15 @@ static int take_format(struct config *c, const char *name, struct mh_err *err)
 	for (size_t k = 0; k < N_FORMATS; k++)
 		names[k] = formats[k]->name;
 	i = option_word(name, names, err);
-	if (i >= 0)
-		c->format = formats[i];
-	return i < 0 ? i : 0;
+	if (i < 0)
+		return i;
+	if (!formats[i]->open)
+		return mh_errf(err, -ENOSYS,
+			       "%s is not part of this memhist, which was built "
+			       "without the library for it",
+			       name);
+	c->format = formats[i];
+	return 0;
 }
 
 static int take_fields(struct config *c, const char *list, struct mh_err *err)

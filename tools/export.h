@@ -50,7 +50,7 @@ struct export_format {
 	void (*close)(void *self);
 };
 
-extern const struct export_format export_csv, export_tsv;
+extern const struct export_format export_csv, export_tsv, export_sqlite;
 
 /*
  * Read the history once through a format. Returns 0; -ENODATA: nothing in the range; -EINTR; or

@@ -65,7 +65,7 @@ static int open_named(struct outfile *o)
 {
 	for (unsigned i = 0; i < NAME_TRIES; i++) {
 		temp_name(o, i);
-		o->fd = mh_beneath_file(o->dir_fd, o->temp, O_WRONLY | O_CREAT | O_EXCL, FILE_MODE);
+		o->fd = mh_beneath_file(o->dir_fd, o->temp, O_RDWR | O_CREAT | O_EXCL, FILE_MODE);
 		if (o->fd >= 0)
 			return 0;
 		o->temp[0] = '\0';
@@ -80,7 +80,7 @@ static int open_beside(struct outfile *o)
 	/* without /proc it could never be given a name */
 	if (access("/proc/self/fd", X_OK))
 		return open_named(o);
-	o->fd = mh_beneath_open(o->dir_fd, ".", O_TMPFILE | O_WRONLY, FILE_MODE);
+	o->fd = mh_beneath_open(o->dir_fd, ".", O_TMPFILE | O_RDWR, FILE_MODE);
 	if (o->fd == -EOPNOTSUPP || o->fd == -EISDIR || o->fd == -EINVAL)
 		return open_named(o);
 	return o->fd < 0 ? o->fd : 0;
