@@ -193,25 +193,9 @@ static void write_pss_stats(struct mh_buf *out, const struct mh_pss_stats *s)
 		      4);
 }
 
-void exposition_meminfo_name(char ret[MEMINFO_METRIC_MAX], const struct mh_meminfo_line *line)
-{
-	/* first words that are no words, and that promtool would take for units */
-	static const char *const joined[] = {"k_", "s_", "sec_"};
-	char words[MH_MEMINFO_WORDS_MAX + 1];
-	size_t len = 0;
-
-	mh_meminfo_words(words, line->key);
-	for (size_t i = 0; i < sizeof(joined) / sizeof(joined[0]) && !len; i++)
-		if (!strncmp(words, joined[i], strlen(joined[i])))
-			len = strlen(joined[i]);
-	/* the only lines without a unit are counts of huge pages */
-	snprintf(ret, MEMINFO_METRIC_MAX, "memhist_meminfo_%.*s%s%s", len ? (int)len - 1 : 0, words,
-		 words + len, line->is_kib ? "_bytes" : "_pages");
-}
-
 static void write_meminfo(struct mh_buf *out, const struct view *v)
 {
-	char name[MH_MEMINFO_MAX][MEMINFO_METRIC_MAX], help[HELP_MAX];
+	char name[MH_MEMINFO_MAX][MH_MEMINFO_METRIC_MAX], help[HELP_MAX];
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < v->meminfo.n; i++) {
@@ -220,7 +204,7 @@ static void write_meminfo(struct mh_buf *out, const struct view *v)
 
 		if (!mh_meminfo_is_own(line))
 			continue;
-		exposition_meminfo_name(name[n], line);
+		mh_meminfo_metric(name[n], line);
 		/* the kernel has no two keys alike, but a tree that is not from the kernel may */
 		while (strcmp(name[same], name[n]) != 0)
 			same++;

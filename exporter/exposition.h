@@ -18,12 +18,4 @@
  */
 void exposition_write(struct mh_buf *out, const struct view *v, const struct self *self);
 
-/*
- * The metric of a line of /proc/meminfo: its key as mh_meminfo_words() writes it, and its unit:
- * MemAvailable -> memhist_meminfo_mem_available_bytes, SReclaimable ->
- * memhist_meminfo_sreclaimable_bytes, HugePages_Total -> memhist_meminfo_huge_pages_total_pages.
- */
-enum { MEMINFO_METRIC_MAX = MH_MEMINFO_WORDS_MAX + sizeof("memhist_meminfo__bytes") };
-void exposition_meminfo_name(char ret[MEMINFO_METRIC_MAX], const struct mh_meminfo_line *line);
-
 #endif

@@ -17,6 +17,7 @@ const struct export_format export_sqlite = {.name = "sqlite"};
 static const struct export_format *const formats[] = {
 	&export_csv,
 	&export_tsv,
+	&export_openmetrics,
 	&export_sqlite,
 };
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))

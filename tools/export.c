@@ -6,6 +6,20 @@
 #include <errno.h>
 #include <stddef.h>
 
+mh_fields_t export_known_marks(const struct export_step *step, const struct mh_process *p)
+{
+	mh_fields_t known = 0;
+
+	for (int field = 0; field < MH_FIELD_COUNT; field++) {
+		int mark = mh_fields[field].mark;
+
+		if (mark != MH_FIELD_NONE && mh_fields_have(step->s->fields, mark) &&
+		    p->value[mark])
+			known |= (mh_fields_t)1 << mark;
+	}
+	return known;
+}
+
 /* How many chosen processes a snapshot has. */
 static void count(struct export_job *job, const struct mh_snapshot *s)
 {

@@ -50,7 +50,10 @@ struct export_format {
 	void (*close)(void *self);
 };
 
-extern const struct export_format export_csv, export_tsv, export_sqlite;
+extern const struct export_format export_csv, export_tsv, export_openmetrics, export_sqlite;
+
+/* The high-water marks that are known of a process that has ended. */
+mh_fields_t export_known_marks(const struct export_step *step, const struct mh_process *p);
 
 /*
  * Read the history once through a format. Returns 0; -ENODATA: nothing in the range; -EINTR; or

@@ -181,28 +181,13 @@ static void write_gap(struct table *t, const struct export_step *step)
 		      (long long)gap->since_wall_ms);
 }
 
-/* The marks that are known of a process that has ended. */
-static mh_fields_t known_marks(const struct export_step *step, const struct mh_process *p)
-{
-	mh_fields_t known = 0;
-
-	for (int field = 0; field < MH_FIELD_COUNT; field++) {
-		int mark = mh_fields[field].mark;
-
-		if (mark != MH_FIELD_NONE && mh_fields_have(step->s->fields, mark) &&
-		    p->value[mark])
-			known |= (mh_fields_t)1 << mark;
-	}
-	return known;
-}
-
 static void write_dead(struct table *t, const struct export_step *step, const char *kind,
 		       const struct mh_process *p)
 {
 	compose_who(t, step->job, p);
 	begin_line(t, kind);
 	mh_buf_add(&t->out.buf, t->text.data, t->text.len);
-	add_values(t, step, known_marks(step, p), p);
+	add_values(t, step, export_known_marks(step, p), p);
 	end_line(t);
 }
 

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 const struct mh_meminfo_line *mh_meminfo_find(const struct mh_meminfo *m, const char *key)
@@ -80,4 +81,20 @@ void mh_meminfo_words(char ret[MH_MEMINFO_WORDS_MAX + 1], const char *key)
 		*ret++ = key[i] == '(' ? '_' : (char)tolower((unsigned char)key[i]);
 	}
 	*ret = '\0';
+}
+
+void mh_meminfo_metric(char ret[MH_MEMINFO_METRIC_MAX], const struct mh_meminfo_line *line)
+{
+	/* first words that are no words, and that promtool would take for units */
+	static const char *const joined[] = {"k_", "s_", "sec_"};
+	char words[MH_MEMINFO_WORDS_MAX + 1];
+	size_t len = 0;
+
+	mh_meminfo_words(words, line->key);
+	for (size_t i = 0; i < sizeof(joined) / sizeof(joined[0]) && !len; i++)
+		if (!strncmp(words, joined[i], strlen(joined[i])))
+			len = strlen(joined[i]);
+	/* the only lines without a unit are counts of huge pages */
+	snprintf(ret, MH_MEMINFO_METRIC_MAX, "memhist_meminfo_%.*s%s%s", len ? (int)len - 1 : 0,
+		 words, words + len, line->is_kib ? "_bytes" : "_pages");
 }

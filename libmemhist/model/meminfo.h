@@ -19,6 +19,7 @@ enum {
 	MH_MEMINFO_MAX = 128,
 	MH_MEMINFO_KEY_MAX = 39,
 	MH_MEMINFO_WORDS_MAX = 2 * MH_MEMINFO_KEY_MAX, /* an underscore before each letter */
+	MH_MEMINFO_METRIC_MAX = MH_MEMINFO_WORDS_MAX + sizeof("memhist_meminfo__bytes"),
 };
 
 struct mh_meminfo {
@@ -52,5 +53,12 @@ int mh_meminfo_add(struct mh_meminfo *m, const char *key, size_t key_len, bool i
  * side by side ("Active(anon)", "Active_anon") may come out alike.
  */
 void mh_meminfo_words(char ret[MH_MEMINFO_WORDS_MAX + 1], const char *key);
+
+/*
+ * The metric of a line of /proc/meminfo: its key as mh_meminfo_words() writes it, and its unit:
+ * MemAvailable -> memhist_meminfo_mem_available_bytes, SReclaimable ->
+ * memhist_meminfo_sreclaimable_bytes, HugePages_Total -> memhist_meminfo_huge_pages_total_pages.
+ */
+void mh_meminfo_metric(char ret[MH_MEMINFO_METRIC_MAX], const struct mh_meminfo_line *line);
 
 #endif

@@ -431,12 +431,12 @@ static void meminfo_keys_become_metric_names(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct mh_meminfo m = {0};
-		char name[MEMINFO_METRIC_MAX];
+		char name[MH_MEMINFO_METRIC_MAX];
 
 		assert_int_equal(
 			mh_meminfo_add(&m, cases[i].key, strlen(cases[i].key), cases[i].is_kib, 1),
 			0);
-		exposition_meminfo_name(name, &m.line[0]);
+		mh_meminfo_metric(name, &m.line[0]);
 		assert_string_equal(name, cases[i].name);
 	}
 }
