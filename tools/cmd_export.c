@@ -15,10 +15,7 @@ const struct export_format export_sqlite = {.name = "sqlite"};
 #endif
 
 static const struct export_format *const formats[] = {
-	&export_csv,
-	&export_tsv,
-	&export_openmetrics,
-	&export_sqlite,
+	&export_json, &export_csv, &export_tsv, &export_openmetrics, &export_sqlite,
 };
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
 
@@ -46,7 +43,7 @@ enum {
 };
 
 static const struct option options[] = {
-	{OPT_FORMAT, 'f', "format", "FORMAT", "csv, tsv"},
+	{OPT_FORMAT, 'f', "format", "FORMAT", "json, csv, tsv, openmetrics, sqlite"},
 	{OPT_HISTORY, 0, "history", "DIR", "the history to export [" DEFAULT_HISTORY "]"},
 	{OPT_OUTPUT, 'o', "output", "FILE", "where to; - is standard output [csv, tsv: -]"},
 	{OPT_RANGE, 0, "range", "FROM TO", "from FROM up to, not including, TO [everything]"},
@@ -229,7 +226,8 @@ const struct command command_export = {
 	.usage = "--format FORMAT [--history DIR] [OPTION]...",
 	.summary = "Write a history, or a stretch of it, in a format of other programs.",
 	.options = options,
-	.examples = "  memhist export --format csv --last 1d -o day.csv\n"
+	.examples = "  memhist export --format sqlite -o day.db --last 1d\n"
+		    "  memhist export --format csv --last 1d -o day.csv\n"
 		    "  memhist export --format tsv --match postgres --field rss,swap | less -S\n",
 	.take = take,
 	.run = run,

@@ -129,11 +129,11 @@ static int run(int argc, char **argv)
 
 	if (status != OPTIONS_GO_ON)
 		return status;
-	if (c.format < 0 || !c.source || !c.history)
+	if (c.format < 0)
+		c.format = 0;
+	if (!c.source || !c.history)
 		return options_usage_error(&command_import, "%s is missing",
-					   c.format < 0 ? "--from FORMAT"
-					   : !c.source  ? "FILE"
-							: "--history DIR");
+					   !c.source ? "FILE" : "--history DIR");
 	tool_catch_signals();
 	rc = import(&c, &stats, &err);
 	if (rc)

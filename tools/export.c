@@ -4,7 +4,7 @@
 #include "tools/tool.h"
 
 #include <errno.h>
-#include <stddef.h>
+#include <string.h>
 
 mh_fields_t export_known_marks(const struct export_step *step, const struct mh_process *p)
 {
@@ -35,6 +35,7 @@ static int read_all(const struct export_format *format, void *self, struct mh_re
 		    struct export_job *job, struct mh_err *err)
 {
 	const struct mh_snapshot *s;
+	struct mh_boot_id boot_id = {{0}};
 	int rc;
 
 	while ((rc = mh_reader_next(reader, &s, err)) > 0) {
@@ -43,8 +44,10 @@ static int read_all(const struct export_format *format, void *self, struct mh_re
 			.s = s,
 			.segment = mh_reader_segment(reader),
 			.fields = s->fields & job->fields,
+			.is_new_boot = memcmp(&boot_id, &s->boot_id, sizeof(boot_id)) != 0,
 		};
 
+		boot_id = s->boot_id;
 		if (chosen_update(&job->chosen, s))
 			return mh_err_sys(err, -ENOMEM, "cannot export %s", job->history);
 		count(job, s);

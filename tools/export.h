@@ -35,6 +35,7 @@ struct export_step {
 	const struct mh_snapshot *s;
 	const struct mh_segment_info *segment;
 	mh_fields_t fields; /* wanted, and measured in this snapshot */
+	bool is_new_boot;   /* those that are gone were of the boot before, which has ended */
 };
 
 struct export_format {
@@ -50,7 +51,8 @@ struct export_format {
 	void (*close)(void *self);
 };
 
-extern const struct export_format export_csv, export_tsv, export_openmetrics, export_sqlite;
+extern const struct export_format export_json, export_csv, export_tsv;
+extern const struct export_format export_openmetrics, export_sqlite;
 
 /* The high-water marks that are known of a process that has ended. */
 mh_fields_t export_known_marks(const struct export_step *step, const struct mh_process *p);

@@ -93,7 +93,7 @@ static int take_processes(struct writer *w, const struct export_step *step, stru
 
 	/* before the slots of those that are gone have new owners */
 	for (uint32_t i = 0; i < s->n_gone && !rc; i++)
-		if (chosen->is_gone[i])
+		if (chosen->is_gone[i] && !step->is_new_boot)
 			rc = add_dead(w, step, &s->gone[i].process, err);
 	for (uint32_t i = 0; i < s->n_brief && !rc; i++)
 		if (chosen->is_brief[i])

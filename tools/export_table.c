@@ -4,7 +4,7 @@
  * The column `kind` says what a line is:
  *   sample  a process in a snapshot
  *   ended   one that the snapshot no longer shows, with its last high-water marks, where the kernel
- *           reported them
+ *           reported them; not where the machine has booted, which ends all
  *   brief   one that began and ended since the snapshot before: identity, names, marks
  *   gap     no process: snapshots are missing before this time, and why
  * What was not measured is an empty cell, never 0. memhist import reads all of it back.
@@ -300,7 +300,7 @@ static int take(struct table *t, const struct export_step *step)
 		write_gap(t, step);
 	for (uint32_t i = 0; i < s->n_gone; i++) {
 		forget(t, s->gone[i].slot);
-		if (chosen->is_gone[i])
+		if (chosen->is_gone[i] && !step->is_new_boot)
 			write_dead(t, step, "ended", &s->gone[i].process);
 	}
 	for (uint32_t i = 0; i < s->n_renamed; i++)

@@ -38,6 +38,17 @@ void json_signed(struct mh_buf *b, const char *key, int64_t value)
 	mh_buf_printf(b, "%lld", (long long)value);
 }
 
+void json_decimal(struct mh_buf *b, const char *key, double value, int decimals)
+{
+	char text[64];
+	int len = snprintf(text, sizeof(text), "%.*f", decimals, value);
+
+	while (len > 2 && text[len - 1] == '0' && text[len - 2] != '.')
+		len--;
+	begin_member(b, key);
+	mh_buf_add(b, text, (size_t)len);
+}
+
 void json_bool(struct mh_buf *b, const char *key, bool value)
 {
 	begin_member(b, key);

@@ -21,6 +21,8 @@ void json_open(struct mh_buf *b, const char *key, char bracket);
 void json_close(struct mh_buf *b, char bracket);
 void json_number(struct mh_buf *b, const char *key, uint64_t value);
 void json_signed(struct mh_buf *b, const char *key, int64_t value);
+/* At most so many decimals and at least one, as Python writes round(value, decimals). */
+void json_decimal(struct mh_buf *b, const char *key, double value, int decimals);
 void json_bool(struct mh_buf *b, const char *key, bool value);
 /* Foreign bytes are escaped. */
 void json_text(struct mh_buf *b, const char *key, const char *bytes, size_t len);

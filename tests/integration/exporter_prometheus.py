@@ -7,14 +7,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.parse
-import urllib.request
 
+from exporter_prometheus_lib import Api
 from exporter_lib import EXPORTER, Child, Exporter, run_tests, single, wait_for
 
 
-class Prometheus:
+class Prometheus(Api):
     """A Prometheus in a folder of its own that scrapes one target every second; for a `with`."""
 
     def __init__(self, target_port):
@@ -40,18 +38,6 @@ class Prometheus:
         self.process.kill()
         self.process.wait()
         self.folder.cleanup()
-
-    def api(self, path, **query):
-        url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
-        try:
-            with urllib.request.urlopen(url, timeout=10) as response:
-                return json.load(response)["data"]
-        except urllib.error.HTTPError as e:
-            assert e.code == 503, e.read()  # it starts
-            return None
-        except OSError:
-            assert self.process.poll() is None, "prometheus ended"
-            return None  # not listening yet
 
     def query(self, expression):
         """[(labels, value)], empty also while Prometheus starts."""
