@@ -167,7 +167,8 @@ void series_write_process(const struct series_set *set, uint32_t series, struct 
 		      (unsigned long long)s->id.start_ticks);
 	if (s->id.twin)
 		mh_buf_printf(out, ",twin=\"%u\"", s->id.twin);
-	add_label(out, ',', "comm", comm->bytes, comm->len);
+	if (comm->len)
+		add_label(out, ',', "comm", comm->bytes, comm->len);
 	mh_buf_addc(out, '}');
 }
 

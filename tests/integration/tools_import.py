@@ -233,7 +233,7 @@ def targets_that_hold_something_are_refused():
 
 def usage_is_checked():
     for args, word in [
-        (("--history", "h", "-"), "--from"), (("--from", "csv", "-"), "--history"),
+        (("--from", "csv", "-"), "--history"),
         (("--from", "csv", "--history", "h"), "FILE"),
         (("--from", "cvs", "--history", "h", "-"), "did you mean “csv”"),
         (("--from", "csv", "--history", "h", "-", "x"), "one FILE"),
