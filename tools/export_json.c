@@ -33,7 +33,6 @@ enum { FILE_MAX = 256 << 20, NAME_MAX_BYTES = 64, SAME_SECOND_MAX = 1000, FILE_M
 struct writer {
 	const struct export_job *job;
 	struct outdir dir;
-	int dir_fd;
 	struct mh_buf content;
 	struct mh_buf command;
 	uint32_t *slot; /* of the items, to be sorted */
@@ -172,7 +171,7 @@ static int create(struct writer *w, const struct export_step *step, bool fine,
 		int fd;
 
 		compose_name(name, step, fine, nth);
-		fd = openat(w->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		fd = openat(w->dir.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 			    FILE_MODE);
 		if (fd >= 0 || errno != EEXIST)
 			return fd < 0 ? -errno : fd;
@@ -251,8 +250,6 @@ static void close_writer(void *self)
 
 	if (!w)
 		return;
-	if (w->dir_fd >= 0)
-		close(w->dir_fd);
 	outdir_done(&w->dir);
 	mh_buf_done(&w->content);
 	mh_buf_done(&w->command);
@@ -270,15 +267,9 @@ static int open_writer(void **ret, struct export_job *job, struct mh_err *err)
 	w->job = job;
 	w->content = (struct mh_buf)MH_BUF_INIT(FILE_MAX);
 	w->command = (struct mh_buf)MH_BUF_INIT(2 * MH_CMDLINE_MAX);
-	w->dir_fd = -1;
 	rc = outdir_open(&w->dir, job->output, err);
-	if (!rc) {
-		w->dir_fd = open(w->dir.temp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (w->dir_fd < 0)
-			rc = mh_err_sys(err, -errno, "cannot write %s", w->dir.path);
-	}
 	if (rc) {
-		close_writer(w);
+		free(w);
 		return rc;
 	}
 	*ret = w;

@@ -337,7 +337,7 @@ static int open_writer(void **ret, struct export_job *job, struct mh_err *err)
 		free(w);
 		return rc;
 	}
-	rc = sorter_open(&w->sorter, w->out.path, err);
+	rc = sorter_open(&w->sorter, w->out.has_dir ? w->out.dir_fd : -1, err);
 	if (rc) {
 		close_writer(w);
 		return rc;

@@ -262,7 +262,7 @@ static int open_database(void **ret, struct export_job *job, struct mh_err *err)
 		free(e);
 		return rc;
 	}
-	if (!e->out.path)
+	if (!e->out.has_dir)
 		rc = mh_errf(err, -EINVAL, "%s cannot hold a database: name a file with --output",
 			     e->out.name);
 	else

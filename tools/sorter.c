@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,7 +33,7 @@ struct run {
 };
 
 struct sorter {
-	char *dir;
+	int dir_fd;
 	int fd; /* -1: all fits in memory */
 	uint64_t bytes;
 	struct item *piece;
@@ -47,19 +46,16 @@ struct sorter {
 	size_t n_heap;
 };
 
-int sorter_open(struct sorter **ret, const char *beside, struct mh_err *err)
+int sorter_open(struct sorter **ret, int dir_fd, struct mh_err *err)
 {
 	struct sorter *s = calloc(1, sizeof(*s));
-	const char *tmp = getenv("TMPDIR");
-	char *copy = beside ? strdup(beside) : NULL;
 
-	if (s && (!beside || copy)) {
+	if (s) {
+		s->dir_fd = dir_fd;
 		s->fd = -1;
-		s->dir = strdup(copy ? dirname(copy) : tmp && *tmp ? tmp : "/var/tmp");
 		s->piece = malloc(PIECE * sizeof(*s->piece));
 	}
-	free(copy);
-	if (!s || !s->dir || !s->piece) {
+	if (!s || !s->piece) {
 		sorter_close(s);
 		return mh_err_sys(err, -ENOMEM, "cannot sort samples");
 	}
@@ -76,7 +72,6 @@ void sorter_close(struct sorter *s)
 	free(s->run);
 	free(s->heap);
 	free(s->piece);
-	free(s->dir);
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s);
@@ -101,20 +96,34 @@ static int compare_items(const void *a, const void *b)
 	return order ? order : x->nth < y->nth ? -1 : x->nth > y->nth;
 }
 
+/* In a directory whose file system has no files without names. */
+static int open_named(int dir_fd)
+{
+	char name[64];
+	int fd;
+
+	snprintf(name, sizeof(name), ".memhist-sort.%ld", (long)getpid());
+	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	unlinkat(dir_fd, name, 0);
+	return fd;
+}
+
 static int open_file(struct sorter *s, struct mh_err *err)
 {
-	char name[4096];
+	const char *tmp = getenv("TMPDIR");
+	int dir_fd = s->dir_fd;
 
-	s->fd = open(s->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (s->fd >= 0)
-		return 0;
-	/* a file system without files without names */
-	snprintf(name, sizeof(name), "%s/.memhist-sort-XXXXXX", s->dir);
-	s->fd = mkostemp(name, O_CLOEXEC);
-	if (s->fd < 0)
-		return mh_err_sys(err, -errno, "cannot make a temporary file in %s", s->dir);
-	unlink(name);
-	return 0;
+	if (dir_fd < 0)
+		dir_fd = open(tmp && *tmp ? tmp : "/var/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->fd = dir_fd < 0 ? -errno : openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (s->fd < 0 && dir_fd >= 0)
+		s->fd = open_named(dir_fd);
+	if (dir_fd >= 0 && dir_fd != s->dir_fd)
+		close(dir_fd);
+	return s->fd < 0 ? mh_err_sys(err, s->fd, "cannot make a temporary file to sort samples in")
+			 : 0;
 }
 
 static int write_all(struct sorter *s, const void *bytes, size_t len, struct mh_err *err)
@@ -129,8 +138,8 @@ static int write_all(struct sorter *s, const void *bytes, size_t len, struct mh_
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return mh_err_sys(err, -errno, "cannot write a temporary file in %s",
-					  s->dir);
+			return mh_err_sys(err, -errno,
+					  "cannot write the file that samples are sorted in");
 		from += n;
 		len -= (size_t)n;
 		s->bytes += (uint64_t)n;
@@ -208,7 +217,7 @@ static int refill(struct sorter *s, struct run *run, struct mh_err *err)
 			continue;
 		if (n <= 0)
 			return mh_err_sys(err, n ? -errno : -EIO,
-					  "cannot read a temporary file in %s", s->dir);
+					  "cannot read the file that samples are sorted in");
 		have += (size_t)n;
 	}
 	run->at += have;

@@ -1,7 +1,7 @@
 /*
  * Samples sorted by series that come sorted by time, however many there are.
  *
- *     rc = sorter_open(&s, "output.om", &err);
+ *     rc = sorter_open(&s, dir_fd, &err);
  *     while (samples)
  *             rc = sorter_add(s, &sample, &err);
  *     rc = sorter_turn(s, &err);                      // from writing to reading
@@ -29,10 +29,10 @@ struct sort_sample {
 struct sorter;
 
 /*
- * `beside`: the temporary file is made in this file's directory; NULL: in that of TMPDIR, else
- * /var/tmp. It is made when it is needed. Returns 0 or -ENOMEM.
+ * `dir_fd`: the temporary file is made in this directory, which must outlive the sorter; -1: in
+ * that of TMPDIR, else /var/tmp. It is made when it is needed. Returns 0 or -ENOMEM.
  */
-int sorter_open(struct sorter **ret, const char *beside, struct mh_err *err);
+int sorter_open(struct sorter **ret, int dir_fd, struct mh_err *err);
 void sorter_close(struct sorter *s);
 
 int sorter_add(struct sorter *s, const struct sort_sample *sample, struct mh_err *err);
