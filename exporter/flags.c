@@ -33,6 +33,13 @@ static int set_count(uint32_t *ret, const char *value, uint32_t min, uint32_t ma
 	return 0;
 }
 
+static int set_config_file(struct settings *s, const char *value, struct mh_err *err)
+{
+	(void)err;
+	s->config_file = value;
+	return 0;
+}
+
 static int set_listen_address(struct settings *s, const char *value, struct mh_err *err)
 {
 	(void)err;
@@ -152,10 +159,12 @@ static int set_log_level(struct settings *s, const char *value, struct mh_err *e
 static const struct flag {
 	const char *name; /* as typed */
 	const char *argument;
-	const char *default_value;
-	set_fn *set; /* NULL: --help and --version, which take no value */
+	const char *default_value; /* NULL: nothing is set */
+	set_fn *set;               /* NULL: --help and --version, which take no value */
 	const char *help;
 } flags[] = {
+	{"--config.file", "FILE", NULL, set_config_file,
+	 "settings, see memhist.yaml(5); empty: read none"},
 	{"--web.listen-address", "ADDR", "127.0.0.1:19256", set_listen_address,
 	 "HOST:PORT to serve at"},
 	{"--web.telemetry-path", "PATH", "/metrics", set_telemetry_path, "where the metrics are"},
@@ -222,7 +231,8 @@ static int apply(struct settings *s, const struct flag *flag, const char *value,
 static int set_defaults(struct settings *s, struct mh_err *err)
 {
 	for (size_t i = 0; i < N_FLAGS; i++) {
-		int rc = flags[i].set ? apply(s, &flags[i], flags[i].default_value, err) : 0;
+		const char *value = flags[i].default_value;
+		int rc = value ? apply(s, &flags[i], value, err) : 0;
 
 		if (rc)
 			return rc;
@@ -230,11 +240,20 @@ static int set_defaults(struct settings *s, struct mh_err *err)
 	return 0;
 }
 
+static void set_configured(struct settings *s, const struct mh_config *config)
+{
+	if (config->text[MH_CONFIG_HISTORY_DIR])
+		s->history_dir = config->text[MH_CONFIG_HISTORY_DIR];
+}
+
 int flags_parse(struct settings *ret, enum flags_answer *ret_answer, int argc, char **argv,
-		struct mh_err *err)
+		const struct mh_config *config, struct mh_err *err)
 {
 	struct settings s = {0};
 	int rc = set_defaults(&s, err);
+
+	if (!rc && config)
+		set_configured(&s, config);
 
 	for (int i = 1; !rc && i < argc; i++) {
 		const char *arg = !strcmp(argv[i], "-h") ? "--help" : argv[i];

@@ -1,21 +1,24 @@
 /*
  * The command line: flags in Prometheus' manner, `--name=value` or `--name value`, and what they
  * mean once checked. One table says names, defaults and help; the defaults are read by the same
- * code as what people type. A flag given twice: the last one counts.
+ * code as what people type. A flag given twice: the last one counts. The configuration file stands
+ * between the two: it wins over defaults, flags win over it.
  */
 #ifndef MEMHIST_EXPORTER_FLAGS_H
 #define MEMHIST_EXPORTER_FLAGS_H
 
 #include "exporter/log.h"
 #include "libmemhist/base/err.h"
+#include "libmemhist/config/config.h"
 #include "libmemhist/proc/pss.h"
 #include "libmemhist/proc/scan.h"
 
 #define EXPORTER_HEALTHY_PATH "/-/healthy"
 #define EXPORTER_READY_PATH   "/-/ready"
 
-/* Strings point into the command line or the table. */
+/* Strings point into the command line, the configuration or the table. */
 struct settings {
+	const char *config_file; /* NULL = the usual one, "" = none */
 	const char *listen_address;
 	const char *telemetry_path;
 	const char *procfs;
@@ -36,10 +39,11 @@ enum flags_answer { FLAGS_RUN, FLAGS_HELP, FLAGS_VERSION };
 
 /*
  * Read the command line. Returns 0 with *ret and *ret_answer (for FLAGS_HELP and FLAGS_VERSION the
- * settings say nothing), or -EINVAL and a sentence about the first thing that is wrong.
+ * settings say nothing), or -EINVAL and a sentence about the first thing that is wrong. `config` is
+ * NULL the first time, which says which file it is to be read from.
  */
 int flags_parse(struct settings *ret, enum flags_answer *ret_answer, int argc, char **argv,
-		struct mh_err *err);
+		const struct mh_config *config, struct mh_err *err);
 
 /* The page for --help. */
 void flags_help(struct mh_buf *out);

@@ -7,7 +7,7 @@
  *     reading thread     files that may not answer        (libmemhist/proc/offload.h)
  *
  * Exit status: 0 ended by SIGTERM or SIGINT, or --help or --version was answered; 2 wrong flags;
- * 1 could not start.
+ * 1 could not start, also for a wrong configuration.
  */
 #include "exporter/collector.h"
 #include "exporter/flags.h"
@@ -26,6 +26,7 @@
 enum { EXIT_OK = 0, EXIT_OTHER = 1, EXIT_USAGE = 2 };
 
 struct exporter {
+	const struct mh_config *config;
 	struct source *source;
 	struct view *view;
 	struct collector *collector;
@@ -91,6 +92,7 @@ static int start_source(struct exporter *e, const struct settings *settings,
 				       .exact_cpus = settings->exact_cpus,
 				       .pss = settings->pss,
 				       .history_dir = settings->history_dir,
+				       .places = &e->config->places,
 				       .interval_ms = settings->interval_ms};
 	const char *backend, *reason;
 	struct mh_err why;
@@ -148,7 +150,7 @@ static int wait_for_end(const sigset_t *signals, struct server *server)
 		if (number == SIGTERM || number == SIGINT)
 			return number;
 		if (number == SIGHUP)
-			log_info("SIGHUP: there is no configuration file to read again; going on");
+			log_info("SIGHUP: the configuration is read at the start only; going on");
 		server_expire(server);
 	}
 }
@@ -159,6 +161,8 @@ static void report_start(const struct settings *settings, const struct exporter 
 	const char *reason, *backend = source_backend(e->source, &reason);
 
 	log_info("memhist-exporter " PACKAGE_VERSION);
+	if (e->config->file)
+		log_info("configuration: %s", e->config->file);
 	if (source_following(e->source)) {
 		log_info("%s", source_following(e->source));
 		if (settings->pss.top)
@@ -180,9 +184,9 @@ static void report_start(const struct settings *settings, const struct exporter 
 }
 
 static int run(const struct settings *settings, const struct listen_address *address,
-	       const struct user *user)
+	       const struct user *user, const struct mh_config *config)
 {
-	struct exporter e = {0};
+	struct exporter e = {.config = config};
 	char name[LISTEN_NAME_MAX];
 	struct mh_err err;
 	sigset_t signals;
@@ -205,26 +209,50 @@ static int run(const struct settings *settings, const struct listen_address *add
 	return rc ? EXIT_OTHER : EXIT_OK;
 }
 
+/* Everything that the command line and the configuration say: 0, or the status to exit with. */
+static int read_settings(struct settings *settings, struct mh_config *config,
+			 struct listen_address *address, struct user *user, int argc, char **argv,
+			 struct mh_err *err)
+{
+	enum flags_answer answer;
+	struct mh_err why;
+
+	if (mh_config_load(config, settings->config_file, MH_CONFIG_DAEMON, err))
+		return EXIT_OTHER;
+	if (flags_parse(settings, &answer, argc, argv, config, err))
+		return EXIT_USAGE;
+	if (listen_parse(address, settings->listen_address, &why)) {
+		mh_errf(err, -EINVAL, "--web.listen-address: %s", why.text);
+		return EXIT_USAGE;
+	}
+	if (settings->user && privileges_find(user, settings->user, &why)) {
+		mh_errf(err, -EINVAL, "--user: %s", why.text);
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct settings settings;
+	struct mh_config config = {0};
 	struct listen_address address;
 	struct user user = {0};
 	enum flags_answer answer;
-	struct mh_err err, why;
-	int rc = flags_parse(&settings, &answer, argc, argv, &err);
+	struct mh_err err;
+	int status = EXIT_USAGE;
 
-	if (!rc && answer == FLAGS_HELP)
-		return print_help();
-	if (!rc && answer == FLAGS_VERSION)
-		return print_version();
-	if (!rc && listen_parse(&address, settings.listen_address, &why))
-		rc = mh_errf(&err, -EINVAL, "--web.listen-address: %s", why.text);
-	if (!rc && settings.user && privileges_find(&user, settings.user, &why))
-		rc = mh_errf(&err, -EINVAL, "--user: %s", why.text);
-	if (rc) {
-		fprintf(stderr, "memhist-exporter: %s\n", err.text);
-		return EXIT_USAGE;
+	if (!flags_parse(&settings, &answer, argc, argv, NULL, &err)) {
+		if (answer == FLAGS_HELP)
+			return print_help();
+		if (answer == FLAGS_VERSION)
+			return print_version();
+		status = read_settings(&settings, &config, &address, &user, argc, argv, &err);
 	}
-	return run(&settings, &address, &user);
+	if (status)
+		fprintf(stderr, "memhist-exporter: %s\n", err.text);
+	else
+		status = run(&settings, &address, &user, &config);
+	mh_config_done(&config);
+	return status;
 }

@@ -45,6 +45,7 @@ int source_new(struct source **ret, const struct source_config *config, struct m
 					    .exact_cpus = config->exact_cpus,
 					    .pss = config->pss,
 					    .history_dir = config->history_dir,
+					    .places = config->places,
 					    .interval_ms = config->interval_ms};
 	struct source *s = calloc(1, sizeof(*s));
 	int rc;

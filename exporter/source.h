@@ -16,12 +16,13 @@
 struct source;
 
 struct source_config {
-	const char *procfs;           /* not read when following */
-	enum mh_scan_backend backend; /* likewise */
-	uint32_t max_open_files;      /* likewise; as in struct mh_scan_config … */
-	uint32_t exact_cpus;          /* … and this too */
-	struct mh_pss_choice pss;     /* likewise */
-	const char *history_dir;      /* NULL = keep none */
+	const char *procfs;             /* not read when following */
+	enum mh_scan_backend backend;   /* likewise */
+	uint32_t max_open_files;        /* likewise; as in struct mh_scan_config … */
+	uint32_t exact_cpus;            /* … and this too */
+	struct mh_pss_choice pss;       /* likewise */
+	const char *history_dir;        /* NULL = keep none */
+	const struct mh_places *places; /* where that may be; lives as long as the source */
 	uint32_t interval_ms;
 };
 

@@ -20,7 +20,17 @@ enum {
 	MAX_INSTANCES_LIMIT = 10000, /* each is three files or series in whatever collectd feeds */
 };
 
-enum kind { BACKEND, BOOLEAN, CPUS, DIRECTORY, DIRECTORY_OR_NONE, INSTANCES, OPEN_FILES, PATTERN };
+enum kind {
+	BACKEND,
+	BOOLEAN,
+	CPUS,
+	DIRECTORY,
+	DIRECTORY_OR_NONE,
+	FILE_OR_NONE,
+	INSTANCES,
+	OPEN_FILES,
+	PATTERN,
+};
 
 static const struct option {
 	const char *name;
@@ -28,6 +38,7 @@ static const struct option {
 	size_t offset; /* of what it sets in struct config */
 } options[] = {
 	{"Backend", BACKEND, offsetof(struct config, backend)},
+	{"ConfigFile", FILE_OR_NONE, offsetof(struct config, config_file)},
 	{"HistoryDir", DIRECTORY_OR_NONE, offsetof(struct config, history_dir)},
 	{"IgnoreSelected", BOOLEAN, offsetof(struct config, select.invert)},
 	{"MaxInstances", INSTANCES, offsetof(struct config, max_instances)},
@@ -52,8 +63,23 @@ void config_init(struct config *c)
 	};
 }
 
+int config_complete(struct config *c, struct mh_err *err)
+{
+	const char *dir;
+	int rc = mh_config_load(&c->file, c->has_config_file ? c->config_file : NULL,
+				MH_CONFIG_DAEMON, err);
+
+	if (rc)
+		return rc;
+	dir = c->file.text[MH_CONFIG_HISTORY_DIR];
+	if (dir && !c->has_history_dir)
+		memcpy(c->history_dir, dir, strlen(dir) + 1); /* checked: shorter than PATH_MAX */
+	return 0;
+}
+
 void config_done(struct config *c)
 {
+	mh_config_done(&c->file);
 	mh_select_done(&c->select);
 }
 
@@ -131,10 +157,10 @@ static int read_count(uint32_t *ret, const char *name, const oconfig_value_t *va
 }
 
 /* Only absolute paths: a relative one would mean a place under collectd's BaseDir. */
-static int read_directory(char ret[PATH_MAX], const struct option *option,
-			  const oconfig_value_t *value, struct mh_err *err)
+static int read_path(char ret[PATH_MAX], const struct option *option, const oconfig_value_t *value,
+		     struct mh_err *err)
 {
-	bool may_be_none = option->kind == DIRECTORY_OR_NONE;
+	bool may_be_none = option->kind == DIRECTORY_OR_NONE || option->kind == FILE_OR_NONE;
 	const char *path = value->value.string;
 
 	if (value->type == OCONFIG_TYPE_STRING && may_be_none && !strcasecmp(path, "none")) {
@@ -143,7 +169,9 @@ static int read_directory(char ret[PATH_MAX], const struct option *option,
 	}
 	if (value->type != OCONFIG_TYPE_STRING || path[0] != '/')
 		return mh_errf(err, -EINVAL, "%s takes an absolute path%s", option->name,
-			       may_be_none ? ", or \"none\" to keep no history" : "");
+			       option->kind == FILE_OR_NONE ? ", or \"none\" to read no file"
+			       : may_be_none                ? ", or \"none\" to keep no history"
+							    : "");
 	if (strlen(path) >= PATH_MAX)
 		return mh_errf(err, -EINVAL, "%s is longer than a path can be", option->name);
 	memcpy(ret, path, strlen(path) + 1);
@@ -194,10 +222,15 @@ static int read_option(struct config *c, const oconfig_item_t *item, struct mh_e
 	case PATTERN:
 		return read_pattern(to, option->name, item->values, err);
 	case DIRECTORY:
+		return read_path(to, option, item->values, err);
 	case DIRECTORY_OR_NONE:
+		c->has_history_dir = true;
+		return read_path(to, option, item->values, err);
+	case FILE_OR_NONE:
 		break;
 	}
-	return read_directory(to, option, item->values, err);
+	c->has_config_file = true;
+	return read_path(to, option, item->values, err);
 }
 
 int config_read(struct config *c, const oconfig_item_t *block, struct mh_err *err)

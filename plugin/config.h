@@ -6,6 +6,7 @@
 #define MEMHIST_PLUGIN_CONFIG_H
 
 #include "libmemhist/base/err.h"
+#include "libmemhist/config/config.h"
 #include "libmemhist/model/match.h"
 #include "libmemhist/proc/scan.h"
 
@@ -16,6 +17,7 @@
 struct oconfig_item_s;
 
 struct config {
+	char config_file[PATH_MAX]; /* absolute; "" = none, once it is given */
 	char history_dir[PATH_MAX]; /* absolute; "" = keep no history */
 	char procfs[PATH_MAX];      /* absolute */
 	enum mh_scan_backend backend;
@@ -25,6 +27,9 @@ struct config {
 	bool report_meminfo;
 	uint32_t max_instances;  /* program names with values of their own: 1 … 10,000 */
 	struct mh_select select; /* program names reported; all are recorded */
+	bool has_config_file;    /* it was given … */
+	bool has_history_dir;    /* … and this too */
+	struct mh_config file;   /* config_complete() */
 };
 
 /* The defaults, which are good for a plugin that is only loaded. */
@@ -34,6 +39,11 @@ void config_init(struct config *c);
  * up. Returns 0, or -EINVAL, -ENOMEM and a sentence that names the option.
  */
 int config_read(struct config *c, const struct oconfig_item_s *block, struct mh_err *err);
+/*
+ * After all blocks: read the configuration file and take over what no option said. Opens files, so
+ * it is for the start, not for reading the configuration. Returns 0, or -errno and a sentence.
+ */
+int config_complete(struct config *c, struct mh_err *err);
 void config_done(struct config *c);
 
 #endif

@@ -113,6 +113,7 @@ static int use_sampler(bool with_history, struct mh_err *err)
 	struct mh_sampler_config config = {
 		.procfs = plugin.config.procfs,
 		.history_dir = with_history ? plugin.config.history_dir : NULL,
+		.places = &plugin.config.file.places,
 		.interval_ms = plugin.interval_ms,
 		.backend = plugin.config.backend,
 		.max_open_files = plugin.config.max_open_files,
@@ -300,6 +301,9 @@ static int start(struct mh_err *err)
 					  .spell = mh_escape_collectd};
 	int rc;
 
+	rc = config_complete(&plugin.config, err);
+	if (rc)
+		return rc;
 	/* the sampler has limits of its own, and a sentence for them */
 	plugin.interval_ms = interval_ms < UINT32_MAX ? (uint32_t)interval_ms : UINT32_MAX;
 	plugin.page_bytes = (uint32_t)sysconf(_SC_PAGESIZE);

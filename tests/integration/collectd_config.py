@@ -23,6 +23,8 @@ WRONG = [
     ('Backend "psutil"', "Backend: 'psutil' is none of auto, bpf, bpf-seq, procfs"),
     ("Backend bpf-seq", "Backend takes one value; one with a blank or a dash needs quotes"),
     ("Backend true", 'Backend takes "auto", "bpf", "bpf-seq" or "procfs"'),
+    ('ConfigFile "memhist.yaml"', 'ConfigFile takes an absolute path, or "none"'),
+    ("ConfigFile true", 'ConfigFile takes an absolute path, or "none" to read no file'),
     ('Procfs "proc"', "Procfs takes an absolute path"),
     ("MaxInstances 0", "MaxInstances takes a whole number, 1 to 10000"),
     ("MaxInstances many", "MaxInstances takes a whole number, 1 to 10000"),

@@ -100,6 +100,32 @@ def a_history_that_cannot_be_made_does_not_stop_values():
         shutil.rmtree("csv")
 
 
+def the_configuration_file_says_where_the_history_is():
+    os.mkdir("allowed")
+    with open("memhist.yaml", "w", encoding="ascii") as file:
+        file.write(f"allowed_output_paths: [{os.getcwd()}/allowed]\n"
+                   f"history: {{dir: {os.getcwd()}/allowed/history}}\n")
+    os.chmod("memhist.yaml", 0o640)
+    use_it = f'ConfigFile "{os.getcwd()}/memhist.yaml"'
+    configure(f"# no HistoryDir\n{use_it}")
+    with Collectd() as daemon:
+        daemon.sample()
+        assert daemon.end() == 0
+    is_clean("allowed/history")
+    configure(f'{history("elsewhere")}\n{use_it}')
+    with Collectd() as daemon:
+        daemon.sample()
+        assert daemon.end() == 0
+    assert "not beneath one of allowed_output_paths" in log(), log()
+    assert not os.path.exists("elsewhere")
+    os.chmod("memhist.yaml", 0o664)
+    configure(f"# no HistoryDir\n{use_it}")
+    with Collectd() as daemon:
+        daemon.wait_for(lambda: "Nothing is measured." in log(), "a word on the file")
+        daemon.end()  # its status tells of the plugin that could not start
+    assert "may be changed by its group (mode 0664): chmod 0640 " in log()
+
+
 def sigusr1_brings_the_history_to_the_disk():
     strace = shutil.which("strace")
     if not strace:
@@ -180,6 +206,7 @@ run_tests([
     killed_collectd_loses_nothing_that_was_reported,
     a_history_of_somebody_else_does_not_stop_values,
     a_history_that_cannot_be_made_does_not_stop_values,
+    the_configuration_file_says_where_the_history_is,
     sigusr1_brings_the_history_to_the_disk,
     fifty_lives_are_fifty_pieces_of_one_history,
     stopping_takes_no_time,

@@ -13,6 +13,7 @@
 static struct settings settings;
 static enum flags_answer answer;
 static struct mh_err err;
+static const struct mh_config *config; /* read, or NULL */
 
 static int parse(const char *const *words)
 {
@@ -24,7 +25,7 @@ static int parse(const char *const *words)
 	memcpy(argv, words, ((size_t)argc + 1) * sizeof(argv[0]));
 	memset(&settings, 0xee, sizeof(settings));
 	err.text[0] = '\0';
-	return flags_parse(&settings, &answer, argc, argv, &err);
+	return flags_parse(&settings, &answer, argc, argv, config, &err);
 }
 
 static void defaults_are_those_of_the_manual(void **state)
@@ -178,7 +179,8 @@ static void wrong_values_are_named(void **state)
 
 static void help_fits_a_screen_and_names_every_flag(void **state)
 {
-	static const char *const names[] = {"--web.listen-address=ADDR",
+	static const char *const names[] = {"--config.file=FILE",
+					    "--web.listen-address=ADDR",
 					    "--web.telemetry-path=PATH",
 					    "--path.procfs=DIR",
 					    "--collector.backend=NAME",
@@ -203,8 +205,32 @@ static void help_fits_a_screen_and_names_every_flag(void **state)
 	for (; (end = strchr(line, '\n')); line = end + 1, lines++)
 		assert_in_range(end - line, 0, 80);
 	assert_string_equal(line, "");
-	assert_in_range(lines, 10, 24);
+	assert_in_range(lines, 10, 32);
 	mh_buf_done(&out);
+}
+
+/* Defaults, then the file, then what was typed. */
+static void flags_win_over_the_configuration(void **state)
+{
+	static const char text[] = "history: {dir: /srv/history}\n";
+	struct mh_config c;
+
+	(void)state;
+	assert_int_equal(PARSE(), 0);
+	assert_null(settings.config_file);
+	assert_int_equal(PARSE("--config.file="), 0);
+	assert_string_equal(settings.config_file, "");
+	assert_int_equal(mh_config_parse(&c, text, sizeof(text) - 1, &err), 0);
+	config = &c;
+	assert_int_equal(PARSE("--config.file=/x.yaml"), 0);
+	assert_string_equal(settings.config_file, "/x.yaml");
+	assert_string_equal(settings.history_dir, "/srv/history");
+	assert_int_equal(PARSE("--history.dir=/other"), 0);
+	assert_string_equal(settings.history_dir, "/other");
+	assert_int_equal(PARSE("--history.dir="), 0);
+	assert_null(settings.history_dir);
+	config = NULL;
+	mh_config_done(&c);
 }
 
 int main(void)
@@ -218,6 +244,7 @@ int main(void)
 		cmocka_unit_test(wrong_words_are_named),
 		cmocka_unit_test(open_files_may_be_none),
 		cmocka_unit_test(wrong_values_are_named),
+		cmocka_unit_test(flags_win_over_the_configuration),
 		cmocka_unit_test(help_fits_a_screen_and_names_every_flag),
 	};
 

@@ -2,6 +2,7 @@
 #include "plugin/config.h"
 
 #include "tests/unit/mock_collectd.h"
+#include "tests/unit/tree.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,6 +60,7 @@ static void every_option_is_taken(void **state)
 	oconfig_item_t items[] = {
 		ITEM("HistoryDir", MOCK_STRING("/srv/history")),
 		ITEM("Procfs", MOCK_STRING("/host/proc")),
+		ITEM("ConfigFile", MOCK_STRING("/srv/memhist.yaml")),
 		ITEM("Backend", MOCK_STRING("bpf-seq")),
 		ITEM("OpenFiles", MOCK_NUMBER(5000)),
 		ITEM("ExactCPUs", MOCK_NUMBER(256)),
@@ -77,6 +79,7 @@ static void every_option_is_taken(void **state)
 	assert_int_equal(read_items(&c, items, sizeof(items) / sizeof(items[0]), &err), 0);
 	assert_string_equal(c.history_dir, "/srv/history");
 	assert_string_equal(c.procfs, "/host/proc");
+	assert_string_equal(c.config_file, "/srv/memhist.yaml");
 	assert_int_equal(c.backend, MH_SCAN_BPF_SEQ);
 	assert_int_equal(c.max_open_files, 5000);
 	assert_false(c.report_processes);
@@ -224,6 +227,40 @@ static void one_value_and_no_block(void **state)
 		"Select takes one value");
 }
 
+/* What the file says counts where no option says anything else. */
+static void the_file_stands_behind_the_options(void **state)
+{
+	oconfig_item_t items[] = {ITEM("ConfigFile", MOCK_STRING("none")),
+				  ITEM("HistoryDir", MOCK_STRING("/srv/other"))};
+	struct mh_err err = {""};
+	char path[512], text[] = "history: {dir: /srv/history}\n";
+	struct tree tree;
+	struct config c;
+
+	(void)state;
+	tree_make(&tree);
+	tree_write(&tree, "memhist.yaml", text, sizeof(text) - 1);
+	tree_path(&tree, "memhist.yaml", path);
+	assert_int_equal(chmod(path, 0640), 0);
+	for (int options = 0; options <= 2; options++) {
+		items[0].values[0].value.string = options ? path : (char *)"none";
+		config_init(&c);
+		assert_int_equal(read_items(&c, items, options == 2 ? 2 : 1, &err), 0);
+		assert_int_equal(config_complete(&c, &err), 0);
+		assert_string_equal(c.history_dir, options == 0   ? "/var/lib/memhist"
+						   : options == 1 ? "/srv/history"
+								  : "/srv/other");
+		config_done(&c);
+	}
+	assert_int_equal(chmod(path, 0644), 0);
+	config_init(&c);
+	assert_int_equal(read_items(&c, items, 1, &err), 0);
+	assert_int_equal(config_complete(&c, &err), -EPERM);
+	assert_non_null(strstr(err.text, "chmod 0640"));
+	config_done(&c);
+	tree_remove(&tree);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +273,7 @@ int main(void)
 		cmocka_unit_test(unknown_options_are_named_with_the_nearest),
 		cmocka_unit_test(wrong_values_are_refused),
 		cmocka_unit_test(one_value_and_no_block),
+		cmocka_unit_test(the_file_stands_behind_the_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
