@@ -49,16 +49,26 @@ void mh_arena_reset(struct mh_arena *a)
 	}
 }
 
+static size_t aligned(size_t size)
+{
+	return (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+}
+
+bool mh_arena_has_room(const struct mh_arena *a, size_t size)
+{
+	const size_t left = a->max - a->total;
+
+	return size <= left && aligned(size) <= left;
+}
+
 void *mh_arena_alloc(struct mh_arena *a, size_t size)
 {
 	struct mh_arena_block *block = a->block;
 	void *p;
 
-	if (size > a->max - a->total)
+	if (!mh_arena_has_room(a, size))
 		return NULL;
-	size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-	if (size > a->max - a->total)
-		return NULL;
+	size = aligned(size);
 	if (!block || size > block->size - a->used) {
 		size_t want = block ? block->size * 2 : FIRST_BLOCK;
 

@@ -13,6 +13,7 @@
 #ifndef MEMHIST_BASE_ARENA_H
 #define MEMHIST_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct mh_arena {
@@ -32,6 +33,9 @@ void mh_arena_done(struct mh_arena *a);
 void mh_arena_reset(struct mh_arena *a);
 /* `size` bytes aligned for any type, not cleared; NULL past the cap or without memory. */
 void *mh_arena_alloc(struct mh_arena *a, size_t size);
+/* Whether so much is below the cap: what mh_arena_alloc() does not give then, is for lack of
+ * memory. */
+bool mh_arena_has_room(const struct mh_arena *a, size_t size);
 /* n * size bytes, with the multiplication checked. */
 void *mh_arena_array(struct mh_arena *a, size_t n, size_t size);
 

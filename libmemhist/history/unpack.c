@@ -32,14 +32,19 @@ void mh_unpacker_done(struct mh_unpacker *u)
 	u->zstd = NULL;
 }
 
-static void *arena_alloc(void *arena, size_t size)
+/* protobuf-c does not tell a message that it cannot hold from one that is none. */
+static void *arena_alloc(void *unpacker, size_t size)
 {
-	return mh_arena_alloc(arena, size);
+	struct mh_unpacker *u = unpacker;
+	void *p = mh_arena_alloc(&u->message, size);
+
+	u->has_no_memory |= !p && mh_arena_has_room(&u->message, size);
+	return p;
 }
 
-static void arena_free(void *arena, void *pointer)
+static void arena_free(void *unpacker, void *pointer)
 {
-	(void)arena;
+	(void)unpacker;
 	(void)pointer;
 }
 
@@ -77,11 +82,12 @@ static int decompress(struct mh_unpacker *u, const uint8_t **bytes, size_t *len)
 int mh_unpack(struct mh_unpacker *u, const struct mh_frame *frame,
 	      const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret)
 {
-	ProtobufCAllocator allocator = {arena_alloc, arena_free, &u->message};
+	ProtobufCAllocator allocator = {arena_alloc, arena_free, u};
 	const uint8_t *bytes = frame->payload;
 	size_t len = frame->len;
 
 	mh_arena_reset(&u->message);
+	u->has_no_memory = false;
 	if (frame->flags & MH_FRAME_ZSTD) {
 		int rc = decompress(u, &bytes, &len);
 
@@ -89,5 +95,5 @@ int mh_unpack(struct mh_unpacker *u, const struct mh_frame *frame,
 			return rc;
 	}
 	*ret = protobuf_c_message_unpack(type, &allocator, len, bytes);
-	return *ret ? 0 : -EBADMSG;
+	return *ret ? 0 : u->has_no_memory ? -ENOMEM : -EBADMSG;
 }

@@ -10,11 +10,13 @@
 #include "libmemhist/history/frame.h"
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
 
 struct mh_unpacker {
 	struct mh_arena message;
 	struct mh_buf raw;
 	struct ZSTD_DCtx_s *zstd;
+	bool has_no_memory; /* the last message met that, not a limit */
 };
 
 int mh_unpacker_init(struct mh_unpacker *u);

@@ -237,12 +237,11 @@ static int begin_segment(struct mh_writer *w, const struct mh_snapshot *s, struc
  * no snapshot, so that a full disk does not fill up with files of nothing. */
 static void abandon_segment(struct mh_writer *w)
 {
-	int rc;
+	int rc = 0;
 
 	if (w->has_snapshot) {
 		rc = ftruncate(w->fd, (off_t)w->size);
-	} else {
-		rc = unlinkat(w->dir_fd, w->name, 0);
+	} else if (!unlinkat(w->dir_fd, w->name, 0)) {
 		w->stats.segments--;
 		w->next_segment--; /* a number left out would look like a deleted segment */
 	}

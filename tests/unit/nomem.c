@@ -34,6 +34,11 @@ void nomem_pause(void)
 	paused = true;
 }
 
+void nomem_resume(void)
+{
+	paused = false;
+}
+
 unsigned nomem_count(void)
 {
 	return count;
@@ -41,7 +46,7 @@ unsigned nomem_count(void)
 
 static bool refuse(void)
 {
-	if (++count != chosen || paused)
+	if (paused || ++count != chosen)
 		return false;
 	failed = true;
 	errno = ENOMEM;

@@ -19,8 +19,9 @@ void nomem_begin(void);
 bool nomem_next(void);
 /* Whether the allocation chosen for this turn has been asked for. */
 bool nomem_failed(void);
-/* Nothing fails until the next turn. */
+/* Nothing fails and nothing is counted, until it is resumed or the next turn. */
 void nomem_pause(void);
+void nomem_resume(void);
 /* Allocations since the turn began. */
 unsigned nomem_count(void);
 
