@@ -14,6 +14,9 @@ static const struct {
 	int (*run)(struct import_job *job, struct mh_err *err);
 } formats[] = {
 	{"csv", import_csv},
+	{"tsv", import_tsv},
+	{"json", import_json},
+	{"inspector", import_inspector},
 };
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
 
@@ -24,20 +27,22 @@ struct config {
 	const char *host;
 	long long clk_tck;
 	mh_ms_t interval_ms;
+	bool utc;
 	bool verbose;
 };
 
-enum { OPT_FROM = 1, OPT_HISTORY, OPT_HOST, OPT_INTERVAL, OPT_CLK_TCK, OPT_VERBOSE };
+enum { OPT_FROM = 1, OPT_HISTORY, OPT_HOST, OPT_INTERVAL, OPT_CLK_TCK, OPT_UTC, OPT_VERBOSE };
 
 static const struct option options[] = {
 	{OPT_FROM, 0, "from", "FORMAT",
-	 "csv: ts_ms,pid,starttime,ppid,uid,rss_kb,vsz_kb,swap_kb,"
-	 "comm,cmdline"},
+	 "csv, tsv: as memhist export writes them; json: memory_*.json; inspector: "
+	 "process_mem_*.csv and sys_mem_*.csv [by what SOURCE holds]"},
 	{OPT_HISTORY, 0, "history", "DIR", "the history to make; must not exist yet or be empty"},
 	{OPT_HOST, 0, "host", "NAME", "whose processes these are [nobody's in particular]"},
 	{OPT_INTERVAL, 'i', "interval", "TIME",
 	 "how often snapshots were due: 1s, 500ms [as the first two are apart]"},
 	{OPT_CLK_TCK, 0, "clk-tck", "N", "clock ticks per second of starttime [100]"},
+	{OPT_UTC, 0, "utc", NULL, "times without a zone are UTC, not local time"},
 	{OPT_VERBOSE, 'v', "verbose", NULL, "progress on a terminal"},
 	{0},
 };
@@ -80,27 +85,39 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 		return take_interval(c, value[0], err);
 	case OPT_CLK_TCK:
 		return option_number(value[0], 1, 1000000, &c->clk_tck, err);
+	case OPT_UTC:
+		c->utc = true;
+		return 0;
 	case OPT_VERBOSE:
 		c->verbose = true;
 		return 0;
 	default:
 		if (c->source)
-			return mh_errf(err, -EINVAL, "one FILE at a time: %s or %s?", c->source,
+			return mh_errf(err, -EINVAL, "one SOURCE at a time: %s or %s?", c->source,
 				       value[0]);
 		c->source = value[0];
 		return 0;
 	}
 }
 
+static int recognise(struct config *c, struct mh_err *err)
+{
+	const char *name = import_recognise(c->source, err);
+
+	return name ? take_format(c, name, err) : -EINVAL;
+}
+
 /* Into a directory that gets its name when all is well. */
-static int import(const struct config *c, struct mh_writer_stats *ret, struct mh_err *err)
+static int import(const struct config *c, struct import_job *ret, struct mh_err *err)
 {
 	struct progress progress;
 	struct outdir dir;
 	struct import_job job = {
 		.who = command_import.name,
 		.source = c->source,
-		.host = c->host,
+		.host = c->host ? c->host : "",
+		.is_host_given = c->host,
+		.utc = c->utc,
 		.clk_tck = (uint32_t)c->clk_tck,
 		.interval_ms = c->interval_ms,
 		.progress = &progress,
@@ -116,43 +133,47 @@ static int import(const struct config *c, struct mh_writer_stats *ret, struct mh
 	if (!rc)
 		rc = outdir_commit(&dir, err);
 	outdir_done(&dir);
-	*ret = job.stats;
+	*ret = job;
 	return rc;
 }
 
 static int run(int argc, char **argv)
 {
-	struct config c = {.format = -1, .host = "", .clk_tck = 100};
-	struct mh_writer_stats stats;
+	struct config c = {.format = -1, .clk_tck = 100};
+	struct import_job done = {0};
+	const struct mh_writer_stats *stats = &done.stats;
 	struct mh_err err = {""};
 	int rc, status = options_parse(&command_import, argc, argv, &c);
 
 	if (status != OPTIONS_GO_ON)
 		return status;
-	if (c.format < 0)
-		c.format = 0;
 	if (!c.source || !c.history)
 		return options_usage_error(&command_import, "%s is missing",
-					   !c.source ? "FILE" : "--history DIR");
+					   !c.source ? "SOURCE" : "--history DIR");
 	tool_catch_signals();
-	rc = import(&c, &stats, &err);
+	rc = c.format < 0 ? recognise(&c, &err) : 0;
+	if (!rc)
+		rc = import(&c, &done, &err);
 	if (rc)
 		return tool_fail(command_import.name, rc, &err);
 	printf("%s: %" PRIu64 " snapshot%s, %" PRIu64 " process-sample%s, %" PRIu64
 	       " bytes (%.2f per process-sample) in %" PRIu64 " segment%s\n",
-	       c.history, stats.snapshots, human_s(stats.snapshots), stats.process_samples,
-	       human_s(stats.process_samples), stats.bytes,
-	       (double)stats.bytes / (double)(stats.process_samples ? stats.process_samples : 1),
-	       stats.segments, human_s(stats.segments));
-	return STATUS_OK;
+	       c.history, stats->snapshots, human_s(stats->snapshots), stats->process_samples,
+	       human_s(stats->process_samples), stats->bytes,
+	       (double)stats->bytes / (double)(stats->process_samples ? stats->process_samples : 1),
+	       stats->segments, human_s(stats->segments));
+	return done.n_left_out ? STATUS_PARTIAL : STATUS_OK;
 }
 
 const struct command command_import = {
 	.name = "memhist import",
-	.usage = "--from FORMAT --history DIR [OPTION]... FILE",
-	.summary = "Make a history from a recording of another program; FILE may be - and zstd.",
+	.usage = "--history DIR [OPTION]... SOURCE",
+	.summary = "Make a history from a recording of another program: a file, which may be - and "
+		   "zstd,\nor a directory.",
 	.options = options,
-	.examples = "  memhist import --from csv --history ./trace trace.csv.zst\n"
+	.examples = "  memhist import --history ./trace trace.csv.zst\n"
+		    "  memhist import --history ./old process_memory_history/output\n"
+		    "  memhist import --history ./old pid-memory-inspector/dumps/time\n"
 		    "  xz -dc trace.csv.xz | memhist import --from csv --history ./trace -\n",
 	.take = take,
 	.run = run,

@@ -481,5 +481,10 @@ static int import(struct import_job *job, enum csv_dialect dialect, struct mh_er
 
 int import_csv(struct import_job *job, struct mh_err *err)
 {
-	return import(job, CSV_ANY, err);
+	return import(job, CSV_ANY, err); /* somebody may call TSV so */
+}
+
+int import_tsv(struct import_job *job, struct mh_err *err)
+{
+	return import(job, CSV_TABS, err);
 }

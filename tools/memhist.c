@@ -33,7 +33,7 @@ static void print_help(FILE *to)
 	      "  memhist status --top 5\n"
 	      "  memhist verify --history /var/lib/memhist\n"
 	      "  memhist export --format sqlite -o day.db --last 1d\n"
-	      "  memhist import --from csv --history ./trace trace.csv\n"
+	      "  memhist import --history ./trace trace.csv\n"
 	      "\nCandles are made by memhist-candles.\n",
 	      to);
 }

@@ -234,9 +234,9 @@ def targets_that_hold_something_are_refused():
 def usage_is_checked():
     for args, word in [
         (("--from", "csv", "-"), "--history"),
-        (("--from", "csv", "--history", "h"), "FILE"),
+        (("--from", "csv", "--history", "h"), "SOURCE"),
         (("--from", "cvs", "--history", "h", "-"), "did you mean “csv”"),
-        (("--from", "csv", "--history", "h", "-", "x"), "one FILE"),
+        (("--from", "csv", "--history", "h", "-", "x"), "one SOURCE"),
         (("--from", "csv", "--history", "h", "--interval", "5", "-"), "--interval"),
         (("--from", "csv", "--history", "h", "--interval", "9999999d", "-"), "too long, at most"),
         (("--from", "csv", "--history", "", "-"), "--history needs a directory"),
