@@ -2,13 +2,17 @@
  * A story for those who watch it from outside: recorded into a directory, told on standard output,
  * one line and one write(2) per event: "try WALL DIGEST", "done WALL DIGEST", "sync …", "synced …".
  *
- *     record DIR SEED STEPS WALL SYNC_EVERY SEAL_EVERY MERGE_EVERY ROTATE_EVERY UPKEEP
+ *     record DIR SEED STEPS WALL SYNC_EVERY SEAL_EVERY MERGE_EVERY ROTATE_EVERY UPKEEP \
+ *         [MICROSECONDS]
+ *
+ * The last is how long it rests after each step.
  */
 #include "tests/faults/story.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static void tell(void *arg, enum story_event event, struct told snapshot)
 {
@@ -27,7 +31,7 @@ int main(int argc, char **argv)
 	struct mh_err err = {""};
 	int rc;
 
-	if (argc != 10)
+	if (argc < 10 || argc > 11)
 		return 2;
 	for (int i = 0; i < 8; i++)
 		number[i] = strtoll(argv[i + 2], NULL, 10);
@@ -40,8 +44,11 @@ int main(int argc, char **argv)
 	config.rotate_every = (uint32_t)number[6];
 	config.has_upkeep = number[7];
 	rc = story_begin(&story, &config, &err);
-	for (long long i = 0; i < number[1] && !rc; i++)
+	for (long long i = 0; i < number[1] && !rc; i++) {
 		rc = story_step(story, &err);
+		if (argc > 10)
+			usleep((useconds_t)strtoul(argv[10], NULL, 10));
+	}
 	if (rc) {
 		fprintf(stderr, "record: %s\n", err.text);
 		return 1;
