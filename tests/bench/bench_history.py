@@ -4,16 +4,15 @@
 
 Of the recorded trace (MEMHIST_TRACE, else the one beside the source tree; left out where there is
 none), and of made days of 2,000 processes (made_day.c), which DuckDB, pandas and sqlite3 get as
-well: their candles have to be the same as ours, to the last one. CPU time is user and system time of
-whole commands, medians of several runs where they are short; nothing is read from the disk. Everything is
-done in a folder in TMPDIR, of up to 5 GB, that does not stay; DuckDB is installed by npm below the
-build folder. Prints tables in Markdown for docs/BENCHMARKS.md; exit status 1 when a target is
-missed. --quick: a small history and no targets, to see that all of this works.
+well: their candles have to be the same as ours, to the last one. CPU time is user and system time
+of whole commands, of the peers that of the query; medians of several runs where they are short.
+Everything is done in a folder in TMPDIR, of up to 5 GB, that does not stay; DuckDB is installed by
+npm below the build folder. Prints tables in Markdown for docs/BENCHMARKS.md; exit status 1 when a
+target is missed. --quick: a small history and no targets, to see that all of this works.
 """
 
 import contextlib
 import datetime
-import functools
 import hashlib
 import json
 import os
@@ -38,12 +37,6 @@ def trace_path():
     path = os.environ.get("MEMHIST_TRACE",
                           os.path.join(SOURCE, "../shared/data/trace-small.csv.zst"))
     return path if os.path.exists(path) else None
-
-
-@functools.cache
-def commands():
-    """What `memhist` can do."""
-    return re.findall(r"^  (\w+)  ", run(MEMHIST, "help"), re.M)
 
 
 def samples_of(history):
@@ -74,32 +67,31 @@ class Stage:
                 f"{self.cost.resident / MIB:.1f}" if self.cost else None]
 
 
-def stages_of(title, history, rounds):
-    """[open, sealed, merged where that can be done]; `history` is open and stays."""
+def stages_of(history, rounds):
+    """[open, sealed, merged]; `history` is open and stays."""
     samples = samples_of(history)
     stages = [Stage("open", history, samples)]
-    for name, command in ("sealed", "seal"), ("merged", "merge"):
-        if command not in commands():
-            print(f"left out: {title}, {name}: there is no `memhist {command}`")
-            continue
+    for name, command in ("sealed", ["seal"]), ("merged", ["merge", "--all"]):
         folder, before = f"{history}-{name}", stages[-1].folder
 
         def copy(folder=folder, before=before):
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(before, folder)
 
-        cost = Cost([MEMHIST, command, "--history", folder], rounds, copy)
+        cost = Cost([MEMHIST, *command, "--history", folder], rounds, copy)
         stages.append(Stage(name, folder, samples, cost))
     return stages
 
 
 def report_sizes(all_stages, bars):
-    table(["history", "process-samples", "bytes each", "on the disk", "M samples/s", "MiB resident"],
+    table(["history", "process-samples", "bytes each", "on the disk", "M samples/s",
+           "MiB resident"],
           [stage.row(title) for title, stages in all_stages for stage in stages])
     for title, stages in all_stages:
-        sealed = stages[min(1, len(stages) - 1)]
-        bars.at_most(f"bytes per process-sample, {title}, sealed",
-                     0.25 if title == "trace" else 0.65, sealed.each())
+        _, sealed, merged = stages
+        for stage in sealed, merged:
+            bars.at_most(f"bytes per process-sample, {title}, {stage.name}",
+                         0.25 if title == "trace" else 0.65, stage.each())
     bars.at_least("sealing, M samples/s/core", 15, sealed.rate())
     bars.at_most("sealing, resident", 64, max(s[1].cost.resident for _, s in all_stages) / MIB,
                  " MiB")
@@ -135,6 +127,17 @@ def ours(stage):
     return row, comparable("ours.tsv", "ours.csv")
 
 
+def in_memory(samples):
+    """{"sealed, from columns": million process-samples a second, …} of the day, by bench_candles."""
+    line = re.compile(r"^(made|sealed) +(from \w+): (\d+) process-samples, .*: ([\d.]+) M proc")
+    found = {}
+    for text in run(built("tests/bench/bench_candles")).splitlines():
+        match = line.match(text)
+        if match and int(match[3]) == samples:
+            found[f"{'open' if match[1] == 'made' else 'sealed'}, {match[2]}"] = float(match[4])
+    return found
+
+
 def theirs(samples_csv):
     """What the peers made, as far as they are there."""
     wanted = {
@@ -164,6 +167,7 @@ def same_candles(name, mine, peer):
 
 def compare_candles(stages, samples_csv, bars):
     found = theirs(samples_csv)
+    duckdb = found["DuckDB"].rate() if "DuckDB" in found else None
     rows, rates = [], {}
     for stage in stages:
         (name, rate, resident), mine = ours(stage)
@@ -171,15 +175,23 @@ def compare_candles(stages, samples_csv, bars):
             same_candles(name, mine, peer)
         rows.append((name, rate, f"{resident / MIB:.1f} MiB resident"))
         rates[stage.name] = rate
+    if not QUICK:
+        for name, rate in in_memory(stages[0].samples).items():
+            rows.append((f"the library alone, {name}", rate, ""))
+            rates[name] = rate
     for name, peer in found.items():
         rows.append((peer.name, peer.rate(), f"after {peer.prepare_s:.1f} s of loading"))
-    duckdb = found["DuckDB"].rate() if "DuckDB" in found else None
     print(f"{mine[1]:,} candles of {stages[0].samples:,} process-samples, checksum {mine[0]}, "
           f"the same of all")
     table(["15-minute candles of a day", "M process-samples/s", "of DuckDB", ""],
           [[name, f"{rate:,.1f}", f"{rate / duckdb:.2f}" if duckdb else None, note]
            for name, rate, note in rows])
     bars.at_least("candles of a day, whole command, sealed, M samples/s", 150, rates["sealed"])
+    for name, wanted, times in ("from columns", 1000, 40), ("from samples", 150, 7):
+        rate = rates.get(f"sealed, {name}", 0)
+        bars.at_least(f"candles of a day {name}, in memory, M samples/s", wanted, rate)
+        if duckdb:
+            bars.at_least(f"candles of a day {name}, times DuckDB", times, rate / duckdb)
 
 
 # --- a month --------------------------------------------------------------------------------------
@@ -191,8 +203,7 @@ def month(bars):
     rows = []
     sealing = Cost([MEMHIST, "seal", "--history", "month"])
     rows.append(("seal", sealing))
-    if "merge" in commands():
-        rows.append(("merge", Cost([MEMHIST, "merge", "--history", "month"])))
+    rows.append(("merge", Cost([MEMHIST, "merge", "--all", "--history", "month"])))
     base = [CANDLES, "--history", "month", "--long", "--utc", "--output", "month.tsv"]
     one = Cost([*base, "--match", ONLY_ONE], ROUNDS)
     rows.append(("candles of one process", one))
@@ -223,10 +234,10 @@ def measure(bars):
     trace = trace_path()
     if trace and not QUICK:
         run(MEMHIST, "import", "--from", "csv", "--history", "trace", trace)
-        all_stages.append(("trace", stages_of("trace", "trace", ROUNDS)))
+        all_stages.append(("trace", stages_of("trace", ROUNDS)))
     elif not trace:
         print("left out: the recorded trace: none is there")
-    all_stages.append(("a made day", stages_of("a made day", "day", LONG_ROUNDS)))
+    all_stages.append(("a made day", stages_of("day", LONG_ROUNDS)))
     report_sizes(all_stages, bars)
     compare_candles(all_stages[-1][1], "day.csv", bars)
     month(bars)

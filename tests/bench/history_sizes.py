@@ -108,10 +108,16 @@ def plain(path, folder):
     return to
 
 
-def zstd_csv(path, folder):
+def zstd_csv(path, folder, level):
     to = f"{folder}/plain.csv.zst"
-    run(find("zstd", "zstd"), "-19", "-qf", "-o", to, plain(path, folder))
+    run(find("zstd", "zstd"), f"-{level}", "-qf", "-o", to, plain(path, folder))
     return of_file(to)
+
+
+def zstd_19(path, folder):
+    if not path.endswith(".zst"):
+        raise Missing(f"minutes for what is as large as {path}")
+    return zstd_csv(path, folder, 19)
 
 
 def parquet(path, folder):
@@ -136,7 +142,8 @@ KEEPERS = {
     "JSON, a file per snapshot: pid, command, RSS, group": json_files,
     "CSV, a file per snapshot: no start time, swap, name": csv_files,
     "CSV, one file": lambda path, folder: of_file(plain(path, folder)),
-    "CSV, one file, `zstd -19`": zstd_csv,
+    "CSV, one file, `zstd -3`": lambda path, folder: zstd_csv(path, folder, 3),
+    "CSV, one file, `zstd -19`": zstd_19,
     "Parquet, zstd (DuckDB)": parquet,
     "memhist, open": memhist_open,
     "memhist, sealed": memhist_sealed,
@@ -210,7 +217,8 @@ def report(trace, quick):
         columns = {"trace": keep(trace, quick), **columns}
     names = [name for name in KEEPERS if any(name in found for found in columns.values())]
     table(["bytes per process-sample (on the disk, in blocks of 4 KiB)", *columns],
-          [[name, *(f"{found[name][0]:.2f} ({found[name][1]:.2f})" for found in columns.values())]
+          [[name, *("{:.2f} ({:.2f})".format(*found[name]) if name in found else None
+                    for found in columns.values())]
            for name in names])
     if not quick:
         report_live()
