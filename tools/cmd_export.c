@@ -3,6 +3,7 @@
 #include "tools/export.h"
 #include "tools/human.h"
 #include "tools/pass.h"
+#include "tools/settings.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -212,9 +213,10 @@ static int export(struct config *c)
 
 static int run(int argc, char **argv)
 {
-	struct config c = {.job = {.history = DEFAULT_HISTORY, .who = command_export.name}};
+	struct config c = {.job = {.who = command_export.name}};
 	int status = options_parse(&command_export, argc, argv, &c);
 
+	c.job.history = settings_history(c.job.history);
 	if (status == OPTIONS_GO_ON)
 		status = export(&c);
 	chosen_done(&c.job.chosen);

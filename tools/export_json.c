@@ -127,7 +127,8 @@ static void write_items(struct writer *w, const struct export_step *step)
 	mh_snapshot_for_each (step->s, slot)
 		if (step->job->chosen.is_slot[slot])
 			w->slot[n++] = slot;
-	qsort_r(w->slot, n, sizeof(*w->slot), by_rss, (void *)step->s);
+	if (n)
+		qsort_r(w->slot, n, sizeof(*w->slot), by_rss, (void *)step->s);
 	json_open(&w->content, "items", '[');
 	for (uint32_t i = 0; i < n; i++) {
 		const struct mh_process *p = &step->s->process[w->slot[i]];

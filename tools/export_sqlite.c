@@ -193,7 +193,8 @@ static int take_samples(struct exporter *e, const struct export_step *es, struct
 	mh_snapshot_for_each (es->s, slot)
 		if (es->job->chosen.is_slot[slot])
 			e->row[n++] = (struct row){e->who[slot], slot};
-	qsort(e->row, n, sizeof(*e->row), by_process);
+	if (n)
+		qsort(e->row, n, sizeof(*e->row), by_process);
 	for (uint32_t i = 0; i < n && !rc; i++)
 		rc = add_sample(e, es, &e->row[i], err);
 	return rc;

@@ -9,8 +9,8 @@
 static const char who[] = "memhist";
 
 static const struct command *const commands[] = {
-	&command_status, &command_verify, &command_dump,  &command_export,
-	&command_import, &command_seal,   &command_merge, &command_config,
+	&command_status, &command_verify, &command_dump,   &command_export, &command_import,
+	&command_seal,   &command_merge,  &command_repair, &command_config,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

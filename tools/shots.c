@@ -330,7 +330,8 @@ static int check_shot(struct pass *p, const struct file *file, struct mh_err *er
 
 	if (s->text.error)
 		return mh_err_sys(err, -EINVAL, "%s/%s is too large", p->folder, file->name);
-	qsort(s->item, s->n, sizeof(*s->item), by_pid);
+	if (s->n)
+		qsort(s->item, s->n, sizeof(*s->item), by_pid);
 	for (size_t i = 1; i < s->n; i++)
 		if (s->item[i].pid == s->item[i - 1].pid)
 			return mh_errf(err, -EINVAL, "%s/%s lists pid %" PRIu32 " twice", p->folder,

@@ -177,7 +177,7 @@ static int add_entry(struct mh_segment_list *list, int dir_fd, const char *name)
 
 	if (kind == FOREIGN || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) ||
 	    !S_ISREG(st.st_mode)) {
-		list->n_foreign += *name != '.';
+		list->n_foreign += *name != '.' && strcmp(name, MH_DAMAGED_DIR) != 0;
 		return 0;
 	}
 	file.bytes = (uint64_t)st.st_size;

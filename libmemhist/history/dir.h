@@ -28,6 +28,8 @@ enum { MH_MERGED_MORE_MAX = 99999 };
 
 #define MH_OPEN_SUFFIX   ".open"
 #define MH_SEALED_SUFFIX ".mh"
+/* a directory there: segments that were damaged, kept when they were repaired */
+#define MH_DAMAGED_DIR "damaged"
 /* behind a dot and the name of what it will be */
 #define MH_TEMPORARY_SUFFIX ".sealing"
 

@@ -11,7 +11,7 @@ import subprocess
 import tools_lib as lib
 from tools_lib import memhist, refuses, row, run
 
-COMMANDS = ("status", "verify", "dump", "export", "import", "config")
+COMMANDS = ("status", "verify", "dump", "export", "import", "config", "repair")
 
 
 def helps():
