@@ -31,9 +31,12 @@ struct mh_decoder {
 
 	struct mh_part_decoder *parts;
 	struct mh_part part;
-	bool in_part;     /* its head was read, and every frame since */
-	bool is_known;    /* all of it: its frames are passed over */
-	bool is_replayed; /* the part is whole, and some of its snapshots are still to come */
+	bool in_part;  /* its head was read, and every frame since */
+	bool is_known; /* all of it: its frames are passed over */
+	const struct mh_part_sink *sink;
+	uint32_t n_chunks; /* that the sink was given of this part */
+	bool is_taken;     /* the sink has all of it */
+	bool is_replayed;  /* the part is whole, and some of its snapshots are still to come */
 	struct mh_replay replay;
 	struct mh_last_marks *ended; /* of the part */
 	uint32_t n_ended, ended_cap;
@@ -132,7 +135,7 @@ static int take_meminfo(struct mh_decoder *d, const Memhist__V1__Snapshot *m)
 static int take_segment(struct mh_decoder *d, const Memhist__V1__Segment *m, struct mh_err *err)
 {
 	struct mh_segment_head head;
-	int rc = mh_segment_take(m, &head, err);
+	int rc = mh_segment_take(m, 0, &head, err);
 
 	if (!rc) {
 		d->head = head;
@@ -236,20 +239,31 @@ static uint32_t count_known(const struct mh_decoder *d)
 	return n;
 }
 
-static int take_part(struct mh_decoder *d, const struct mh_frame *frame, struct mh_err *err)
+/* Give the sink what it wants, as soon as it is there. */
+static int sink_chunk(struct mh_decoder *d)
 {
-	int rc = mh_part_decode_head(d->parts, frame, &d->part, err);
+	uint32_t n = mh_part_chunks_begun(d->parts);
+	int rc = 0;
 
-	d->in_chapter = false;
-	d->in_part = !rc;
-	d->is_replayed = false;
-	d->next_seq = frame->seq + 1;
-	if (!rc) {
-		d->head = d->part.head;
-		d->head.meminfo.n = 0;
-		d->is_known = count_known(d) == d->part.snapshots.n;
+	if (d->n_chunks < n && mh_part_chunk_is_whole(d->parts)) {
+		d->n_chunks = n;
+		rc = d->sink->chunk(d->sink->arg, &d->part, d->parts);
 	}
-	return rc;
+	if (rc || d->is_taken || !mh_part_is_whole(d->parts, &d->part))
+		return rc;
+	d->is_taken = true;
+	d->at = d->part.snapshots.item[d->part.snapshots.n - 1].at;
+	return MH_DECODED_PART;
+}
+
+static int begin_sinking(struct mh_decoder *d)
+{
+	int rc;
+
+	d->n_chunks = 0;
+	d->is_taken = false;
+	rc = d->sink->head(d->sink->arg, &d->part, d->parts);
+	return rc ? rc : sink_chunk(d);
 }
 
 /* Ends as the rows said them, for who makes another part of this one. */
@@ -283,7 +297,29 @@ static int begin_replay(struct mh_decoder *d)
 	if (!rc)
 		rc = mh_replay_begin(&d->replay, &d->part, d->table);
 	mh_replay_from(&d->replay, count_known(d));
+	d->in_part = false;
 	return rc ? rc : replay(d);
+}
+
+static int take_part(struct mh_decoder *d, const struct mh_frame *frame, struct mh_err *err)
+{
+	int rc = mh_part_decode_head(d->parts, frame, &d->part, err);
+
+	d->in_chapter = false;
+	d->in_part = !rc;
+	d->is_replayed = false;
+	d->next_seq = frame->seq + 1;
+	if (!rc) {
+		d->head = d->part.head;
+		d->head.meminfo.n = 0;
+		d->is_known = count_known(d) == d->part.snapshots.n;
+	}
+	/* a part in which nobody lived has no other frame */
+	if (rc)
+		return rc;
+	if (d->sink)
+		return begin_sinking(d);
+	return mh_part_is_whole(d->parts, &d->part) && !d->is_known ? begin_replay(d) : 0;
 }
 
 static int take_chunk(struct mh_decoder *d, const struct mh_frame *frame)
@@ -293,13 +329,52 @@ static int take_chunk(struct mh_decoder *d, const struct mh_frame *frame)
 	if (!d->in_part || frame->seq != d->next_seq)
 		return MH_DECODED_ORPHAN; /* F7 */
 	d->next_seq++;
-	if (d->is_known)
+	if (d->is_known && !d->sink)
 		return MH_DECODED_NOTHING;
-	rc = mh_part_decode_chunk(d->parts, frame, &d->part, ~(mh_fields_t)0);
+	rc = mh_part_decode_chunk(d->parts, frame, &d->part);
+	if (d->sink) {
+		rc = rc ? rc : sink_chunk(d);
+		d->in_part = rc >= 0;
+		return rc;
+	}
 	if (!rc && !mh_part_is_whole(d->parts, &d->part))
 		return MH_DECODED_NOTHING;
 	d->in_part = false;
 	return rc ? rc : begin_replay(d);
+}
+
+void mh_decoder_set_sink(struct mh_decoder *d, const struct mh_part_sink *sink)
+{
+	d->sink = sink;
+}
+
+uint32_t mh_decoder_known(const struct mh_decoder *d)
+{
+	return count_known(d);
+}
+
+bool mh_decoder_wants(const struct mh_decoder *d, uint8_t type)
+{
+	return !d->in_part || !d->sink || mh_part_wants(d->parts, type);
+}
+
+const struct mh_part *mh_decoder_part(const struct mh_decoder *d)
+{
+	return &d->part;
+}
+
+void mh_decoder_note_gap(struct mh_decoder *d, const struct mh_gap *gap)
+{
+	if (gap->kind != MH_GAP_NONE)
+		note_gap(d, gap->kind, gap->since_wall_ms);
+}
+
+struct mh_gap mh_decoder_take_gap(struct mh_decoder *d)
+{
+	struct mh_gap all = d->round.gap;
+
+	d->round.gap = (struct mh_gap){0};
+	return all;
 }
 
 int mh_decoder_more(struct mh_decoder *d)
@@ -342,6 +417,7 @@ int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct 
 	case MH_FRAME_SERIES:
 	case MH_FRAME_CANDLES:
 	case MH_FRAME_VALUES:
+	case MH_FRAME_STARTS:
 		return take_chunk(d, frame);
 	default: /* F5 */
 		if (d->in_chapter && frame->seq == d->next_seq)

@@ -12,15 +12,30 @@
 #include "libmemhist/base/err.h"
 #include "libmemhist/history/decode_chapter.h"
 #include "libmemhist/history/frame.h"
+#include "libmemhist/history/part_decode.h"
 #include "libmemhist/history/reader.h"
 #include "libmemhist/model/snapshot.h"
 
 struct mh_decoder;
 
+/*
+ * Who takes parts of sealed segments as they are, instead of snapshots. Non-zero returns of both
+ * end the part with that value; -EBADMSG: it is damaged.
+ */
+struct mh_part_sink {
+	/* A part begins: say what is wanted of it (mh_part_decoder_want()). Its chunks may never
+	 * come. */
+	int (*head)(void *arg, struct mh_part *p, struct mh_part_decoder *d);
+	/* All that is wanted of a chunk is there. Its events may be forgotten. */
+	int (*chunk)(void *arg, struct mh_part *p, struct mh_part_decoder *d);
+	void *arg;
+};
+
 enum mh_decoded {
 	MH_DECODED_NOTHING = 0,  /* a gap, noted for the next snapshot, or a type from the future */
 	MH_DECODED_SNAPSHOT = 1, /* the table is at this snapshot */
 	MH_DECODED_ORPHAN = 2,   /* a delta without the frame it builds on */
+	MH_DECODED_PART = 3,     /* with a sink: all of a part was taken in */
 };
 
 int mh_decoder_new(struct mh_decoder **ret);
@@ -66,6 +81,19 @@ const struct mh_boot_id *mh_decoder_boot(const struct mh_decoder *d);
  * (S8, Z7), also of those that are not known here.
  */
 const struct mh_last_marks *mh_decoder_last_marks(const struct mh_decoder *d, uint32_t *ret_n);
+
+/* Parts go to the sink, which is kept by the caller. NULL: they become snapshots. */
+void mh_decoder_set_sink(struct mh_decoder *d, const struct mh_part_sink *sink);
+/* Whether the payload of the next frame is needed when it is of this type; see mh_part_wants(). */
+bool mh_decoder_wants(const struct mh_decoder *d, uint8_t type);
+/* How many of the first snapshots of the part begun were read before (mh_decoder_resume()). */
+uint32_t mh_decoder_known(const struct mh_decoder *d);
+/* The part of MH_DECODED_PART, valid until the next frame. */
+const struct mh_part *mh_decoder_part(const struct mh_decoder *d);
+/* For a part, what the decoder does by itself for snapshots: note what the part says of the time
+ * before its first snapshot; take all that is known of it. */
+void mh_decoder_note_gap(struct mh_decoder *d, const struct mh_gap *gap);
+struct mh_gap mh_decoder_take_gap(struct mh_decoder *d);
 
 /* Close the round: the snapshot of the last frame that was MH_DECODED_SNAPSHOT. */
 const struct mh_snapshot *mh_decoder_end(struct mh_decoder *d);

@@ -81,6 +81,24 @@ void mh_frame_seal(const struct mh_frame *frame, uint8_t head[MH_FRAME_HEAD])
 	put32(head + OFF_CRC, checksum(head, frame->payload, frame->len));
 }
 
+int mh_frame_peek(const uint8_t head[MH_FRAME_HEAD], struct mh_frame *ret)
+{
+	uint32_t len = get32(head + OFF_LEN);
+
+	if (memcmp(head, magic, MAGIC_BYTES) != 0 || !len || len > MH_FRAME_PAYLOAD_MAX)
+		return -EBADMSG;
+	*ret = (struct mh_frame){
+		.segment = get32(head + OFF_SEGMENT),
+		.seq = get32(head + OFF_SEQ),
+		.at = {(mh_ms_t)get64(head + OFF_WALL), get64(head + OFF_BOOT)},
+		.type = head[OFF_TYPE],
+		.flags = head[OFF_FLAGS],
+		.version = get16(head + OFF_VERSION),
+		.len = len,
+	};
+	return 0;
+}
+
 int mh_frame_read(const uint8_t *bytes, size_t len, struct mh_frame *ret, size_t *ret_need)
 {
 	uint32_t payload_len;
@@ -103,15 +121,7 @@ int mh_frame_read(const uint8_t *bytes, size_t len, struct mh_frame *ret, size_t
 	if (get32(bytes + OFF_CRC) != checksum(bytes, bytes + MH_FRAME_HEAD, payload_len) &&
 	    !is_fuzzed)
 		return -EBADMSG; /* F3 */
-	*ret = (struct mh_frame){
-		.segment = get32(bytes + OFF_SEGMENT),
-		.seq = get32(bytes + OFF_SEQ),
-		.at = {(mh_ms_t)get64(bytes + OFF_WALL), get64(bytes + OFF_BOOT)},
-		.type = bytes[OFF_TYPE],
-		.flags = bytes[OFF_FLAGS],
-		.version = get16(bytes + OFF_VERSION),
-		.len = payload_len,
-		.payload = bytes + MH_FRAME_HEAD,
-	};
+	mh_frame_peek(bytes, ret);
+	ret->payload = bytes + MH_FRAME_HEAD;
 	return (int)(MH_FRAME_HEAD + payload_len);
 }

@@ -9,7 +9,7 @@
  *         12    4 sequence: 0 for the first frame of a file, then one more each
  *         16    8 wall clock, milliseconds since 1970-01-01T00:00:00Z, signed
  *         24    8 boot clock, nanoseconds
- *         32    1 type: 1 snapshot, 2 gap
+ *         32    1 type: see enum mh_frame_type
  *         33    1 flags: 1 keyframe, 2 payload compressed by zstd
  *         34    2 version of the payload's meaning: 1
  *         36    4 CRC-32C of bytes 0 … 35 and the payload
@@ -41,6 +41,7 @@ enum mh_frame_type {
 	MH_FRAME_CANDLES = 5, /* candles of one field of these */
 	MH_FRAME_VALUES = 6,  /* values of one field of these */
 	MH_FRAME_END = 7,     /* the last frame: where the parts are */
+	MH_FRAME_STARTS = 8,  /* first values of one field of these */
 };
 enum mh_frame_flag { MH_FRAME_KEY = 1, MH_FRAME_ZSTD = 2 };
 
@@ -57,6 +58,12 @@ struct mh_frame {
 
 /* Write the header of `frame` with its CRC into `head`. */
 void mh_frame_seal(const struct mh_frame *frame, uint8_t head[MH_FRAME_HEAD]);
+
+/*
+ * Read the header alone, MH_FRAME_HEAD bytes, unchecked but for F1 and F2; no payload. Returns 0 or
+ * -EBADMSG.
+ */
+int mh_frame_peek(const uint8_t head[MH_FRAME_HEAD], struct mh_frame *ret);
 
 /*
  * Read the frame at the beginning of `bytes`. Returns its size (header and payload) when it is

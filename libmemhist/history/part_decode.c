@@ -2,32 +2,13 @@
  * Columns back to a part. What a column does not have is as bad as what it has too much (Z2 of
  * docs/FORMAT.md).
  */
-#include "libmemhist/history/part_decode.h"
-
-#include "libmemhist/history/part_encode.h"
-#include "libmemhist/history/unpack.h"
-#include "libmemhist/history/varints.h"
+#include "libmemhist/history/part_decoder.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { STRING_BYTES_MAX = MH_CMDLINE_MAX };
-
-struct tuple {
-	uint32_t uid, comm, cmdline, exe, cgroup;
-};
-
-struct mh_part_decoder {
-	struct mh_unpacker unpacker;
-	struct tuple *tuple;
-	uint32_t n_tuples, tuple_cap;
-	uint32_t n_series; /* that the head promised */
-	uint32_t n_chunks;
-	uint32_t chunk;           /* series of chunks below were taken in */
-	mh_fields_t chunk_fields; /* values of the last of them too */
-	mh_fields_t stored;
-};
 
 int mh_part_decoder_new(struct mh_part_decoder **ret)
 {
@@ -48,16 +29,12 @@ void mh_part_decoder_free(struct mh_part_decoder *d)
 	if (!d)
 		return;
 	mh_unpacker_done(&d->unpacker);
+	mh_part_windows_done(&d->windows);
+	mh_part_candles_done(&d->candles);
+	for (int f = 0; f < MH_FIELD_COUNT; f++)
+		free(d->start[f]);
 	free(d->tuple);
 	free(d);
-}
-
-static struct mh_varints column(ProtobufCBinaryData bytes)
-{
-	/* one that is missing has no address to count from */
-	const uint8_t *at = bytes.len ? bytes.data : (const uint8_t *)"";
-
-	return (struct mh_varints){at, at + bytes.len, false};
 }
 
 /* --- the head --------------------------------------------------------------------------------- */
@@ -83,16 +60,16 @@ static int take_strings(const Memhist__V1__PartHead *m, struct mh_part *p)
 static int take_tuples(struct mh_part_decoder *d, const Memhist__V1__PartHead *m,
 		       const struct mh_part *p)
 {
-	struct mh_varints uid = column(m->name_uid), comm = column(m->name_comm);
-	struct mh_varints cmdline = column(m->name_cmdline), exe = column(m->name_exe);
-	struct mh_varints cgroup = column(m->name_cgroup);
+	struct mh_varints uid = mh_bytes_of(m->name_uid), comm = mh_bytes_of(m->name_comm);
+	struct mh_varints cmdline = mh_bytes_of(m->name_cmdline), exe = mh_bytes_of(m->name_exe);
+	struct mh_varints cgroup = mh_bytes_of(m->name_cgroup);
 	uint32_t n_strings = p->strings.n_items;
 
 	/* each takes a byte at least */
 	if (m->names > m->name_uid.len)
 		return -EBADMSG;
 	if (m->names > d->tuple_cap) {
-		struct tuple *bigger = reallocarray(d->tuple, m->names, sizeof(*bigger));
+		struct mh_tuple_in *bigger = reallocarray(d->tuple, m->names, sizeof(*bigger));
 
 		if (!bigger)
 			return -ENOMEM;
@@ -108,8 +85,8 @@ static int take_tuples(struct mh_part_decoder *d, const Memhist__V1__PartHead *m
 		if (n[0] > UINT32_MAX || n[1] >= n_strings || n[2] >= n_strings ||
 		    n[3] >= n_strings || n[4] >= n_strings)
 			return -EBADMSG;
-		d->tuple[i] = (struct tuple){(uint32_t)n[0], (uint32_t)n[1], (uint32_t)n[2],
-					     (uint32_t)n[3], (uint32_t)n[4]};
+		d->tuple[i] = (struct mh_tuple_in){(uint32_t)n[0], (uint32_t)n[1], (uint32_t)n[2],
+						   (uint32_t)n[3], (uint32_t)n[4]};
 	}
 	return mh_varints_done(&uid) && mh_varints_done(&comm) && mh_varints_done(&cmdline) &&
 			       mh_varints_done(&exe) && mh_varints_done(&cgroup)
@@ -117,22 +94,11 @@ static int take_tuples(struct mh_part_decoder *d, const Memhist__V1__PartHead *m
 		       : -EBADMSG;
 }
 
-/* The next of ascending positions below `end`, by its distance; *ret is the one before plus 1. */
-static bool next_position(struct mh_varints *v, uint32_t end, uint32_t *ret)
-{
-	uint64_t gap = mh_varint_next(v);
-
-	if (v->bad || gap >= end - *ret || *ret >= end)
-		return false;
-	*ret += (uint32_t)gap;
-	return true;
-}
-
 /* Z3 */
 static int take_times(const Memhist__V1__PartHead *m, struct mh_part *p)
 {
-	struct mh_varints wall = column(m->wall_ms), boot = column(m->boot_ns);
-	struct mh_varints collect = column(m->collect_us);
+	struct mh_varints wall = mh_bytes_of(m->wall_ms), boot = mh_bytes_of(m->boot_ns);
+	struct mh_varints collect = mh_bytes_of(m->collect_us);
 	uint64_t w = 0, b = 0, wall_step = 0, boot_step = 0;
 
 	if (!m->snapshots || m->snapshots > MH_PART_SNAPSHOTS_MAX || m->snapshots > m->wall_ms.len)
@@ -161,17 +127,17 @@ static int take_times(const Memhist__V1__PartHead *m, struct mh_part *p)
 
 static int take_gaps(const Memhist__V1__PartHead *m, struct mh_part *p)
 {
-	struct mh_varints partial = column(m->partial), at = column(m->gap_at);
-	struct mh_varints kind = column(m->gap_kind), since = column(m->gap_since_ms);
+	struct mh_varints partial = mh_bytes_of(m->partial), at = mh_bytes_of(m->gap_at);
+	struct mh_varints kind = mh_bytes_of(m->gap_kind), since = mh_bytes_of(m->gap_since_ms);
 	uint32_t i = 0;
 
 	while (partial.p < partial.end) {
-		if (!next_position(&partial, p->snapshots.n, &i))
+		if (!mh_next_position(&partial, p->snapshots.n, &i))
 			return -EBADMSG;
 		p->snapshots.item[i++].partial = true;
 	}
 	for (i = 0; at.p < at.end; i++) {
-		if (!next_position(&at, p->snapshots.n, &i))
+		if (!mh_next_position(&at, p->snapshots.n, &i))
 			return -EBADMSG;
 		p->snapshots.item[i].gap = (struct mh_gap){
 			.kind = (enum mh_gap_kind)(mh_varint_next(&kind) & 0xff),
@@ -183,14 +149,14 @@ static int take_gaps(const Memhist__V1__PartHead *m, struct mh_part *p)
 
 static int take_meminfo(const Memhist__V1__PartHead *m, struct mh_part *p)
 {
-	struct mh_varints n = column(m->meminfo_n), gap = column(m->meminfo_gap);
-	struct mh_varints delta = column(m->meminfo_delta);
+	struct mh_varints n = mh_bytes_of(m->meminfo_n), gap = mh_bytes_of(m->meminfo_gap);
+	struct mh_varints delta = mh_bytes_of(m->meminfo_delta);
 
 	for (uint32_t key = 0; key < p->head.meminfo.n; key++) {
 		uint32_t at = 0;
 
 		for (uint64_t left = mh_varint_next(&n); left; left--, at++) {
-			if (!next_position(&gap, p->snapshots.n, &at))
+			if (!mh_next_position(&gap, p->snapshots.n, &at))
 				return -EBADMSG;
 			if (!mh_part_reserve(p, p->meminfo_events, MH_PART_EVENTS_MAX))
 				return p->error;
@@ -221,7 +187,7 @@ static bool take_identity(struct mh_identity *id, int64_t pid, int64_t start, ui
 static bool take_name(const struct mh_part_decoder *d, uint64_t name, uint64_t ppid,
 		      struct mh_part_version *ret)
 {
-	const struct tuple *tuple;
+	const struct mh_tuple_in *tuple;
 
 	if (name >= d->n_tuples || ppid > UINT32_MAX)
 		return false;
@@ -239,7 +205,7 @@ static int take_marks(const Memhist__V1__Ended *m, struct mh_part_end *end)
 {
 	for (size_t k = 0; k < m->n_field; k++) {
 		int field = mh_field_by_column(m->field[k]);
-		struct mh_varints v = column(m->value[k]);
+		struct mh_varints v = mh_bytes_of(m->value[k]);
 
 		for (uint32_t i = 0; field >= 0 && i < m->n; i++)
 			end[i].value[field] = mh_varint_next(&v);
@@ -253,9 +219,10 @@ static int take_marks(const Memhist__V1__Ended *m, struct mh_part_end *end)
 static int take_ended(const struct mh_part_decoder *d, const Memhist__V1__Ended *m,
 		      struct mh_part *p, struct mh_part_ends *list)
 {
-	struct mh_varints at = column(m->at), pid = column(m->pid), twin = column(m->twin);
-	struct mh_varints start = column(m->start_ticks), name = column(m->name);
-	struct mh_varints ppid = column(m->ppid);
+	struct mh_varints at = mh_bytes_of(m->at), pid = mh_bytes_of(m->pid),
+			  twin = mh_bytes_of(m->twin);
+	struct mh_varints start = mh_bytes_of(m->start_ticks), name = mh_bytes_of(m->name);
+	struct mh_varints ppid = mh_bytes_of(m->ppid);
 	struct mh_identity id = {0};
 	uint64_t when = 0;
 
@@ -282,6 +249,14 @@ static int take_ended(const struct mh_part_decoder *d, const Memhist__V1__Ended 
 	return take_marks(m, list->item);
 }
 
+/* The fields of frames by their place in a chunk (Z10); those from the future are nobody's. */
+static void take_order(const uint32_t *column, size_t n, struct mh_frame_order *ret)
+{
+	*ret = (struct mh_frame_order){.is_known = n <= MH_FRAME_ORDER_MAX};
+	for (size_t i = 0; ret->is_known && i < n; i++)
+		ret->field[ret->n++] = column[i] ? mh_field_by_column(column[i]) : MH_FIELD_ANON;
+}
+
 int mh_part_decode_head(struct mh_part_decoder *d, const struct mh_frame *frame, struct mh_part *p,
 			struct mh_err *err)
 {
@@ -290,6 +265,7 @@ int mh_part_decode_head(struct mh_part_decoder *d, const struct mh_frame *frame,
 	int rc;
 
 	mh_part_clear(p);
+	mh_part_candles_clear(&d->candles);
 	d->n_series = d->n_chunks = d->chunk = 0;
 	rc = mh_unpack(&d->unpacker, frame, &memhist__v1__part_head__descriptor, &message);
 	if (rc)
@@ -297,7 +273,7 @@ int mh_part_decode_head(struct mh_part_decoder *d, const struct mh_frame *frame,
 	m = (const Memhist__V1__PartHead *)message;
 	if (!m->segment)
 		return -EBADMSG;
-	rc = mh_segment_take(m->segment, &p->head, err);
+	rc = mh_segment_take(m->segment, MH_FEATURE_STARTS, &p->head, err);
 	if (!rc)
 		rc = take_strings(m, p);
 	if (!rc)
@@ -322,8 +298,43 @@ int mh_part_decode_head(struct mh_part_decoder *d, const struct mh_frame *frame,
 	for (int f = 0; f < MH_FIELD_COUNT; f++)
 		if (mh_fields[f].column)
 			d->stored |= p->head.fields & (mh_fields_t)1 << f;
-	d->chunk_fields = d->stored;
-	return 0;
+	take_order(m->segment->field, m->segment->n_field, &d->value_order);
+	take_order(m->candle_field, m->n_candle_field, &d->candle_order);
+	return mh_part_decoder_want(d, p, d->stored, MH_FIELD_NONE);
+}
+
+bool mh_part_has_candles(const struct mh_part_decoder *d, int field)
+{
+	for (uint32_t i = 0; i < d->candle_order.n; i++)
+		if (d->candle_order.field[i] == field)
+			return true;
+	return false;
+}
+
+int mh_part_decoder_want(struct mh_part_decoder *d, const struct mh_part *p, mh_fields_t values,
+			 int candles)
+{
+	bool has_starts = p->head.features & MH_FEATURE_STARTS;
+
+	d->values = values & d->stored;
+	d->wants_candles = candles;
+	d->starts = has_starts ? d->values : 0;
+	if (has_starts && candles == MH_FIELD_ANON)
+		d->starts |= MH_FIELDS_OF_RSS & d->stored;
+	else if (has_starts && candles != MH_FIELD_NONE)
+		d->starts |= (mh_fields_t)1 << candles & d->stored;
+	for (int f = 0; f < MH_FIELD_COUNT; f++) {
+		int base = mh_part_start_base(&p->head, f);
+
+		if (mh_fields_have(d->starts, f) && base != MH_FIELD_NONE)
+			d->starts |= (mh_fields_t)1 << base;
+	}
+	/* as after the last frame of a chunk: one may begin */
+	d->left_starts = d->left_values = 0;
+	d->left_candles = false;
+	return candles == MH_FIELD_NONE
+		       ? 0
+		       : mh_part_windows_fill(&d->windows, p, &MH_PART_WISH_STORED);
 }
 
 /* --- chunks ----------------------------------------------------------------------------------- */
@@ -391,19 +402,20 @@ static int take_series(struct mh_part_decoder *d, const struct mh_frame *frame, 
 	if (rc)
 		return rc;
 	m = (const Memhist__V1__SeriesChunk *)message;
-	if (d->chunk_fields != d->stored || m->chunk != d->chunk || d->chunk >= d->n_chunks ||
+	if (!mh_part_chunk_is_whole(d) || m->chunk != d->chunk || d->chunk >= d->n_chunks ||
 	    m->n > MH_PART_CHUNK_SERIES || m->n > d->n_series - p->series.n)
 		return -EBADMSG;
+	d->base = p->series.n;
 	c = (struct series_columns){
-		.pid = column(m->pid),
-		.start = column(m->start_ticks),
-		.twin = column(m->twin),
-		.first = column(m->first),
-		.rest = column(m->rest),
-		.versions = column(m->versions),
-		.gap = column(m->version_gap),
-		.name = column(m->name),
-		.ppid = column(m->ppid),
+		.pid = mh_bytes_of(m->pid),
+		.start = mh_bytes_of(m->start_ticks),
+		.twin = mh_bytes_of(m->twin),
+		.first = mh_bytes_of(m->first),
+		.rest = mh_bytes_of(m->rest),
+		.versions = mh_bytes_of(m->versions),
+		.gap = mh_bytes_of(m->version_gap),
+		.name = mh_bytes_of(m->name),
+		.ppid = mh_bytes_of(m->ppid),
 	};
 	for (uint32_t i = 0; i < m->n && !rc; i++)
 		rc = take_one_series(d, p, &id, &first, m->twin.len, &c);
@@ -415,76 +427,69 @@ static int take_series(struct mh_part_decoder *d, const struct mh_frame *frame, 
 	    !mh_varints_done(&c.name) || !mh_varints_done(&c.ppid))
 		return -EBADMSG;
 	d->chunk++;
-	d->chunk_fields = 0;
+	d->n_starts = d->n_candles = d->n_values = 0;
+	d->left_starts = d->starts;
+	d->left_values = d->values;
+	d->left_candles = d->wants_candles != MH_FIELD_NONE;
 	return 0;
 }
 
-/* Z1, Z6 */
-static int take_values(struct mh_part_decoder *d, const struct mh_frame *frame, struct mh_part *p,
-		       mh_fields_t wanted)
+/* The field of the next frame of this type by its place; unknown to both is `wanted`. */
+static bool is_wanted(const struct mh_frame_order *order, uint32_t at, mh_fields_t wanted)
 {
-	const Memhist__V1__ValueChunk *m;
-	struct mh_varints n, gap, start, delta;
-	ProtobufCMessage *message;
-	uint32_t series;
-	int field, rc;
-
-	rc = mh_unpack(&d->unpacker, frame, &memhist__v1__value_chunk__descriptor, &message);
-	if (rc)
-		return rc;
-	m = (const Memhist__V1__ValueChunk *)message;
-	field = mh_field_by_column(m->field);
-	if (field < 0)
-		return 0; /* P2: a column from the future */
-	if (m->chunk + 1 != d->chunk || !mh_fields_have(d->stored, field) ||
-	    mh_fields_have(d->chunk_fields, field))
-		return -EBADMSG;
-	d->chunk_fields |= (mh_fields_t)1 << field;
-	if (!mh_fields_have(wanted, field))
-		return 0;
-	n = column(m->n);
-	gap = column(m->gap);
-	start = column(m->start);
-	delta = column(m->delta);
-	for (series = m->chunk * MH_PART_CHUNK_SERIES; series < p->series.n; series++) {
-		const struct mh_part_series *s = &p->series.item[series];
-		uint32_t at = s->first, end = s->first + s->count + 1; /* the last marks too */
-
-		for (uint64_t left = mh_varint_next(&n); left; left--, at++) {
-			if (!next_position(&gap, end, &at) || at >= p->snapshots.n)
-				return -EBADMSG;
-			if (!mh_part_reserve(p, p->events, MH_PART_EVENTS_MAX))
-				return p->error;
-			p->events.item[p->events.n++] = (struct mh_part_event){
-				.series = series,
-				.at = at & 0xffffff,
-				.field = (uint8_t)field,
-				.delta = at == s->first ? (int64_t)mh_varint_next(&start)
-							: mh_zigzag_next(&delta),
-			};
-		}
-	}
-	return mh_varints_done(&n) && mh_varints_done(&gap) && mh_varints_done(&start) &&
-			       mh_varints_done(&delta)
-		       ? 0
-		       : -EBADMSG;
+	if (!order->is_known)
+		return true;
+	return at < order->n && order->field[at] >= 0 && mh_fields_have(wanted, order->field[at]);
 }
 
-int mh_part_decode_chunk(struct mh_part_decoder *d, const struct mh_frame *frame, struct mh_part *p,
-			 mh_fields_t wanted)
+bool mh_part_wants(const struct mh_part_decoder *d, uint8_t type)
 {
+	switch (type) {
+	case MH_FRAME_STARTS:
+		return is_wanted(&d->value_order, d->n_starts, d->starts);
+	case MH_FRAME_VALUES:
+		return is_wanted(&d->value_order, d->n_values, d->values);
+	case MH_FRAME_CANDLES:
+		return d->wants_candles != MH_FIELD_NONE &&
+		       is_wanted(&d->candle_order, d->n_candles,
+				 (mh_fields_t)1 << d->wants_candles);
+	default:
+		return true;
+	}
+}
+
+int mh_part_decode_chunk(struct mh_part_decoder *d, const struct mh_frame *frame, struct mh_part *p)
+{
+	uint32_t *counter = frame->type == MH_FRAME_STARTS    ? &d->n_starts
+			    : frame->type == MH_FRAME_VALUES  ? &d->n_values
+			    : frame->type == MH_FRAME_CANDLES ? &d->n_candles
+							      : NULL;
+	bool is_read = frame->payload && mh_part_wants(d, frame->type);
+
+	if (counter)
+		++*counter;
+	if (!is_read)
+		return 0;
 	switch (frame->type) {
 	case MH_FRAME_SERIES:
 		return take_series(d, frame, p);
+	case MH_FRAME_STARTS:
+		return mh_part_take_starts(d, frame, p);
 	case MH_FRAME_VALUES:
-		return take_values(d, frame, p, wanted);
+		return mh_part_take_values(d, frame, p);
+	case MH_FRAME_CANDLES:
+		return mh_part_take_candles(d, frame, p);
 	default:
 		return 0; /* F5 */
 	}
 }
 
+bool mh_part_chunk_is_whole(const struct mh_part_decoder *d)
+{
+	return !d->left_starts && !d->left_values && !d->left_candles;
+}
+
 bool mh_part_is_whole(const struct mh_part_decoder *d, const struct mh_part *p)
 {
-	return d->chunk == d->n_chunks && p->series.n == d->n_series &&
-	       d->chunk_fields == d->stored;
+	return d->chunk == d->n_chunks && p->series.n == d->n_series && mh_part_chunk_is_whole(d);
 }

@@ -6,6 +6,8 @@
  *     while (!mh_part_is_whole(d, part))
  *             mh_part_decode_chunk(d, frame, part);      // frames that follow, in order
  *
+ * Who wants less than everything says so after the head, and may pass over frames.
+ *
  * A part is whole when all its chunks were taken in: then it is as mh_part_builder_end() gave it.
  */
 #ifndef MEMHIST_HISTORY_PART_DECODE_H
@@ -13,7 +15,7 @@
 
 #include "libmemhist/base/err.h"
 #include "libmemhist/history/frame.h"
-#include "libmemhist/history/part.h"
+#include "libmemhist/history/part_candles.h"
 
 struct mh_part_decoder;
 
@@ -27,11 +29,38 @@ void mh_part_decoder_free(struct mh_part_decoder *d);
 int mh_part_decode_head(struct mh_part_decoder *d, const struct mh_frame *frame, struct mh_part *p,
 			struct mh_err *err);
 /*
- * The next frame of the part begun. Values of fields that are not `wanted` are passed over, and so
- * are chunks of unknown columns.
+ * After the head: what is wanted of the part. Otherwise it is all values and no candles. `candles`
+ * is a field for which mh_part_has_candles(), or MH_FIELD_NONE. Returns 0 or -ENOMEM.
  */
-int mh_part_decode_chunk(struct mh_part_decoder *d, const struct mh_frame *frame, struct mh_part *p,
-			 mh_fields_t wanted);
+int mh_part_decoder_want(struct mh_part_decoder *d, const struct mh_part *p, mh_fields_t values,
+			 int candles);
+/* Whether the part has candle columns of this field. */
+bool mh_part_has_candles(const struct mh_part_decoder *d, int field);
+
+/* Whether the next frame, when it is of this type, has to be read; else it may be passed over. */
+bool mh_part_wants(const struct mh_part_decoder *d, uint8_t type);
+/*
+ * The next frame of the part begun; without a payload when it was passed over. Returns as
+ * mh_part_decode_head(), -EPROTO left out.
+ */
+int mh_part_decode_chunk(struct mh_part_decoder *d, const struct mh_frame *frame,
+			 struct mh_part *p);
+/* All that is wanted of the chunk begun last was taken in. */
+bool mh_part_chunk_is_whole(const struct mh_part_decoder *d);
 bool mh_part_is_whole(const struct mh_part_decoder *d, const struct mh_part *p);
+
+/* How many chunks were begun. */
+uint32_t mh_part_chunks_begun(const struct mh_part_decoder *d);
+/* The series of the chunk begun last: from *ret_from to the last one of the part so far. */
+void mh_part_chunk(const struct mh_part_decoder *d, uint32_t *ret_from);
+/* Where the changes of this chunk are; valid until the part gets more. */
+void mh_part_chunk_feeds(const struct mh_part_decoder *d, const struct mh_part *p,
+			 struct mh_part_feeds *ret);
+/*
+ * The candles wanted, in stored windows; those of the chunks so far. They are the caller's to
+ * change, and to clear between chunks.
+ */
+struct mh_part_candles *mh_part_decoder_candles(struct mh_part_decoder *d);
+const struct mh_part_windows *mh_part_stored_windows(const struct mh_part_decoder *d);
 
 #endif

@@ -41,6 +41,8 @@ void mh_part_encoder_free(struct mh_part_encoder *e)
 	mh_buf_done(&e->packed);
 	mh_buf_done(&e->compressed);
 	mh_strset_done(&e->tuples);
+	mh_part_windows_done(&e->windows);
+	mh_part_candles_done(&e->candles);
 	ZSTD_freeCCtx(e->zstd);
 	free(e->name_of);
 	free(e->first_version);
@@ -147,13 +149,6 @@ int mh_part_index(struct mh_part_encoder *e, const struct mh_part *p)
 
 /* --- chunks ----------------------------------------------------------------------------------- */
 
-static uint32_t chunk_end(const struct mh_part *p, uint32_t chunk)
-{
-	uint32_t end = (chunk + 1) * MH_PART_CHUNK_SERIES;
-
-	return end < p->series.n ? end : p->series.n;
-}
-
 /* Names of one series: the first version is at its first snapshot. */
 static void fill_versions(struct mh_part_encoder *e, const struct mh_part *p, uint32_t series,
 			  struct mh_buf c[4])
@@ -177,7 +172,8 @@ int mh_part_encode_series(struct mh_part_encoder *e, const struct mh_part *p, ui
 			  struct mh_payload *ret)
 {
 	Memhist__V1__SeriesChunk m = MEMHIST__V1__SERIES_CHUNK__INIT;
-	uint32_t last_pid = 0, begin_at = chunk * MH_PART_CHUNK_SERIES, end = chunk_end(p, chunk);
+	uint32_t last_pid = 0, begin_at = chunk * MH_PART_CHUNK_SERIES,
+		 end = mh_part_chunk_end(p, chunk);
 	uint64_t last_start = 0, last_first = 0;
 	struct mh_buf *c = e->column;
 	bool any_twin = false;
@@ -213,28 +209,66 @@ int mh_part_encode_series(struct mh_part_encoder *e, const struct mh_part *p, ui
 	return mh_part_finish(e, &m.base, ret);
 }
 
+/* Whether the first of a series' events is its value in its first snapshot. */
+static bool is_start(const struct mh_part *p, uint32_t from, uint32_t to, uint32_t series)
+{
+	return from < to && p->events.item[from].at == p->series.item[series].first;
+}
+
+static uint64_t start_of(const struct mh_part_encoder *e, const struct mh_part *p, uint32_t series,
+			 int field)
+{
+	size_t key = (size_t)field * p->series.n + series;
+	uint32_t from = e->first_event[key];
+
+	return is_start(p, from, e->first_event[key + 1], series)
+		       ? (uint64_t)p->events.item[from].delta
+		       : 0;
+}
+
+int mh_part_encode_starts(struct mh_part_encoder *e, const struct mh_part *p, uint32_t chunk,
+			  int field, struct mh_payload *ret)
+{
+	Memhist__V1__StartChunk m = MEMHIST__V1__START_CHUNK__INIT;
+	uint32_t end = mh_part_chunk_end(p, chunk);
+	int base = mh_part_start_base(&p->head, field);
+
+	mh_part_begin(e);
+	for (uint32_t i = chunk * MH_PART_CHUNK_SERIES; i < end; i++) {
+		uint64_t value = start_of(e, p, i, field);
+
+		if (base == MH_FIELD_NONE)
+			mh_varint_add(&e->column[0], value);
+		else
+			mh_zigzag_add(&e->column[0], (int64_t)(value - start_of(e, p, i, base)));
+	}
+	m.chunk = chunk;
+	m.field = mh_fields[field].column;
+	m.value = mh_part_column(e, 0);
+	return mh_part_finish(e, &m.base, ret);
+}
+
 int mh_part_encode_values(struct mh_part_encoder *e, const struct mh_part *p, uint32_t chunk,
 			  int field, struct mh_payload *ret)
 {
 	Memhist__V1__ValueChunk m = MEMHIST__V1__VALUE_CHUNK__INIT;
-	uint32_t end = chunk_end(p, chunk);
+	uint32_t end = mh_part_chunk_end(p, chunk);
 	struct mh_buf *c = e->column;
 
 	mh_part_begin(e);
 	for (uint32_t i = chunk * MH_PART_CHUNK_SERIES; i < end; i++) {
 		size_t key = (size_t)field * p->series.n + i;
 		uint32_t from = e->first_event[key], to = e->first_event[key + 1];
-		uint32_t next = p->series.item[i].first;
+		uint32_t next = p->series.item[i].first + 1;
 
+		if (is_start(p, from, to, i))
+			from++;
 		mh_varint_add(&c[0], to - from);
 		for (uint32_t k = from; k < to; k++) {
 			const struct mh_part_event *event = &p->events.item[k];
 
 			mh_varint_add(&c[1], event->at - next);
-			if (event->at == p->series.item[i].first)
-				mh_varint_add(&c[2], (uint64_t)event->delta);
-			else
-				mh_zigzag_add(&c[3], event->delta);
+			mh_zigzag_add(&c[2], event->delta);
 			next = event->at + 1;
 		}
 	}
@@ -242,7 +276,6 @@ int mh_part_encode_values(struct mh_part_encoder *e, const struct mh_part *p, ui
 	m.field = mh_fields[field].column;
 	m.n = mh_part_column(e, 0);
 	m.gap = mh_part_column(e, 1);
-	m.start = mh_part_column(e, 2);
-	m.delta = mh_part_column(e, 3);
+	m.delta = mh_part_column(e, 2);
 	return mh_part_finish(e, &m.base, ret);
 }

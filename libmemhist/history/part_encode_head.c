@@ -208,8 +208,26 @@ static Memhist__V1__Segment *make_segment(struct mh_part_encoder *e,
 		.writer = head->info.writer,
 	};
 
-	return mh_segment_make(&e->scratch, &facts, &head->boot_id, head->fields, head->lagging,
-			       &head->meminfo);
+	Memhist__V1__Segment *m = mh_segment_make(&e->scratch, &facts, &head->boot_id, head->fields,
+						  head->lagging, &head->meminfo);
+
+	if (m)
+		m->required_features = MH_FEATURE_STARTS;
+	return m;
+}
+
+static int fill_candle_fields(struct mh_part_encoder *e, const struct mh_part *p,
+			      Memhist__V1__PartHead *head)
+{
+	head->candle_field = mh_arena_array(&e->scratch, MH_STORED_CANDLES,
+					    sizeof(*head->candle_field));
+	if (!head->candle_field)
+		return -ENOMEM;
+	for (int i = 0; i < MH_STORED_CANDLES; i++)
+		if (mh_fields_have(p->head.fields, mh_stored_candles[i]))
+			head->candle_field[head->n_candle_field++] =
+				mh_fields[mh_stored_candles[i]].column;
+	return 0;
 }
 
 int mh_part_encode_head(struct mh_part_encoder *e, const struct mh_part *p, struct mh_payload *ret)
@@ -238,5 +256,9 @@ int mh_part_encode_head(struct mh_part_encoder *e, const struct mh_part *p, stru
 	rc = fill_strings(e, p, &head);
 	if (!rc)
 		rc = fill_chunks(e, p, &head);
+	if (!rc)
+		rc = fill_candle_fields(e, p, &head);
+	if (!rc)
+		rc = mh_part_begin_candles(e, p);
 	return rc ? rc : mh_part_finish(e, &head.base, ret);
 }

@@ -6,6 +6,7 @@
 
 #include "libmemhist/base/arena.h"
 #include "libmemhist/base/buf.h"
+#include "libmemhist/history/part_candles.h"
 #include "libmemhist/history/part_encode.h"
 #include "proto/memhist.pb-c.h"
 
@@ -24,6 +25,10 @@ struct mh_part_encoder {
 	uint32_t *first_version; /* by series; one more at the end */
 	uint32_t *first_event;   /* by field and series; one more at the end */
 	size_t series_cap, event_cap;
+	/* candles: what each field has been made of so far, and the chunk that is made */
+	struct mh_part_windows windows;
+	struct mh_part_feeds feeds[MH_FIELD_COUNT];
+	struct mh_part_candles candles;
 };
 
 /* What most processes of a program have in common. */
@@ -41,6 +46,9 @@ int mh_part_finish(struct mh_part_encoder *e, const ProtobufCMessage *message,
 
 /* The number of the tuple of these names. Returns 0 or -ENOMEM. */
 int mh_part_tuple(struct mh_part_encoder *e, const struct mh_part_version *v, uint32_t *ret);
+/* Begin with the candles of this part. Returns 0 or -ENOMEM. */
+int mh_part_begin_candles(struct mh_part_encoder *e, const struct mh_part *p);
+
 /* Number the name tuples of all versions, and find where each series begins in the logs. */
 int mh_part_index(struct mh_part_encoder *e, const struct mh_part *p);
 

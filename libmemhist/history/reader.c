@@ -15,6 +15,7 @@
 
 #include "libmemhist/history/decode.h"
 #include "libmemhist/history/dir.h"
+#include "libmemhist/history/part_reading.h"
 #include "libmemhist/history/walk.h"
 
 #include <errno.h>
@@ -44,6 +45,8 @@ struct mh_reader {
 
 	struct mh_decoder *decoder;
 	struct mh_reader_stats stats;
+
+	struct mh_part_reading parts;
 };
 
 int mh_reader_open(struct mh_reader **ret, const char *dir, const struct mh_reader_options *options,
@@ -60,6 +63,7 @@ int mh_reader_open(struct mh_reader **ret, const char *dir, const struct mh_read
 	}
 	r->options = *options;
 	r->is_late = options->follow;
+	mh_part_reading_begin(&r->parts, &r->options, r->decoder, &r->stats);
 	rc = r->dir_fd = mh_dir_open(dir, err);
 	if (rc < 0)
 		goto fail;
@@ -89,6 +93,7 @@ void mh_reader_close(struct mh_reader *r)
 	mh_walk_close(r->walk);
 	mh_decoder_free(r->decoder);
 	mh_dir_list_done(&r->list);
+	mh_part_reading_done(&r->parts);
 	if (r->dir_fd >= 0)
 		close(r->dir_fd);
 	free(r->dir_path);
@@ -196,6 +201,8 @@ static void begin_segment(struct mh_reader *r, const struct mh_segment_file *fil
 	memcpy(r->name, file->name, sizeof(r->name));
 	r->step = (struct mh_step){0};
 	r->stats.segments++;
+	if (r->options.parts && file->is_sealed)
+		mh_walk_pass_over(r->walk, mh_part_reading_needs, &r->parts);
 	mh_decoder_new_segment(r->decoder);
 	if (is_known_in_part && r->last.boot_ns)
 		mh_decoder_resume(r->decoder, &r->boot, r->last.boot_ns);
@@ -254,7 +261,21 @@ static int have_segment(struct mh_reader *r, struct mh_err *err)
 	}
 }
 
-/* Decode the frame of r->step: 1 when the table is at a snapshot, else 0 or -errno. */
+/* Take the part that the decoder has: MH_READER_PART, or 0 when nothing of it is wanted. */
+static int take_part(struct mh_reader *r)
+{
+	bool continues = r->is_new_segment && r->stats.snapshots;
+
+	if (!mh_part_reading_take(&r->parts, continues ? &r->last_wall_ms : NULL))
+		return 0;
+	r->is_new_segment = false;
+	r->last_wall_ms = r->parts.last_ms;
+	r->stats.snapshots += r->parts.windows.n_snapshots;
+	r->stats.process_samples += r->parts.process_samples;
+	return MH_READER_PART;
+}
+
+/* Decode the frame of r->step: 1 when the table is at a snapshot, MH_READER_PART, 0 or -errno. */
 static int take_frame(struct mh_reader *r, struct mh_err *err)
 {
 	const struct mh_step *step = &r->step;
@@ -282,8 +303,10 @@ static int take_frame(struct mh_reader *r, struct mh_err *err)
 			report(r, step->offset, 0, false,
 			       "frames before this one are missing"); /* F7 */
 	}
-	if (rc == MH_DECODED_SNAPSHOT)
+	if (rc == MH_DECODED_SNAPSHOT || rc == MH_DECODED_PART)
 		r->is_lost = false;
+	if (rc == MH_DECODED_PART)
+		return take_part(r);
 	return rc == MH_DECODED_SNAPSHOT;
 }
 
@@ -373,6 +396,8 @@ int mh_reader_next(struct mh_reader *r, const struct mh_snapshot **ret, struct m
 	int rc;
 
 	while ((rc = advance(r, err)) > 0) {
+		if (rc == MH_READER_PART)
+			return rc;
 		if (!is_wanted(r))
 			continue;
 		r->place = r->step;
@@ -381,12 +406,22 @@ int mh_reader_next(struct mh_reader *r, const struct mh_snapshot **ret, struct m
 			continue;
 		}
 		*ret = deliver(r);
-		return 1;
+		return MH_READER_SNAPSHOT;
 	}
 	if (rc || !have_newest)
 		return rc;
 	*ret = deliver(r);
-	return 1;
+	return MH_READER_SNAPSHOT;
+}
+
+void mh_reader_part(const struct mh_reader *r, struct mh_read_part *ret)
+{
+	*ret = (struct mh_read_part){mh_decoder_part(r->decoder), &r->parts.windows, r->parts.gap};
+}
+
+const struct mh_last_marks *mh_reader_last_marks(const struct mh_reader *r, uint32_t *ret_n)
+{
+	return mh_decoder_last_marks(r->decoder, ret_n);
 }
 
 const struct mh_segment_info *mh_reader_segment(const struct mh_reader *r)

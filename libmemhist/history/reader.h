@@ -23,6 +23,9 @@
 #include "libmemhist/model/snapshot.h"
 
 struct mh_reader;
+struct mh_reader_parts;
+struct mh_read_part;
+struct mh_last_marks;
 
 /* Bytes of a segment that could not be used. */
 struct mh_damage {
@@ -55,6 +58,11 @@ struct mh_reader_options {
 	/* Told of every run of bytes that is no valid frame; NULL = not wanted. */
 	void (*damage)(void *arg, const struct mh_damage *damage);
 	void *arg;
+	/*
+	 * Sealed segments are read part by part (mh_reader_part()), not as snapshots, and only what
+	 * is wanted of them. Kept by the caller. NULL: snapshots. Not with `follow`.
+	 */
+	const struct mh_reader_parts *parts;
 };
 
 /* What is said once per segment rather than per snapshot. */
@@ -92,11 +100,19 @@ int mh_reader_open(struct mh_reader **ret, const char *dir, const struct mh_read
 		   struct mh_err *err);
 void mh_reader_close(struct mh_reader *r);
 
+enum { MH_READER_SNAPSHOT = 1, MH_READER_PART = 2 };
+
 /*
- * The next snapshot: 1 and *ret (valid until the next call), 0 at the end, or -errno: -EPROTO when
- * a segment needs a newer memhist, -ENOMEM, -EIO.
+ * The next snapshot: MH_READER_SNAPSHOT and *ret (valid until the next call), 0 at the end, or
+ * -errno: -EPROTO when a segment needs a newer memhist, -ENOMEM, -EIO. MH_READER_PART: what is next
+ * is a part, and *ret is untouched.
  */
 int mh_reader_next(struct mh_reader *r, const struct mh_snapshot **ret, struct mh_err *err);
+
+/* After MH_READER_PART; valid until the next call of mh_reader_next(). */
+void mh_reader_part(const struct mh_reader *r, struct mh_read_part *ret);
+/* What the frame of the last snapshot said of ends, as mh_decoder_last_marks(). */
+const struct mh_last_marks *mh_reader_last_marks(const struct mh_reader *r, uint32_t *ret_n);
 
 /* Facts of the segment of the last snapshot; valid until the next call of mh_reader_next(). */
 const struct mh_segment_info *mh_reader_segment(const struct mh_reader *r);

@@ -8,6 +8,7 @@
 
 #include "libmemhist/base/beneath.h"
 #include "libmemhist/history/part_build.h"
+#include "libmemhist/history/part_candles.h"
 #include "libmemhist/history/part_encode.h"
 #include "proto/memhist.pb-c.h"
 
@@ -155,13 +156,25 @@ static int write_chunk(struct mh_sealed *s, const struct mh_part *part, uint32_t
 
 	if (!rc)
 		rc = write_frame(s, at, MH_FRAME_SERIES, &payload);
-	for (int f = 0; f < MH_FIELD_COUNT && !rc; f++) {
-		if (!mh_fields[f].column || !mh_fields_have(part->head.fields, f))
-			continue;
-		rc = mh_part_encode_values(s->encoder, part, chunk, f, &payload);
-		if (!rc)
-			rc = write_frame(s, at, MH_FRAME_VALUES, &payload);
-	}
+	for (int f = 0; f < MH_FIELD_COUNT && !rc; f++)
+		if (mh_fields[f].column && mh_fields_have(part->head.fields, f)) {
+			rc = mh_part_encode_starts(s->encoder, part, chunk, f, &payload);
+			if (!rc)
+				rc = write_frame(s, at, MH_FRAME_STARTS, &payload);
+		}
+	for (int i = 0; i < MH_STORED_CANDLES && !rc; i++)
+		if (mh_fields_have(part->head.fields, mh_stored_candles[i])) {
+			rc = mh_part_encode_candles(s->encoder, part, chunk, mh_stored_candles[i],
+						    &payload);
+			if (!rc)
+				rc = write_frame(s, at, MH_FRAME_CANDLES, &payload);
+		}
+	for (int f = 0; f < MH_FIELD_COUNT && !rc; f++)
+		if (mh_fields[f].column && mh_fields_have(part->head.fields, f)) {
+			rc = mh_part_encode_values(s->encoder, part, chunk, f, &payload);
+			if (!rc)
+				rc = write_frame(s, at, MH_FRAME_VALUES, &payload);
+		}
 	return rc;
 }
 

@@ -40,7 +40,8 @@ static mh_fields_t fields_of(const uint32_t *column, size_t n)
 	return fields;
 }
 
-int mh_segment_take(const Memhist__V1__Segment *m, struct mh_segment_head *ret, struct mh_err *err)
+int mh_segment_take(const Memhist__V1__Segment *m, uint64_t known, struct mh_segment_head *ret,
+		    struct mh_err *err)
 {
 	struct mh_segment_head head = {
 		.info =
@@ -51,9 +52,10 @@ int mh_segment_take(const Memhist__V1__Segment *m, struct mh_segment_head *ret, 
 			},
 		.fields = mh_fields_complete(fields_of(m->field, m->n_field)), /* S6 */
 		.lagging = fields_of(m->lagging_field, m->n_lagging_field),    /* M2 */
+		.features = m->required_features,
 	};
 
-	if (m->required_features)
+	if (m->required_features & ~known)
 		return mh_errf(err, -EPROTO, /* P2 */
 			       "written by %s with features (0x%llx) that this memhist does not "
 			       "know: use a newer one",

@@ -10,15 +10,25 @@
 #include "libmemhist/history/reader.h"
 #include "proto/memhist.pb-c.h"
 
+/* Features that a reader must know (P2). */
+enum {
+	MH_FEATURE_STARTS = 1, /* of parts: first values are in frames of their own (Z9) */
+};
+
 struct mh_segment_head {
 	struct mh_boot_id boot_id;
 	struct mh_segment_info info;
 	mh_fields_t fields, lagging; /* those that follow from others too */
 	struct mh_meminfo meminfo;   /* keys, values 0; none: not read */
+	uint64_t features;
 };
 
-/* Returns 0; -EBADMSG; or -EPROTO and a sentence: features that only a newer memhist knows. */
-int mh_segment_take(const Memhist__V1__Segment *m, struct mh_segment_head *ret, struct mh_err *err);
+/*
+ * `known`: features that may be there. Returns 0; -EBADMSG; or -EPROTO and a sentence: others,
+ * which only a newer memhist knows.
+ */
+int mh_segment_take(const Memhist__V1__Segment *m, uint64_t known, struct mh_segment_head *ret,
+		    struct mh_err *err);
 
 /* The message, in the arena. NULL: no memory. `meminfo` may be NULL. */
 Memhist__V1__Segment *mh_segment_make(struct mh_arena *a, const struct mh_segment_facts *facts,

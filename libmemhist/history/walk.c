@@ -19,6 +19,7 @@
 
 enum {
 	WINDOW = 256 * 1024,
+	WINDOW_OF_PIECES = 8 * 1024, /* where frames are passed over */
 	/*
 	 * Candidates whose checksum is computed per search. A real file has none or a few; only a
 	 * forged one can have millions, each asking for 16 MiB of checksum.
@@ -32,6 +33,11 @@ struct mh_walk {
 	size_t at;            /* position of the next frame in the window */
 	uint64_t window_base; /* file offset of window.data[0] */
 	uint64_t skipped;     /* damaged bytes before `at` */
+	size_t window_size;   /* to be read at once */
+	bool (*wants)(void *arg, uint8_t type);
+	void *wants_arg;
+	bool has_hopped;    /* the frame before `at` was passed over, … */
+	uint64_t hopped_at; /* … and begins here */
 	bool have_segment;
 	uint32_t segment;
 };
@@ -49,6 +55,7 @@ int mh_walk_open(struct mh_walk **ret, int dir_fd, const char *name)
 		return rc;
 	}
 	w->window = (struct mh_buf)MH_BUF_INIT(MH_FRAME_HEAD + MH_FRAME_PAYLOAD_MAX + WINDOW);
+	w->window_size = WINDOW;
 	*ret = w;
 	return 0;
 }
@@ -85,7 +92,7 @@ static void slide(struct mh_walk *w)
 static ssize_t fill(struct mh_walk *w, size_t need)
 {
 	while (ahead(w) < need) {
-		size_t want = need - ahead(w) > WINDOW ? need - ahead(w) : WINDOW;
+		size_t want = need - ahead(w) > w->window_size ? need - ahead(w) : w->window_size;
 		ssize_t n;
 		char *to;
 
@@ -212,11 +219,73 @@ static int look_again(struct mh_walk *w, uint64_t start, struct mh_frame *ret)
 	return frame_here(w, ret);
 }
 
+void mh_walk_pass_over(struct mh_walk *w, bool (*wants)(void *arg, uint8_t type), void *arg)
+{
+	w->wants = wants;
+	w->wants_arg = arg;
+	w->window_size = wants ? WINDOW_OF_PIECES : WINDOW;
+}
+
+/*
+ * Pass over the frame at `at`, if that is not wanted and can be: 1 and *ret, else 0, or -errno. Its
+ * head is believed for now: if no frame stands behind it, look_back() finds out.
+ */
+static int hop(struct mh_walk *w, struct mh_step *ret)
+{
+	struct mh_frame frame;
+	struct stat st;
+	uint64_t offset;
+	ssize_t have;
+
+	if (!w->wants || !w->have_segment)
+		return 0;
+	have = fill(w, MH_FRAME_HEAD);
+	if (have < MH_FRAME_HEAD)
+		return have < 0 ? (int)have : 0;
+	if (mh_frame_peek(here(w), &frame) || frame.segment != w->segment ||
+	    w->wants(w->wants_arg, frame.type))
+		return 0;
+	offset = w->window_base + w->at;
+	if (fstat(w->fd, &st) || offset + MH_FRAME_HEAD + frame.len > (uint64_t)st.st_size)
+		return 0; /* F2 */
+	*ret = (struct mh_step){
+		.frame = frame,
+		.offset = offset,
+		.size = MH_FRAME_HEAD + frame.len,
+	};
+	if (ret->size <= ahead(w))
+		w->at += ret->size;
+	else
+		seek(w, offset + ret->size);
+	w->has_hopped = true;
+	w->hopped_at = offset;
+	return 1;
+}
+
+/* No valid frame stands behind one that was passed over: maybe that was none either. */
+static int look_back(struct mh_walk *w, struct mh_frame *ret)
+{
+	int size;
+
+	w->has_hopped = false;
+	seek(w, w->hopped_at);
+	size = frame_here(w, ret);
+	if (size <= 0)
+		return size;
+	w->at += (size_t)size;
+	return frame_here(w, ret);
+}
+
 int mh_walk_next(struct mh_walk *w, struct mh_step *ret)
 {
 	struct mh_frame frame;
-	int size = frame_here(w, &frame);
+	int size = hop(w, ret);
 
+	if (size)
+		return size;
+	size = frame_here(w, &frame);
+	if ((!size || size == -EBADMSG) && w->has_hopped)
+		size = look_back(w, &frame);
 	if (size < 0 && size != -EBADMSG)
 		return size;
 	if (size <= 0) {
@@ -233,6 +302,7 @@ int mh_walk_next(struct mh_walk *w, struct mh_step *ret)
 			return rc;
 	}
 	w->have_segment = true;
+	w->has_hopped = false;
 	w->segment = frame.segment;
 	*ret = (struct mh_step){
 		.frame = frame,

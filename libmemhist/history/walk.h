@@ -16,7 +16,7 @@ struct mh_walk;
 
 /* One stop of the walk. */
 struct mh_step {
-	struct mh_frame frame; /* payload valid until the next call */
+	struct mh_frame frame; /* payload valid until the next call; NULL: passed over */
 	uint64_t offset;       /* of the frame in the file */
 	uint32_t size;         /* of the frame, header included */
 	uint64_t skipped;      /* damaged bytes just before it */
@@ -25,6 +25,12 @@ struct mh_step {
 /* Returns 0, -ENOENT (deleted meanwhile), -EINVAL (no regular file), -ELOOP (a symbolic link), … */
 int mh_walk_open(struct mh_walk **ret, int dir_fd, const char *name);
 void mh_walk_close(struct mh_walk *w);
+
+/*
+ * Frames for whose type `wants` says no are passed over by their length: neither read nor checked,
+ * their payload is NULL. Not for a file that grows. NULL: all are wanted.
+ */
+void mh_walk_pass_over(struct mh_walk *w, bool (*wants)(void *arg, uint8_t type), void *arg);
 
 /*
  * The next valid frame: 1 and *ret; 0 when there is none up to the present end of the file (call

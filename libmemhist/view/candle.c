@@ -26,7 +26,7 @@ struct mh_candles {
 	uint32_t n_snapshots; /* in the window */
 	uint64_t number;      /* of this snapshot, among all */
 	/* C6: whether marks count in this snapshot; of which processes, by `changed` */
-	bool counts_marks, marks_lag;
+	bool counts_marks, marks_lag, had_mark, marks_are_new;
 	uint64_t counts_since;
 	struct building *building;
 	uint32_t cap;     /* of building */
@@ -211,11 +211,14 @@ static int finish_before(struct mh_candles *c, const struct mh_snapshot *s, bool
 /* Find out whose marks tell something of the time since the snapshot before (C6). */
 static void judge_marks(struct mh_candles *c, const struct mh_snapshot *s)
 {
-	bool goes_on = !s->first &&
+	bool has_mark = c->mark != MH_FIELD_NONE && mh_fields_have(s->fields, c->mark);
+	bool goes_on = c->number && c->had_mark && has_mark && !s->first &&
 		       (s->gap.kind == MH_GAP_NONE || s->gap.kind == MH_GAP_CLOCK_STEP);
 
 	c->number++;
-	c->counts_marks = goes_on && c->mark != MH_FIELD_NONE && mh_fields_have(s->fields, c->mark);
+	c->marks_are_new = has_mark && !c->had_mark;
+	c->had_mark = has_mark;
+	c->counts_marks = goes_on;
 	c->marks_lag = c->mark != MH_FIELD_NONE && mh_fields_have(s->lagging, c->mark);
 	if (!goes_on)
 		c->counts_since = c->number;
@@ -279,6 +282,9 @@ int mh_candles_add(struct mh_candles *c, const struct mh_snapshot *s)
 			update(c, s->changed[i], &s->process[s->changed[i]]);
 	}
 	note_changed(c, s->changed, s->n_changed);
+	if (c->marks_are_new)
+		mh_snapshot_for_each (s, slot)
+			c->building[slot].changed = c->number;
 	if (s->n_slots > c->n_slots)
 		c->n_slots = s->n_slots;
 	c->n_snapshots++;

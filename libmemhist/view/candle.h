@@ -30,14 +30,8 @@
 #ifndef MEMHIST_VIEW_CANDLE_H
 #define MEMHIST_VIEW_CANDLE_H
 
+#include "libmemhist/model/candle.h"
 #include "libmemhist/model/snapshot.h"
-
-struct mh_candle {
-	mh_ms_t start_ms; /* window, [start, end) */
-	mh_ms_t end_ms;
-	uint64_t open, high, low, close; /* pages */
-	uint32_t samples;                /* 0: only a high-water mark is known, see C7 */
-};
 
 struct mh_candles;
 

@@ -9,12 +9,12 @@
  * which about one sample in six changes and one process in a hundred is replaced per snapshot. CPU
  * time of one thread; the median of many rounds.
  */
+#include "libmemhist/history/candle_reader.h"
 #include "libmemhist/history/dir.h"
-#include "libmemhist/history/reader.h"
 #include "libmemhist/history/seal.h"
 #include "libmemhist/history/writer.h"
-#include "libmemhist/model/table.h"
 #include "libmemhist/view/candle.h"
+#include "tests/bench/day.h"
 #include "tools/import.h"
 #include "tools/outdir.h"
 
@@ -28,10 +28,8 @@
 
 enum {
 	PROCESSES = 2000,
-	SNAPSHOTS = 2000,
+	SNAPSHOTS = 8640,
 	INTERVAL_MS = 10000,
-	REPLACED_PER_SNAPSHOT = 20,
-	ONE_IN_CHANGES = 6,
 	CANDLE_MS = 15 * 60 * 1000,
 	SAMPLES_PER_FIGURE = 40 * 1000 * 1000, /* process-samples read for one median */
 	ROUNDS_MAX = 501,
@@ -39,107 +37,38 @@ enum {
 
 static const double speed_target = 80, size_target = 0.8;
 
-/* --- a made history ----------------------------------------------------------------------------
+/* --- histories ---------------------------------------------------------------------------------
  */
 
-struct maker {
-	struct mh_table *table;
-	struct mh_writer *writer;
-	uint32_t next_pid;
-	uint64_t seed;
-};
-
-/* xorshift64*: the same numbers on every machine. */
-static uint32_t chance(struct maker *m, uint32_t below)
-{
-	m->seed ^= m->seed >> 12;
-	m->seed ^= m->seed << 25;
-	m->seed ^= m->seed >> 27;
-	return (uint32_t)((m->seed * UINT64_C(2685821657736338717)) >> 33) % below;
-}
-
-static int add_process(struct maker *m, struct mh_instant at)
-{
-	struct mh_identity id = {.pid = m->next_pid++, .start_ticks = at.boot_ns / 10000000};
-	char comm[32], cmdline[64];
-	uint32_t kind = chance(m, 40);
-	struct mh_names names = {.ppid = 1, .uid = 1000, .comm = comm, .cmdline = cmdline};
-	uint64_t value[MH_FIELD_COUNT] = {0};
-	struct mh_process *p;
-	int rc = mh_table_add(m->table, &id, &p);
-
-	if (rc)
-		return rc;
-	names.comm_len = (size_t)snprintf(comm, sizeof(comm), "worker-%u", kind);
-	names.cmdline_len = (size_t)snprintf(cmdline, sizeof(cmdline),
-					     "/usr/bin/worker-%u --slot %u", kind, chance(m, 100));
-	value[MH_FIELD_RSS] = 500 + chance(m, 50000);
-	value[MH_FIELD_VSZ] = value[MH_FIELD_RSS] + 10000 + chance(m, 100000);
-	mh_table_set(m->table, p, value);
-	rc = mh_table_rename(m->table, p, &names);
-	return rc < 0 ? rc : 0;
-}
-
-/* One process in six grows or shrinks by up to 64 pages; one in thirty of those maps memory. */
-static void change(struct maker *m)
-{
-	for (uint32_t slot = 0; slot < PROCESSES; slot++) {
-		struct mh_process *p = mh_table_at(m->table, slot);
-		uint64_t rss;
-
-		if (!p || chance(m, ONE_IN_CHANGES))
-			continue;
-		rss = p->value[MH_FIELD_RSS] + chance(m, 129);
-		mh_table_set_one(m->table, p, MH_FIELD_RSS, rss > 64 + 100 ? rss - 64 : rss);
-		if (!chance(m, 30))
-			mh_table_set_one(m->table, p, MH_FIELD_VSZ,
-					 p->value[MH_FIELD_VSZ] + chance(m, 512));
-	}
-}
-
-static int make_snapshot(struct maker *m, int number, struct mh_err *err)
-{
-	struct mh_instant at = {
-		.wall_ms = INT64_C(1780315200000) + (mh_ms_t)number * INTERVAL_MS,
-		.boot_ns = UINT64_C(1000000000) * 3600 + (uint64_t)number * INTERVAL_MS * 1000000,
-	};
-	const struct mh_round round = {.fields = MH_FIELDS(RSS) | MH_FIELDS(VSZ)};
-	int rc = 0;
-
-	mh_table_begin(m->table, at);
-	for (int i = 0; number && i < REPLACED_PER_SNAPSHOT; i++) {
-		struct mh_process *p = mh_table_at(m->table, chance(m, PROCESSES));
-
-		if (p)
-			mh_table_remove(m->table, p);
-	}
-	change(m);
-	while (!rc && mh_table_live(m->table) < PROCESSES)
-		rc = add_process(m, at);
-	if (rc)
-		return mh_err_sys(err, rc, "cannot make a snapshot");
-	return mh_writer_append(m->writer, mh_table_end(m->table, &round), err);
-}
-
+/* The made day. */
 static int make_history(const char *dir, struct mh_err *err)
 {
+	const struct day_config made = {
+		.processes = PROCESSES, .interval_ms = INTERVAL_MS, .seed = 1};
 	struct mh_writer_config config = {
 		.dir = dir,
 		.interval_ms = INTERVAL_MS,
-		.page_bytes = 4096,
-		.clk_tck = 100,
+		.page_bytes = DAY_PAGE_BYTES,
+		.clk_tck = DAY_CLK_TCK,
 		.host = "bench",
 	};
-	struct maker m = {.next_pid = 1000, .seed = 1};
-	int rc = mh_table_new(&m.table, 0);
+	struct mh_writer *writer;
+	const struct mh_snapshot *s;
+	struct day *day;
+	int rc = day_new(&day, &made);
 
 	if (rc)
 		return mh_err_sys(err, rc, "cannot make a history");
-	rc = mh_writer_open(&m.writer, &config, err);
-	for (int number = 0; number < SNAPSHOTS && !rc; number++)
-		rc = make_snapshot(&m, number, err);
-	mh_writer_close(m.writer);
-	mh_table_free(m.table);
+	rc = mh_writer_open(&writer, &config, err);
+	for (int number = 0; number < SNAPSHOTS && !rc; number++) {
+		rc = day_next(day, &s);
+		if (rc)
+			mh_err_sys(err, rc, "cannot make a snapshot");
+		else
+			rc = mh_writer_append(writer, s, err);
+	}
+	mh_writer_close(writer);
+	day_free(day);
 	return rc;
 }
 
@@ -167,19 +96,24 @@ struct sum {
 	uint64_t highs;
 };
 
-static int take_candle(void *arg, uint32_t slot, const struct mh_candle *candle)
+static int take_candle(void *arg, uint32_t who, const struct mh_candle *candle)
 {
 	struct sum *sum = arg;
 
-	(void)slot;
-	sum->candles++;
+	(void)who;
+	sum->candles += candle->samples > 0;
 	sum->samples += candle->samples;
 	sum->highs += candle->high;
 	return 0;
 }
 
-static int read_candles(const char *dir, struct sum *sum, struct mh_reader_stats *stats,
-			struct mh_err *err)
+enum way { BY_SNAPSHOTS, FROM_SAMPLES, FROM_COLUMNS };
+
+static const char *const way_names[] = {"by snapshots", "from samples", "from columns"};
+
+/* Reader and candle builder together: every snapshot is gone through. */
+static int read_snapshots(const char *dir, struct sum *sum, struct mh_reader_stats *stats,
+			  struct mh_err *err)
 {
 	struct mh_reader_options everything = {.since_ms = MH_MS_MIN, .until_ms = MH_MS_MAX};
 	struct mh_candles_config config = {
@@ -213,6 +147,35 @@ out:
 	return rc;
 }
 
+static int read_candles(const char *dir, enum way way, struct sum *sum,
+			struct mh_reader_stats *stats, struct mh_err *err)
+{
+	const struct mh_candle_reader_config config = {
+		.since_ms = MH_MS_MIN,
+		.until_ms = MH_MS_MAX,
+		.field = MH_FIELD_RSS,
+		.interval_ms = CANDLE_MS,
+		.utc = true,
+		.from_samples = way == FROM_SAMPLES,
+		.candle = take_candle,
+		.arg = sum,
+	};
+	struct mh_candle_reader_stats used;
+	struct mh_candle_reader *c;
+	int rc;
+
+	if (way == BY_SNAPSHOTS)
+		return read_snapshots(dir, sum, stats, err);
+	rc = mh_candle_reader_new(&c, dir, &config, err);
+	if (rc)
+		return rc;
+	while ((rc = mh_candle_reader_next(c, err)) > 0)
+		;
+	mh_candle_reader_stats(c, &used, stats);
+	mh_candle_reader_free(c);
+	return rc;
+}
+
 static double cpu_s(void)
 {
 	struct timespec t;
@@ -229,7 +192,7 @@ static int ascending(const void *a, const void *b)
 }
 
 /* Read as often as makes a steady median, and print it. */
-static int measure(const char *name, const char *dir, struct mh_err *err)
+static int measure(const char *name, const char *dir, enum way way, struct mh_err *err)
 {
 	static double speed[ROUNDS_MAX];
 	struct mh_reader_stats stats;
@@ -242,7 +205,7 @@ static int measure(const char *name, const char *dir, struct mh_err *err)
 		int rc;
 
 		sum = (struct sum){0};
-		rc = read_candles(dir, &sum, &stats, err);
+		rc = read_candles(dir, way, &sum, &stats, err);
 		if (rc)
 			return rc;
 		speed[n++] = (double)stats.process_samples / (cpu_s() - before) / 1e6;
@@ -252,11 +215,35 @@ static int measure(const char *name, const char *dir, struct mh_err *err)
 		return mh_errf(err, -EBADMSG, "%" PRIu64 " samples in candles, %" PRIu64 " read",
 			       sum.samples, stats.process_samples);
 	qsort(speed, (size_t)n, sizeof(double), ascending);
-	printf("%-6s %9" PRIu64 " process-samples, %5.2f bytes each; %7" PRIu64
-	       " candles: %6.0f M process-samples/s/core (%.0f ... %.0f in %d rounds)\n",
-	       name, stats.process_samples, (double)stats.bytes / (double)stats.process_samples,
-	       sum.candles, speed[n / 2], speed[0], speed[n - 1], n);
+	printf("%-6s %s: %" PRIu64 " process-samples, %" PRIu64 " candles, sum of highs %" PRIu64
+	       ": %.0f M process-samples/s/core (%.0f ... %.0f in %d rounds)\n",
+	       name, way_names[way], stats.process_samples, sum.candles, sum.highs, speed[n / 2],
+	       speed[0], speed[n - 1], n);
+	fflush(stdout);
 	return 0;
+}
+
+static int print_size(const char *name, const char *dir, struct mh_err *err)
+{
+	struct mh_segment_list list = {0};
+	struct mh_reader_stats stats;
+	struct sum sum = {0};
+	uint64_t bytes = 0;
+	int rc, dir_fd = mh_dir_open(dir, err);
+
+	if (dir_fd < 0)
+		return dir_fd;
+	rc = mh_dir_list(dir_fd, &list);
+	for (size_t i = 0; i < list.n; i++)
+		bytes += list.file[i].bytes;
+	mh_dir_list_done(&list);
+	close(dir_fd);
+	if (!rc)
+		rc = read_snapshots(dir, &sum, &stats, err);
+	if (!rc)
+		printf("%-6s %.3f bytes per process-sample\n", name,
+		       (double)bytes / (double)stats.process_samples);
+	return rc;
 }
 
 /* Seal all segments, and print how fast that was. */
@@ -299,11 +286,17 @@ static int bench(const char *name, const char *trace, struct mh_err *err)
 		return rc;
 	rc = trace ? import_trace(dir.temp, trace, err) : make_history(dir.temp, err);
 	if (!rc)
-		rc = measure(name, dir.temp, err);
+		rc = print_size(name, dir.temp, err);
+	if (!rc)
+		rc = measure(name, dir.temp, BY_SNAPSHOTS, err);
+	if (!rc)
+		rc = measure(name, dir.temp, FROM_SAMPLES, err);
 	if (!rc)
 		rc = seal(dir.temp, err);
 	if (!rc)
-		rc = measure("sealed", dir.temp, err);
+		rc = print_size("sealed", dir.temp, err);
+	for (enum way way = BY_SNAPSHOTS; way <= FROM_COLUMNS && !rc; way++)
+		rc = measure("sealed", dir.temp, way, err);
 	outdir_done(&dir);
 	return rc;
 }

@@ -67,7 +67,8 @@ void record(struct mh_writer *w, struct world *world, struct written *log, int s
 
 struct mh_reader *open_reader(const char *dir, bool follow)
 {
-	struct mh_reader_options options = {MH_MS_MIN, MH_MS_MAX, follow, NULL, NULL};
+	struct mh_reader_options options = {
+		.since_ms = MH_MS_MIN, .until_ms = MH_MS_MAX, .follow = follow};
 	struct mh_err err = {""};
 	struct mh_reader *r = NULL;
 

@@ -135,7 +135,7 @@ static void test_read_while_written(void **state)
 		_exit(rc || mh_writer_close(w) ? 1 : 0);
 	}
 	while (!ended) {
-		struct mh_reader_options options = {MH_MS_MIN, MH_MS_MAX, false, NULL, NULL};
+		struct mh_reader_options options = {.since_ms = MH_MS_MIN, .until_ms = MH_MS_MAX};
 		const struct mh_snapshot *s;
 		struct mh_reader_stats stats;
 		struct mh_reader *r;
@@ -176,8 +176,8 @@ static void test_range(void **state)
 	record(w, &world, &log, 100);
 	mh_writer_close(w);
 	for (size_t from = 0; from < log.n; from += 13) {
-		struct mh_reader_options options = {log.wall_ms[from], log.wall_ms[from] + 20500,
-						    false, NULL, NULL};
+		struct mh_reader_options options = {.since_ms = log.wall_ms[from],
+						    .until_ms = log.wall_ms[from] + 20500};
 		struct mh_buf b = MH_BUF_INIT(1 << 20);
 		struct shadow shadow = {0};
 		const struct mh_snapshot *s;

@@ -61,6 +61,20 @@ static void encode(struct mh_part_encoder *e, const struct mh_part *p, struct fr
 		for (int f = 0; f < MH_FIELD_COUNT; f++) {
 			if (!mh_fields[f].column || !mh_fields_have(p->head.fields, f))
 				continue;
+			assert_int_equal(mh_part_encode_starts(e, p, chunk, f, &payload), 0);
+			keep(ret, MH_FRAME_STARTS, &payload);
+		}
+		for (int i = 0; i < MH_STORED_CANDLES; i++) {
+			if (!mh_fields_have(p->head.fields, mh_stored_candles[i]))
+				continue;
+			assert_int_equal(
+				mh_part_encode_candles(e, p, chunk, mh_stored_candles[i], &payload),
+				0);
+			keep(ret, MH_FRAME_CANDLES, &payload);
+		}
+		for (int f = 0; f < MH_FIELD_COUNT; f++) {
+			if (!mh_fields[f].column || !mh_fields_have(p->head.fields, f))
+				continue;
 			assert_int_equal(mh_part_encode_values(e, p, chunk, f, &payload), 0);
 			keep(ret, MH_FRAME_VALUES, &payload);
 		}
@@ -73,7 +87,7 @@ static int decode(struct mh_part_decoder *d, const struct frames *f, struct mh_p
 	int rc = mh_part_decode_head(d, &f->frame[0], ret, &err);
 
 	for (size_t i = 1; i < f->n && !rc; i++)
-		rc = mh_part_decode_chunk(d, &f->frame[i], ret, ~(mh_fields_t)0);
+		rc = mh_part_decode_chunk(d, &f->frame[i], ret);
 	return rc;
 }
 

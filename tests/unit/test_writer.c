@@ -314,7 +314,7 @@ static void test_span_after_the_clock_was_set_back(void **state)
 
 static void test_foreign_and_missing(void **state)
 {
-	struct mh_reader_options options = {MH_MS_MIN, MH_MS_MAX, false, NULL, NULL};
+	struct mh_reader_options options = {.since_ms = MH_MS_MIN, .until_ms = MH_MS_MAX};
 	const char *dir = temp_dir();
 	struct mh_err err = {""};
 	struct mh_reader *r;
