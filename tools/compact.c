@@ -198,23 +198,37 @@ static int merge_run(struct pass *p, const struct mh_segment_file *file, size_t 
 	return tool_interrupted() ? -EINTR : 0;
 }
 
+/* Merge a run, in pieces where there is no room for all of it in one. */
+static int merge_as_room_is(struct pass *p, const struct mh_segment_file *file, size_t n)
+{
+	int rc = 0;
+
+	for (size_t taken; n && !rc; file += taken, n -= taken) {
+		uint64_t bytes = file[0].bytes;
+
+		for (taken = 1; taken < n && file[taken].bytes <= p->config->max_temporary &&
+				bytes <= p->config->max_temporary - file[taken].bytes;
+		     taken++)
+			bytes += file[taken].bytes;
+		if (taken == 1)
+			p->no_room++;
+		else if (p->config->dry_run)
+			printf("%s … %s: %zu segments would be merged, %" PRIu64 " bytes\n",
+			       file[0].name, file[taken - 1].name, taken, bytes);
+		else
+			rc = merge_run(p, file, taken);
+	}
+	return rc;
+}
+
 static int merge_all(struct pass *p, struct mh_err *err)
 {
 	struct mh_segment_list files = {0};
 	struct mh_merge_run run;
 	int rc = list(p, &files, err);
 
-	for (size_t at = 0; !rc && mh_merge_next(&files, p->config->merge_all, &at, &run);) {
-		const struct mh_segment_file *first = &files.file[run.first];
-
-		if (run.bytes > p->config->max_temporary)
-			p->no_room += run.n;
-		else if (p->config->dry_run)
-			printf("%s … %s: %zu segments would be merged, %" PRIu64 " bytes\n",
-			       first->name, first[run.n - 1].name, run.n, run.bytes);
-		else
-			rc = merge_run(p, first, run.n);
-	}
+	for (size_t at = 0; !rc && mh_merge_next(&files, p->config->merge_all, &at, &run);)
+		rc = merge_as_room_is(p, &files.file[run.first], run.n);
 	mh_dir_list_done(&files);
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include "libmemhist/history/sealer.h"
 
 #include "libmemhist/base/timespec.h"
+#include "libmemhist/history/dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,6 +69,24 @@ int mh_sealer_new(struct mh_sealer **ret, const struct mh_sealer_config *config,
 	s->wait_ms = s->config.every_ms;
 	*ret = s;
 	return 0;
+}
+
+/* How far it has come. */
+static void count(struct mh_sealer *s)
+{
+	struct mh_segment_list list = {0};
+	int fd = mh_dir_open(s->dir_path, NULL);
+
+	if (fd < 0)
+		return;
+	if (!mh_dir_list(fd, &list)) {
+		s->status.open_segments = s->status.sealed_segments = 0;
+		for (size_t i = 0; i < list.n; i++)
+			list.file[i].is_sealed ? s->status.sealed_segments++
+					       : s->status.open_segments++;
+	}
+	mh_dir_list_done(&list);
+	close(fd);
 }
 
 /* Something that people should hear of, unless it is what they heard last. */
@@ -173,7 +192,7 @@ static int open_pipe(int fd[2])
 
 static void start(struct mh_sealer *s, uint64_t now_ns, uint64_t room_bytes)
 {
-	struct mh_err err;
+	struct mh_err reason, err;
 	int fd[2] = {-1, -1};
 	int rc = open_pipe(fd);
 
@@ -193,7 +212,13 @@ static void start(struct mh_sealer *s, uint64_t now_ns, uint64_t room_bytes)
 	if (s->out_fd >= 0)
 		close(s->out_fd);
 	s->out_fd = -1;
-	mh_err_sys(&err, rc, "%s is not sealed: cannot run %s", s->dir_path, s->program);
+	mh_err_sys(&reason, rc, "%s is not sealed: cannot run %s", s->dir_path, s->program);
+	mh_errf(&err, 0, "%s%s", reason.text,
+		rc == -ENOENT || rc == -EACCES
+			? ": install it, or say in the configuration where it is, or that there is "
+			  "none"
+			: "");
+	count(s);
 	failed(s, now_ns, &err);
 }
 
@@ -240,6 +265,7 @@ static void take_end(struct mh_sealer *s, uint64_t now_ns, int status)
 	s->out_fd = -1;
 	s->status.is_running = false;
 	s->status.runs++;
+	count(s);
 	s->due_ns = s->started_ns + s->config.every_ms * NS_PER_MS;
 	join_lines(s, &said);
 	if (s->is_ended_by_us)

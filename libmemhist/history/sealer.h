@@ -61,6 +61,8 @@ struct mh_sealer_status {
 	uint64_t troubles;     /* raised when something is wrong that people should hear of … */
 	struct mh_err trouble; /* … and what: it is not said again while nothing else is */
 	bool is_running;
+	/* in the history, when one had ended last, or before the first */
+	uint64_t open_segments, sealed_segments;
 };
 
 void mh_sealer_status(const struct mh_sealer *s, struct mh_sealer_status *ret);

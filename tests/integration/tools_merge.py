@@ -74,6 +74,8 @@ def what_could_take_too_much_room_is_left():
     found = merge("--max-temporary", "1000")
     assert "left for later" in found.text and not found.err, found.text + found.err
     assert names(".mh") == all_of_them
+    merge("--max-temporary", size() // 8)  # in pieces
+    assert len(merged()) > 4 and len(names(".mh")) < len(all_of_them), names(".mh")
     merge("--max-temporary", size())
     assert len(merged()) == 2
 
