@@ -177,7 +177,8 @@ static bool may_come(struct race *race, size_t next, size_t found, const struct 
 /* One reader from its beginning to its end, or, following, to the writer's. */
 static void read_once(struct race *race, bool follow)
 {
-	struct mh_reader_options options = {MH_MS_MIN, MH_MS_MAX, follow, NULL, NULL};
+	struct mh_reader_options options = {
+		.since_ms = MH_MS_MIN, .until_ms = MH_MS_MAX, .follow = follow};
 	struct mh_buf b = MH_BUF_INIT(1 << 20);
 	size_t there = atomic_load(&race->written), next = 0, n = 0, missing = 0;
 	struct mh_reader_stats stats = {0};
