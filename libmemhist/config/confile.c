@@ -79,6 +79,7 @@ static int stat_parent(const char *path, struct stat *ret)
 /* A descriptor of a good file, or -errno and a sentence. */
 static int open_judged(const char *path, struct mh_err *err)
 {
+	char user[MH_USER_WORDS_MAX];
 	struct mh_resolved at;
 	struct stat file, dir;
 	int rc = mh_resolve(path, &at), fd;
@@ -99,6 +100,13 @@ static int open_judged(const char *path, struct mh_err *err)
 	if (rc)
 		return mh_err_sys(err, rc, "cannot read %s", path);
 	fd = mh_straight_open(at.path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	if (fd == -EACCES) {
+		mh_user_words(geteuid(), user);
+		return mh_errf(err, fd,
+			       "cannot read %s as %s: Permission denied (give it a group that this "
+			       "user is in, by chgrp, and mode 0640)",
+			       path, user);
+	}
 	if (fd < 0)
 		return mh_err_sys(err, fd, "cannot read %s", path);
 	rc = fstat(fd, &file) ? -errno : stat_parent(at.path, &dir);

@@ -152,7 +152,8 @@ static int spawn(struct mh_sealer *s, int out_fd, uint64_t room_bytes)
 	char room[sizeof("--max-temporary=") + 20];
 	const char *argv[] = {"memhist",   "seal",      "--merge", "--background", "--quiet", room,
 			      "--history", s->dir_path, NULL};
-	const char *envp[] = {"LC_ALL=C.UTF-8", NULL};
+	/* no configuration: the place was judged by ours, which it may be unable to read */
+	const char *envp[] = {"LC_ALL=C.UTF-8", "MEMHIST_CONFIG=", NULL};
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	int rc = set_attributes(&attr);
