@@ -5,12 +5,16 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* The kernel has no openat2(2), and will not have it while we run: a fact, not a state. */
+static atomic_bool is_missing;
 
 /* The C library has no wrapper. */
 static int openat2_beneath(int dir_fd, const char *path, int flags, mode_t mode)
@@ -23,10 +27,14 @@ static int openat2_beneath(int dir_fd, const char *path, int flags, mode_t mode)
 	};
 	long fd;
 
+	if (atomic_load_explicit(&is_missing, memory_order_relaxed))
+		return -ENOSYS;
 	/* EAGAIN: something was renamed meanwhile, and the kernel could not tell what it means */
 	do
 		fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
 	while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+	if (fd < 0 && errno == ENOSYS)
+		atomic_store_explicit(&is_missing, true, memory_order_relaxed);
 	return fd < 0 ? -errno : (int)fd;
 }
 

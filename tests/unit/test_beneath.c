@@ -215,6 +215,8 @@ static void forbid_openat2(int error)
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		skip(); /* a sandbox of its own that allows none inside */
 	assert_int_equal(syscall(SYS_openat2, -1, "x", NULL, 0), -1);
+	if (errno != error && errno == ENOSYS)
+		skip(); /* valgrind, which knows no such call, stands before the kernel */
 	assert_int_equal(errno, error);
 }
 
@@ -244,9 +246,10 @@ int main(void)
 		cmocka_unit_test(test_creating),
 		cmocka_unit_test(test_devices_and_magic),
 		cmocka_unit_test(test_directories),
-		/* last: what these take away does not come back */
-		cmocka_unit_test(test_without_openat2),
+		/* last: what these take away does not come back, and that it is missing is not
+		 * asked a second time */
 		cmocka_unit_test(test_with_openat2_forbidden),
+		cmocka_unit_test(test_without_openat2),
 	};
 
 	return cmocka_run_group_tests_name("beneath", tests, NULL, NULL);
