@@ -55,7 +55,8 @@ static const struct option options[] = {
 	{OPT_PID, 'p', "pid", "PID", "only these pids: 1 or 1,22,333"},
 	{OPT_MATCH, 'm', "match", "PATTERN",
 	 "only processes whose name or command line has this word, or matches /PATTERN/"},
-	{OPT_FIELD, 0, "field", "NAME", "only these: rss or rss,vsz,hwm [all that is stored]"},
+	{OPT_FIELD, 0, "field", "NAME",
+	 "only these: rss or rss,vsz,hwm [all; csv, tsv: all that are stored]"},
 	{OPT_FORMULAS, 0, "formulas", NULL,
 	 "csv, tsv: no quote in front of text that a spreadsheet takes for a formula"},
 	{OPT_VERBOSE, 'v', "verbose", NULL, "progress on a terminal, and what was exported"},
@@ -149,7 +150,7 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 	}
 }
 
-/* All fields that a history stores; those that follow from them can be computed. */
+/* All fields that a history stores. */
 static mh_fields_t stored_fields(void)
 {
 	mh_fields_t fields = 0;
@@ -203,7 +204,7 @@ static int export(struct config *c)
 	if (range_resolve(&c->when, mh_now().wall_ms, job->utc, &job->range, &err))
 		return options_usage_error(&command_export, "%s", err.text);
 	if (!job->fields)
-		job->fields = stored_fields();
+		job->fields = c->format->has_derived ? MH_FIELDS_ALL : stored_fields();
 	tool_catch_signals();
 	progress_begin(&job->progress, "exporting: snapshot", c->verbose);
 	rc = export_run(c->format, job, &err);

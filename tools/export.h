@@ -42,6 +42,8 @@ struct export_format {
 	const char *name;
 	/* Where it writes unless told otherwise; NULL = it must be told. */
 	const char *output;
+	/* Values that follow from others are written too, unless told otherwise. */
+	bool has_derived;
 	/* Make the output, under no name yet. On failure there is nothing to be closed. */
 	int (*open)(void **ret, struct export_job *job, struct mh_err *err);
 	int (*snapshot)(void *self, const struct export_step *step, struct mh_err *err);

@@ -367,6 +367,7 @@ static int commit(void *self, struct mh_err *err)
 const struct export_format export_openmetrics = {
 	.name = "openmetrics",
 	.output = "-",
+	.has_derived = true,
 	.open = open_writer,
 	.snapshot = snapshot,
 	.commit = commit,

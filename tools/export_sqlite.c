@@ -284,5 +284,11 @@ static int commit(void *self, struct mh_err *err)
 	return rc ? rc : outfile_commit(&e->out, err);
 }
 
-const struct export_format export_sqlite = {"sqlite", NULL,   open_database,
-					    snapshot, commit, close_database};
+const struct export_format export_sqlite = {
+	.name = "sqlite",
+	.has_derived = true,
+	.open = open_database,
+	.snapshot = snapshot,
+	.commit = commit,
+	.close = close_database,
+};

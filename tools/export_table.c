@@ -335,5 +335,20 @@ static int commit(void *self, struct mh_err *err)
 	return outfile_commit(&t->out, err);
 }
 
-const struct export_format export_csv = {"csv", "-", open_csv, snapshot, commit, close_table};
-const struct export_format export_tsv = {"tsv", "-", open_tsv, snapshot, commit, close_table};
+const struct export_format export_csv = {
+	.name = "csv",
+	.output = "-",
+	.open = open_csv,
+	.snapshot = snapshot,
+	.commit = commit,
+	.close = close_table,
+};
+
+const struct export_format export_tsv = {
+	.name = "tsv",
+	.output = "-",
+	.open = open_tsv,
+	.snapshot = snapshot,
+	.commit = commit,
+	.close = close_table,
+};

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 enum {
-	PIECE = 1 << 20,         /* samples sorted in memory */
-	READ_BYTES = 32 << 20,   /* read ahead of all runs together */
+	PIECE = 1 << 19,         /* samples sorted in memory */
+	READ_BYTES = 16 << 20,   /* read ahead of all runs together */
 	READ_LEAST = 4096,       /* of one */
 	WRITE_AT_ONCE = 1 << 20, /* bytes */
 };

@@ -52,6 +52,25 @@ def every_measured_field_is_dumped():
     assert shown == {f"{name}_bytes": kib * 1024 for name, kib in IMPORTED.items()}
 
 
+def every_field_is_exported_under_its_name():
+    record([row(0, 7, 100, vsz=200, swap=300)])
+    with open("all.csv", "w", encoding="ascii") as file:
+        file.write(memhist("export", "--format", "csv", "--history", "history").text)
+    with open("all.csv", encoding="ascii") as file:
+        header = file.readline().strip().split(",")
+    of_field = {f.name: f.name + ("_kb" if f.unit == "PAGES" else "") for f in FIELDS}
+    stored = [f.name for f in FIELDS if f.column != "0"]
+    assert header[14:-2] == [of_field[name] for name in stored]
+    for f in FIELDS:
+        one = memhist("export", "--format", "csv", "--field", f.name, "--history", "history").text
+        assert one.split("\n")[0].split(",")[14:-2] == [of_field[f.name]], f.name
+    shown = memhist("export", "--format", "openmetrics", "--history", "history").text
+    for name in IMPORTED:
+        (f,) = [f for f in FIELDS if f.name == name]
+        assert f"# HELP memhist_process_{f.metric} {f.help}\n" in shown, name
+    refuses(memhist("export", "--format", "csv", "--field", "nothing", status=USAGE), *NAMES)
+
+
 def help_and_manual_of_candles_offer_every_field():
     helped = re.search(r"--metric NAME +([^[]*)",
                        run("memhist-candles", "--help").text).group(1)
@@ -89,6 +108,7 @@ run_tests([
     the_table_has_no_doubles,
     every_field_has_candles,
     every_measured_field_is_dumped,
+    every_field_is_exported_under_its_name,
     help_and_manual_of_candles_offer_every_field,
     metrics_of_fields_come_from_the_table,
     the_manual_of_the_plugin_knows_its_types,

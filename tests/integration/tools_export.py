@@ -25,6 +25,38 @@ def csv_is_what_was_recorded():
     assert sorted_rows(read_csv(text)) == sorted_rows(recording.cells(formulas=True))
 
 
+def small():
+    r = export_lib.Recording()
+    for name in "python main.py", "=1+1":
+        r.process(1234, 102400, starttime=777, comm="python", cmdline=name, exe="/usr/bin/python3",
+                  cgroup="/user.slice", uid=1000)
+        r.process(7, 64, comm="kworker/0:1", cmdline="")
+        r.next()
+    r.next(30)
+    r.add("gap", "stopped", r.ms - 31000)
+    r.process(1234, 0, "ended", starttime=777, comm="python", cmdline="=1+1", exe="/usr/bin/python3",
+              cgroup="/user.slice", uid=1000, hwm_kb=204800)
+    r.process(7, 64, comm="kworker/0:1", cmdline="")
+    record(r)
+
+
+def whole_outputs_are_as_they_were():
+    """Byte for byte: other programs read them."""
+    small()
+    for form in "csv", "tsv", "openmetrics":
+        golden(f"export.{form}", export(form).out)
+    export("json", "-o", "out")
+    with open("out/memory_20260601_120001.json", "rb") as file:
+        golden("export.json", file.read())
+    rows = database().execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+    golden("export.sql", "".join(sql + ";\n" for sql, in rows).encode())
+
+
+def golden(name, content):
+    with open(os.path.join(lib.GOLDEN, name), "rb") as file:
+        assert content == file.read(), name
+
+
 def exports_are_read_back():
     record(everything())
     for form in "csv", "tsv":
@@ -301,6 +333,7 @@ def a_closed_pipe_ends_it_quietly():
 
 lib.run_tests([
     csv_is_what_was_recorded,
+    whole_outputs_are_as_they_were,
     exports_are_read_back,
     tsv_keeps_every_byte,
     a_stretch_and_a_choice_of_processes,
