@@ -88,9 +88,23 @@ static void slide(struct mh_walk *w)
 	w->at = 0;
 }
 
-/* Read on until `need` bytes lie ahead. Returns how many do, fewer only at the end of the file. */
+/* What a header says of a length is no reason to make room for it: the file must be that long. */
+static bool is_promise(const struct mh_walk *w, size_t need)
+{
+	struct stat st;
+
+	return need > WINDOW && !fstat(w->fd, &st) &&
+	       w->window_base + w->at + need > (uint64_t)st.st_size;
+}
+
+/*
+ * Read on until `need` bytes lie ahead. Returns how many do, fewer only where the file ends before;
+ * of these not all need to have been read.
+ */
 static ssize_t fill(struct mh_walk *w, size_t need)
 {
+	if (ahead(w) < need && is_promise(w, need))
+		return (ssize_t)ahead(w);
 	while (ahead(w) < need) {
 		size_t want = need - ahead(w) > w->window_size ? need - ahead(w) : w->window_size;
 		ssize_t n;
@@ -154,6 +168,22 @@ static size_t next_magic(const struct mh_walk *w, size_t from)
 }
 
 /*
+ * Nothing but zeros lies in a hole, and a file may be a hole of any size: go to where it ends.
+ * Returns false when it ends with the file.
+ */
+static bool leave_hole(struct mh_walk *w)
+{
+	uint64_t here_at = w->window_base + w->at;
+	off_t data = lseek(w->fd, (off_t)here_at, SEEK_DATA);
+
+	if (data < 0)
+		return errno != ENXIO;
+	if ((uint64_t)data > w->window_base + w->window.len)
+		seek(w, (uint64_t)data);
+	return true;
+}
+
+/*
  * No valid frame begins at `at`. Find the next one (R3): 1 and `at` there, or 0 with `at` unchanged
  * when there is none up to the end of the file. The whole rest is read through the window piece by
  * piece, so `at` is remembered as a file offset.
@@ -177,6 +207,8 @@ static int resync(struct mh_walk *w, struct mh_frame *ret, int *ret_size)
 		if (at == w->window.len) {
 			/* keep three bytes: the magic may lie across the edge */
 			w->at = w->window.len - 3;
+			if (!leave_hole(w))
+				break;
 			continue;
 		}
 		w->at = at;
@@ -322,8 +354,15 @@ static bool only_zeros(int fd, uint64_t at, uint64_t end)
 	uint8_t piece[4096];
 
 	while (at < end) {
-		ssize_t n = pread(fd, piece, sizeof(piece), (off_t)at);
+		off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+		ssize_t n;
 
+		if (data < 0 && errno == ENXIO)
+			return true; /* a hole up to the end */
+		at = data > (off_t)at ? (uint64_t)data : at;
+		n = pread(fd, piece, sizeof(piece), (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
 			return false;
 		for (ssize_t i = 0; i < n; i++)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 static unsigned chosen, count;
+static size_t largest;
 static bool failed, paused;
 
 void nomem_begin(void)
@@ -20,8 +21,16 @@ bool nomem_next(void)
 
 	chosen++;
 	count = 0;
+	largest = 0;
 	failed = paused = false;
 	return more;
+}
+
+void nomem_watch(void)
+{
+	nomem_begin();
+	nomem_next();
+	chosen = 0;
 }
 
 bool nomem_failed(void)
@@ -44,8 +53,15 @@ unsigned nomem_count(void)
 	return count;
 }
 
-static bool refuse(void)
+size_t nomem_largest(void)
 {
+	return largest;
+}
+
+static bool refuse(size_t size)
+{
+	if (!paused && size > largest)
+		largest = size;
 	if (paused || ++count != chosen)
 		return false;
 	failed = true;
@@ -65,24 +81,24 @@ char *__wrap_strndup(const char *text, size_t n);
 
 void *__wrap_malloc(size_t size)
 {
-	return refuse() ? NULL : __real_malloc(size);
+	return refuse(size) ? NULL : __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-	return refuse() ? NULL : __real_calloc(n, size);
+	return refuse(n * size) ? NULL : __real_calloc(n, size);
 }
 
 void *__wrap_realloc(void *old, size_t size)
 {
-	return refuse() ? NULL : __real_realloc(old, size);
+	return refuse(size) ? NULL : __real_realloc(old, size);
 }
 
 void *__wrap_reallocarray(void *old, size_t n, size_t size)
 {
 	size_t bytes;
 
-	if (__builtin_mul_overflow(n, size, &bytes) || refuse())
+	if (__builtin_mul_overflow(n, size, &bytes) || refuse(bytes))
 		return NULL;
 	return __real_realloc(old, bytes);
 }
@@ -90,7 +106,7 @@ void *__wrap_reallocarray(void *old, size_t n, size_t size)
 char *__wrap_strndup(const char *text, size_t n)
 {
 	size_t len = strnlen(text, n);
-	char *copy = refuse() ? NULL : __real_malloc(len + 1);
+	char *copy = refuse(len + 1) ? NULL : __real_malloc(len + 1);
 
 	if (!copy)
 		return NULL;

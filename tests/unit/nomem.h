@@ -13,6 +13,7 @@
 #define MEMHIST_TESTS_UNIT_NOMEM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 void nomem_begin(void);
 /* Another turn, in which one allocation later than before fails; false after a turn without. */
@@ -22,7 +23,10 @@ bool nomem_failed(void);
 /* Nothing fails and nothing is counted, until it is resumed or the next turn. */
 void nomem_pause(void);
 void nomem_resume(void);
-/* Allocations since the turn began. */
+/* A turn in which nothing fails, to see what is asked for. */
+void nomem_watch(void);
+/* Allocations since the turn began, and the bytes of the largest. */
 unsigned nomem_count(void);
+size_t nomem_largest(void);
 
 #endif
