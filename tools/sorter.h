@@ -10,8 +10,9 @@
  *     sorter_close(s);
  *
  * The order is by family, series and time; samples that are equal in all three come in the order in
- * which they were added. Memory stays below 40 MiB, the C library's for sorting included: what does not fit is sorted piece by piece into
- * a temporary file, 24 bytes a sample, that has no name and so is gone when we are.
+ * which they were added. Memory stays below 40 MiB, the C library's for sorting included: what does
+ * not fit is sorted piece by piece into a temporary file, 24 bytes a sample, that has no name and
+ * so is gone when we are.
  */
 #ifndef MEMHIST_TOOLS_SORTER_H
 #define MEMHIST_TOOLS_SORTER_H
