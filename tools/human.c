@@ -2,6 +2,7 @@
 #include "tools/human.h"
 
 #include "libmemhist/base/escape.h"
+#include "libmemhist/base/size.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -25,20 +26,9 @@ const char *human_s(uint64_t n)
 
 void human_bytes(struct mh_buf *out, uint64_t bytes)
 {
-	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	double value = (double)bytes / 1024;
-	size_t unit = 0;
+	char text[MH_SIZE_TEXT];
 
-	if (bytes < 1024) {
-		mh_buf_printf(out, "%u bytes", (unsigned)bytes);
-		return;
-	}
-	/* 1023.95 would be shown as 1024.0 */
-	while (value >= 1023.95 && unit + 1 < sizeof(units) / sizeof(units[0])) {
-		value /= 1024;
-		unit++;
-	}
-	mh_buf_printf(out, "%.1f %s", value, units[unit]);
+	mh_buf_adds(out, mh_size_text(text, bytes));
 }
 
 void human_fact(struct mh_buf *out, const char *name, const char *fmt, ...)

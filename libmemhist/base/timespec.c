@@ -22,8 +22,14 @@ static const struct {
 	const char *name;
 	mh_ms_t ms;
 } units[] = {
-	{"w", NULL, WEEK},     {"d", "d", DAY},      {"h", "h", HOUR},   {"ms", "ms", 1},
-	{"min", NULL, MINUTE}, {"m", "min", MINUTE}, {"s", "s", SECOND},
+	{"y", NULL, (mh_ms_t)365 * DAY},
+	{"w", NULL, WEEK},
+	{"d", "d", DAY},
+	{"h", "h", HOUR},
+	{"ms", "ms", 1},
+	{"min", NULL, MINUTE},
+	{"m", "min", MINUTE},
+	{"s", "s", SECOND},
 };
 #define N_UNITS (sizeof(units) / sizeof(units[0]))
 
@@ -129,7 +135,7 @@ int mh_duration_parse(const char *text, mh_ms_t bare_unit_ms, mh_ms_t *ret_ms)
 
 void mh_duration_format(struct mh_buf *b, mh_ms_t ms)
 {
-	static const size_t order[] = {1, 2, 5, 6, 3}; /* d h min s ms */
+	static const size_t order[] = {2, 3, 6, 7, 4}; /* d h min s ms */
 	bool any = false;
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {

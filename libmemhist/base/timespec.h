@@ -33,7 +33,8 @@ struct mh_instant mh_now(void);
 uint64_t mh_monotonic_ns(void);
 
 /*
- * A duration: digits and one of ms s m h d w ("90s", "15m", "1d"), parts may follow one another
+ * A duration: digits and one of ms s m h d w y ("90s", "15m", "1y", of 365 days), parts may follow
+ * one another
  * ("1h30m"). A number alone counts in `bare_unit_ms` (0: it is refused). Returns 0 and milliseconds
  * (1 ms … 100 years), -ERANGE when it is longer, or -EINVAL.
  */

@@ -168,16 +168,30 @@ static int append(struct mh_segment_list *list, size_t n, const struct mh_segmen
 	return 0;
 }
 
+static uint64_t space_of(const struct stat *st)
+{
+	const uint64_t blocks = (uint64_t)st->st_blocks * 512, size = (uint64_t)st->st_size;
+
+	return blocks > size ? blocks : size;
+}
+
 static int add_entry(struct mh_segment_list *list, int dir_fd, const char *name)
 {
 	struct mh_segment_file file = {0};
 	enum kind kind = kind_of(name, &file);
+	bool is_there;
 	struct stat st;
 	int rc;
 
-	if (kind == FOREIGN || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) ||
-	    !S_ISREG(st.st_mode)) {
-		list->n_foreign += *name != '.' && strcmp(name, MH_DAMAGED_DIR) != 0;
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return 0;
+	is_there = !fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW);
+	if (is_there)
+		file.disk_bytes = space_of(&st);
+	if (kind == FOREIGN || !is_there || !S_ISREG(st.st_mode)) {
+		list->n_foreign += *name != '.' && strcmp(name, LOCK_NAME) != 0 &&
+				   strcmp(name, MH_DAMAGED_DIR) != 0;
+		list->other_bytes += file.disk_bytes;
 		return 0;
 	}
 	file.bytes = (uint64_t)st.st_size;
@@ -205,8 +219,7 @@ static int look(int dir_fd, struct mh_segment_list *list)
 	}
 	mh_dir_list_done(list);
 	while (!rc && (errno = 0, entry = readdir(dir)))
-		if (strcmp(entry->d_name, LOCK_NAME) != 0)
-			rc = add_entry(list, dir_fd, entry->d_name);
+		rc = add_entry(list, dir_fd, entry->d_name);
 	if (!rc)
 		rc = -errno;
 	closedir(dir);

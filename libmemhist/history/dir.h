@@ -40,7 +40,8 @@ struct mh_segment_file {
 	mh_ms_t start_ms;  /* from the name, whole seconds */
 	char boot[9];      /* from the name, hexadecimal */
 	bool is_sealed;
-	uint64_t bytes; /* size when listed */
+	uint64_t bytes;      /* size when listed */
+	uint64_t disk_bytes; /* what it takes: its size, or its blocks where they are more */
 };
 
 /*
@@ -54,7 +55,8 @@ struct mh_segment_list {
 	size_t n;
 	size_t n_superseded;
 	size_t n_temporary;
-	size_t n_foreign; /* other files, LOCK and dot files not counted */
+	size_t n_foreign;     /* other files, LOCK and dot files not counted */
+	uint64_t other_bytes; /* what all that is none of the above takes, LOCK too */
 };
 
 /*

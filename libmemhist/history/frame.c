@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { OFF_LEN = 4, OFF_SEGMENT = 8, OFF_SEQ = 12, OFF_WALL = 16, OFF_BOOT = 24 };
+enum { OFF_LEN = 4, OFF_SEGMENT = MH_FRAME_SEGMENT_AT, OFF_SEQ = 12, OFF_WALL = 16, OFF_BOOT = 24 };
 enum { OFF_TYPE = 32, OFF_FLAGS = 33, OFF_VERSION = 34, OFF_CRC = 36, MAGIC_BYTES = 4 };
 
 /* A fuzzer's changes must get past the checksum, to what comes behind it. */

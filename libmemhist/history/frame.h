@@ -27,6 +27,7 @@
 
 enum {
 	MH_FRAME_HEAD = 40,
+	MH_FRAME_SEGMENT_AT = 8,         /* where in it `segment` is, in 4 bytes */
 	MH_FRAME_PAYLOAD_MAX = 16 << 20, /* stored bytes */
 	MH_FRAME_RAW_MAX = 32 << 20,     /* bytes after decompression */
 	MH_FRAME_VERSION = 1,

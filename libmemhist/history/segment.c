@@ -3,8 +3,18 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 
 static const char unit[] = " kB";
+
+uint32_t mh_segment_number(void)
+{
+	uint32_t number;
+
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
+		number = (uint32_t)mh_now().boot_ns; /* the entropy pool of a machine just booted */
+	return number;
+}
 
 static void copy_text(char *to, size_t size, const char *from)
 {

@@ -23,6 +23,9 @@ struct mh_segment_head {
 	uint64_t features;
 };
 
+/* The number of a new file's frames: one that nobody outside can guess; see walk.c for why. */
+uint32_t mh_segment_number(void);
+
 /*
  * `known`: features that may be there. Returns 0; -EBADMSG; or -EPROTO and a sentence: others,
  * which only a newer memhist knows.

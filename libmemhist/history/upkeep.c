@@ -1,85 +1,33 @@
-/*
- * The thread of upkeep and its owner.
- *
- * All that both touch is in struct mh_upkeep and guarded by its lock, which nobody holds while he
- * waits; whoever goes last frees it. A file that is handed over has a place, with a descriptor that
- * is the thread's alone. So:
- *   K1  Only the thread uses or closes the descriptors of places, and frees places.
- *   K2  A thread that was left behind touches nothing but its memory, its descriptors and the
- *       count of references, whenever it wakes.
- */
-#include "libmemhist/history/upkeep.h"
-
-#include "libmemhist/history/dir.h"
+/* The owner's half of upkeep: numbers under a lock. The thread's half is in upkeep_thread.c. */
+#include "libmemhist/base/size.h"
+#include "libmemhist/history/upkeep_inner.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-	/* ended segments that wait for the disk, and the open one: an hour each, normally */
-	PLACES = 16,
 	EARLY_PER = 8, /* an eighth of the interval is for the disk … */
 	EARLY_MAX_MS = 5000,
 	NS_PER_S = 1000000000,
-	STACK_BYTES = 128 * 1024,
+	BLOCK = 4096, /* what a file grows by, and what its name may take */
 };
 
 static const uint64_t NS_PER_MS = 1000000;
-static const uint64_t NEVER = UINT64_MAX;
-
-enum place_state { PLACE_FREE, PLACE_OPEN, PLACE_ENDED };
-
-struct place {
-	enum place_state state;
-	int fd;
-	bool is_dirty;  /* something was appended since it was synced */
-	bool is_failed; /* U4 */
-	char name[MH_SEGMENT_NAME_MAX];
-};
-
-struct mh_upkeep {
-	pthread_mutex_t lock; /* guards all below but what only the thread touches */
-	pthread_cond_t work;  /* there is some; waits by CLOCK_MONOTONIC */
-	pthread_cond_t done;  /* it answered, or it has ended; likewise */
-	unsigned refs;        /* the owner's and the thread's */
-	pthread_t thread;
-	bool ending, has_ended;
-	bool is_left; /* ending, and nobody waits for it any more */
-	struct mh_upkeep_config config;
-	char *dir_path;
-
-	int dir_fd;     /* the thread's */
-	int new_dir_fd; /* to be taken in its place, -1 = none */
-	bool dir_dirty; /* a file was created since the directory was synced */
-	struct place place[PLACES];
-	bool is_homeless; /* there is an open segment, and no place was free for it */
-	uint64_t sync_ns; /* when the next is due, NEVER = nothing to sync */
-
-	uint64_t asked, answered; /* numbers of mh_upkeep_wait() */
-	int wait_rc;              /* the first thing that failed since the last answer … */
-	struct mh_err wait_err;   /* … and its sentence */
-
-	struct mh_instant newest; /* snapshot appended */
-	struct mh_upkeep_status status;
-};
 
 /* --- the lock is held ------------------------------------------------------------------------- */
 
-/* Give back a reference, and the lock. */
-static void unref(struct mh_upkeep *u)
+void mh_upkeep_unref(struct mh_upkeep *u)
 {
 	bool last = --u->refs == 0;
 
 	pthread_mutex_unlock(&u->lock);
 	if (!last)
 		return;
-	for (size_t i = 0; i < PLACES; i++)
-		if (u->place[i].state != PLACE_FREE)
+	for (size_t i = 0; i < MH_UPKEEP_PLACES; i++)
+		if (u->place[i].state != MH_PLACE_FREE)
 			close(u->place[i].fd);
 	if (u->dir_fd >= 0)
 		close(u->dir_fd);
@@ -92,15 +40,7 @@ static void unref(struct mh_upkeep *u)
 	free(u);
 }
 
-static struct timespec timespec_of(uint64_t ns)
-{
-	return (struct timespec){
-		.tv_sec = (time_t)(ns / NS_PER_S),
-		.tv_nsec = (long)(ns % NS_PER_S),
-	};
-}
-
-static void trouble(struct mh_upkeep *u, int rc, const struct mh_err *err)
+void mh_upkeep_trouble(struct mh_upkeep *u, int rc, const struct mh_err *err)
 {
 	u->status.troubles++;
 	u->status.trouble = *err;
@@ -110,20 +50,17 @@ static void trouble(struct mh_upkeep *u, int rc, const struct mh_err *err)
 	}
 }
 
-static struct place *open_place(struct mh_upkeep *u)
+static struct mh_place *find_place(struct mh_upkeep *u, enum mh_place_state state)
 {
-	for (size_t i = 0; i < PLACES; i++)
-		if (u->place[i].state == PLACE_OPEN)
+	for (size_t i = 0; i < MH_UPKEEP_PLACES; i++)
+		if (u->place[i].state == state)
 			return &u->place[i];
 	return NULL;
 }
 
-static struct place *free_place(struct mh_upkeep *u)
+struct mh_place *mh_upkeep_open_place(struct mh_upkeep *u)
 {
-	for (size_t i = 0; i < PLACES; i++)
-		if (u->place[i].state == PLACE_FREE)
-			return &u->place[i];
-	return NULL;
+	return find_place(u, MH_PLACE_OPEN);
 }
 
 static void sync_by(struct mh_upkeep *u, uint64_t ns)
@@ -131,6 +68,14 @@ static void sync_by(struct mh_upkeep *u, uint64_t ns)
 	if (ns >= u->sync_ns)
 		return;
 	u->sync_ns = ns;
+	pthread_cond_signal(&u->work);
+}
+
+void mh_upkeep_check_by(struct mh_upkeep *u, uint64_t ns)
+{
+	if (ns >= u->check_ns)
+		return;
+	u->check_ns = ns;
 	pthread_cond_signal(&u->work);
 }
 
@@ -142,149 +87,18 @@ static uint64_t sync_delay_ns(const struct mh_upkeep *u)
 	return (ms - early_ms) * NS_PER_MS;
 }
 
-/* --- the thread; the lock is held, but while it waits for the disk ---------------------------- */
-
-static void fail_file(struct mh_upkeep *u, struct place *p, int rc)
+/* Wait on `done` until then; returns false when it is past. */
+static bool wait_done(struct mh_upkeep *u, uint64_t until_ns)
 {
-	struct mh_err err;
+	const struct timespec until = {
+		.tv_sec = (time_t)(until_ns / NS_PER_S),
+		.tv_nsec = (long)(until_ns % NS_PER_S),
+	};
 
-	p->is_failed = true;
-	u->status.sync_errors++;
-	mh_err_sys(&err, rc,
-		   "cannot bring %s/%s to the disk: it is not trusted any more, and another "
-		   "segment begins",
-		   u->dir_path, p->name);
-	trouble(u, rc, &err);
+	return pthread_cond_timedwait(&u->done, &u->lock, &until) != ETIMEDOUT;
 }
 
-static void sync_place(struct mh_upkeep *u, struct place *p)
-{
-	const bool is_ended = p->state == PLACE_ENDED;
-
-	if (p->is_dirty && !p->is_failed) {
-		int rc;
-
-		p->is_dirty = false;
-		pthread_mutex_unlock(&u->lock);
-		rc = fdatasync(p->fd) ? -errno : 0;
-		pthread_mutex_lock(&u->lock);
-		u->status.syncs += !rc;
-		if (rc)
-			fail_file(u, p, rc);
-	}
-	if (!is_ended)
-		return;
-	pthread_mutex_unlock(&u->lock);
-	close(p->fd);
-	pthread_mutex_lock(&u->lock);
-	p->state = PLACE_FREE;
-}
-
-/* After the files, so that a name on the disk is that of a file that is there, too. */
-static void sync_dir(struct mh_upkeep *u)
-{
-	struct place *open = open_place(u);
-	struct mh_err err;
-	int rc;
-
-	if (!u->dir_dirty)
-		return;
-	u->dir_dirty = false;
-	pthread_mutex_unlock(&u->lock);
-	rc = fsync(u->dir_fd) ? -errno : 0;
-	pthread_mutex_lock(&u->lock);
-	if (!rc)
-		return;
-	u->status.sync_errors++;
-	if (open)
-		open->is_failed = true;
-	mh_err_sys(&err, rc, "cannot bring the directory %s to the disk: another segment begins",
-		   u->dir_path);
-	trouble(u, rc, &err);
-}
-
-static void sync_all(struct mh_upkeep *u)
-{
-	const uint64_t errors = u->status.sync_errors;
-	const mh_ms_t newest_ms = u->newest.wall_ms;
-
-	u->sync_ns = NEVER;
-	for (size_t i = 0; i < PLACES && !u->is_left; i++)
-		if (u->place[i].state != PLACE_FREE)
-			sync_place(u, &u->place[i]);
-	if (!u->is_left)
-		sync_dir(u);
-	if (!u->is_left && !u->is_homeless && errors == u->status.sync_errors)
-		u->status.synced_wall_ms = newest_ms;
-}
-
-static void take_new_dir(struct mh_upkeep *u)
-{
-	int old = u->dir_fd;
-
-	u->dir_fd = u->new_dir_fd;
-	u->new_dir_fd = -1;
-	pthread_mutex_unlock(&u->lock);
-	close(old);
-	pthread_mutex_lock(&u->lock);
-}
-
-static void wait_for_work(struct mh_upkeep *u)
-{
-	const struct timespec until = timespec_of(u->sync_ns);
-
-	if (u->sync_ns == NEVER)
-		pthread_cond_wait(&u->work, &u->lock);
-	else
-		pthread_cond_timedwait(&u->work, &u->lock, &until);
-}
-
-static void *run(void *arg)
-{
-	struct mh_upkeep *u = arg;
-
-	pthread_setname_np(pthread_self(), MH_UPKEEP_THREAD);
-	pthread_mutex_lock(&u->lock);
-	while (!u->ending) {
-		const uint64_t asked = u->asked;
-
-		if (u->new_dir_fd >= 0) {
-			take_new_dir(u);
-		} else if (asked != u->answered || mh_monotonic_ns() >= u->sync_ns) {
-			sync_all(u);
-			u->answered = asked;
-			pthread_cond_broadcast(&u->done);
-		} else {
-			wait_for_work(u);
-		}
-	}
-	if (!u->is_left)
-		sync_all(u);
-	u->has_ended = true;
-	pthread_cond_broadcast(&u->done);
-	unref(u);
-	return NULL;
-}
-
-/* No signal is for this thread: the program's handlers run in threads that expect them. */
-static int start_thread(struct mh_upkeep *u)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	int rc = pthread_attr_init(&attr);
-
-	if (rc)
-		return -rc;
-	sigfillset(&all);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&u->thread, &attr, run, u);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return -rc;
-}
-
-/* --- public ----------------------------------------------------------------------------------- */
+/* --- beginning and end ------------------------------------------------------------------------ */
 
 static void init_waiting(struct mh_upkeep *u)
 {
@@ -298,45 +112,43 @@ static void init_waiting(struct mh_upkeep *u)
 	pthread_condattr_destroy(&monotonic);
 }
 
+static int begin(struct mh_upkeep *u, const struct mh_upkeep_history *history)
+{
+	u->dir_path = strdup(history->dir_path);
+	u->dir_fd = fcntl(history->dir_fd, F_DUPFD_CLOEXEC, 0);
+	if (u->dir_fd < 0)
+		return -errno;
+	if (!u->dir_path)
+		return -ENOMEM;
+	mh_upkeep_check(u);
+	return mh_upkeep_start(u);
+}
+
 int mh_upkeep_new(struct mh_upkeep **ret, const struct mh_upkeep_config *config,
-		  const char *dir_path, int dir_fd, struct mh_err *err)
+		  const struct mh_upkeep_history *history, struct mh_err *err)
 {
 	struct mh_upkeep *u = calloc(1, sizeof(*u));
-	int rc = 0;
+	int rc;
 
 	if (!u)
-		return mh_err_sys(err, -ENOMEM, "cannot keep up the history %s", dir_path);
+		return mh_err_sys(err, -ENOMEM, "cannot keep up the history %s", history->dir_path);
 	init_waiting(u);
 	u->refs = 1;
 	u->config = *config;
+	u->status.limits = u->room.limits = config->limits;
+	u->room.segment_bytes = history->segment_bytes;
+	u->keep_seq = history->next_seq;
 	u->new_dir_fd = -1;
-	u->sync_ns = NEVER;
-	u->dir_path = strdup(dir_path);
-	u->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
-	if (u->dir_fd < 0)
-		rc = -errno;
-	else if (!u->dir_path)
-		rc = -ENOMEM;
-	if (!rc) {
-		u->refs++;
-		rc = start_thread(u);
-		u->refs -= rc != 0;
-	}
+	u->sync_ns = MH_UPKEEP_NEVER;
+	pthread_mutex_lock(&u->lock);
+	rc = begin(u, history);
 	if (rc) {
-		pthread_mutex_lock(&u->lock);
-		unref(u);
-		return mh_err_sys(err, rc, "cannot keep up the history %s", dir_path);
+		mh_upkeep_unref(u);
+		return mh_err_sys(err, rc, "cannot keep up the history %s", history->dir_path);
 	}
+	pthread_mutex_unlock(&u->lock);
 	*ret = u;
 	return 0;
-}
-
-/* Wait on `done` until then; returns false when it is past. */
-static bool wait_done(struct mh_upkeep *u, uint64_t until_ns)
-{
-	const struct timespec until = timespec_of(until_ns);
-
-	return pthread_cond_timedwait(&u->done, &u->lock, &until) != ETIMEDOUT;
 }
 
 int mh_upkeep_free(struct mh_upkeep *u)
@@ -346,7 +158,7 @@ int mh_upkeep_free(struct mh_upkeep *u)
 
 	if (!u)
 		return 0;
-	mh_upkeep_end(u);
+	mh_upkeep_end(u, 1);
 	pthread_mutex_lock(&u->lock);
 	u->wait_rc = 0;
 	u->ending = true;
@@ -362,11 +174,11 @@ int mh_upkeep_free(struct mh_upkeep *u)
 		pthread_join(u->thread, NULL);
 		pthread_mutex_lock(&u->lock);
 	}
-	unref(u);
+	mh_upkeep_unref(u);
 	return rc;
 }
 
-int mh_upkeep_move(struct mh_upkeep *u, int dir_fd)
+int mh_upkeep_move(struct mh_upkeep *u, int dir_fd, uint64_t next_seq)
 {
 	int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0), old;
 
@@ -375,6 +187,7 @@ int mh_upkeep_move(struct mh_upkeep *u, int dir_fd)
 	pthread_mutex_lock(&u->lock);
 	old = u->new_dir_fd;
 	u->new_dir_fd = fd;
+	u->keep_seq = next_seq;
 	pthread_cond_signal(&u->work);
 	pthread_mutex_unlock(&u->lock);
 	if (old >= 0)
@@ -382,41 +195,74 @@ int mh_upkeep_move(struct mh_upkeep *u, int dir_fd)
 	return 0;
 }
 
+/* --- a snapshot ------------------------------------------------------------------------------- */
+
 int mh_upkeep_ask(struct mh_upkeep *u, struct mh_err *err)
 {
-	const struct place *open;
+	const struct mh_place *open;
 	int rc = 0;
 
 	pthread_mutex_lock(&u->lock);
-	open = open_place(u);
-	if (open && open->is_failed)
-		rc = mh_errf(err, -ESTALE, "%s", u->status.trouble.text);
-	else if (u->is_homeless && free_place(u))
+	open = mh_upkeep_open_place(u);
+	if (u->status.room.is_low)
+		rc = mh_errf(err, -ENOSPC, "%s", u->status.room.low.text);
+	else if (open && open->is_failed)
+		rc = -ESTALE;
+	else if (u->is_homeless && find_place(u, MH_PLACE_FREE))
 		rc = -EAGAIN;
 	pthread_mutex_unlock(&u->lock);
 	return rc;
 }
 
-int mh_upkeep_begin(struct mh_upkeep *u, int fd, const char *name)
+/* What a file of so many bytes takes. */
+static uint64_t blocks_of(uint64_t bytes)
+{
+	return (bytes + BLOCK - 1) / BLOCK * BLOCK;
+}
+
+int mh_upkeep_grow(struct mh_upkeep *u, uint64_t from, uint64_t to, struct mh_err *err)
+{
+	const uint64_t bytes = blocks_of(to) - blocks_of(from) + (from ? 0 : BLOCK);
+	char max[MH_SIZE_TEXT], other[MH_SIZE_TEXT];
+	int rc = 0;
+
+	pthread_mutex_lock(&u->lock);
+	if (bytes > u->left || u->granted > u->left - bytes)
+		rc = mh_errf(err, -ENOSPC,
+			     "the history %s has all of the %s that it may take, and no older "
+			     "segment could be deleted yet (%s are other files)",
+			     u->dir_path, mh_size_text(max, u->config.limits.max_bytes),
+			     mh_size_text(other, u->status.room.other_bytes));
+	else
+		u->granted += bytes;
+	if (rc || u->granted >= u->check_at_granted)
+		mh_upkeep_check_by(u, 0);
+	pthread_mutex_unlock(&u->lock);
+	return rc;
+}
+
+int mh_upkeep_begin(struct mh_upkeep *u, int fd, const char *name, uint64_t seq)
 {
 	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	struct place *p;
+	struct mh_place *p;
 	struct mh_err err;
 
 	if (own < 0)
 		return -errno;
 	pthread_mutex_lock(&u->lock);
 	u->dir_dirty = true;
-	p = free_place(u);
+	u->keep_seq = seq;
+	p = find_place(u, MH_PLACE_FREE);
 	if (p) {
-		*p = (struct place){.state = PLACE_OPEN, .fd = own, .is_dirty = u->is_homeless};
+		*p = (struct mh_place){
+			.state = MH_PLACE_OPEN, .fd = own, .is_dirty = u->is_homeless};
 		snprintf(p->name, sizeof(p->name), "%s", name);
 	} else if (!u->is_homeless) {
 		u->status.sync_errors++;
 		mh_errf(&err, 0,
 			"the disk of %s does not take what is written: %s is not waited for",
 			u->dir_path, name);
-		trouble(u, -EIO, &err);
+		mh_upkeep_trouble(u, -EIO, &err);
 	}
 	u->is_homeless = !p;
 	pthread_mutex_unlock(&u->lock);
@@ -428,30 +274,36 @@ int mh_upkeep_begin(struct mh_upkeep *u, int fd, const char *name)
 void mh_upkeep_appended(struct mh_upkeep *u, struct mh_instant at)
 {
 	const uint64_t now_ns = mh_monotonic_ns();
-	struct place *p;
+	struct mh_place *p;
 
 	pthread_mutex_lock(&u->lock);
 	u->newest = at;
-	p = open_place(u);
+	p = mh_upkeep_open_place(u);
 	if (p)
 		p->is_dirty = true;
 	sync_by(u, u->dir_dirty ? now_ns : now_ns + sync_delay_ns(u));
 	pthread_mutex_unlock(&u->lock);
 }
 
-void mh_upkeep_end(struct mh_upkeep *u)
+void mh_upkeep_end(struct mh_upkeep *u, uint64_t next_seq)
 {
-	struct place *p;
+	struct mh_place *p;
 
 	pthread_mutex_lock(&u->lock);
-	p = open_place(u);
+	p = mh_upkeep_open_place(u);
+	if (p || u->is_homeless) {
+		u->keep_seq = next_seq;
+		mh_upkeep_check_by(u, 0);
+	}
 	if (p) {
-		p->state = PLACE_ENDED;
+		p->state = MH_PLACE_ENDED;
 		sync_by(u, 0);
 	}
 	u->is_homeless = false;
 	pthread_mutex_unlock(&u->lock);
 }
+
+/* --- for others ------------------------------------------------------------------------------- */
 
 void mh_upkeep_sync(struct mh_upkeep *u)
 {

@@ -7,9 +7,9 @@
  *
  *     mh_upkeep_ask(u, &err)           before each snapshot: may it be written, and where
  *     mh_upkeep_begin(u, fd, name)     a segment was begun
- *     mh_upkeep_grow(u, from, to)      before each write: is there room
+ *     mh_upkeep_grow(u, from, to, &err)  before each write: is there room
  *     mh_upkeep_appended(u, at)        a snapshot was handed to the kernel in full
- *     mh_upkeep_end(u)                 the segment was ended
+ *     mh_upkeep_end(u, next_seq)       the segment was ended
  *
  * These five are for one thread, the owner. They take a lock that is only held to look at and
  * change numbers, never while anything waits.
@@ -28,6 +28,7 @@
 
 #include "libmemhist/base/err.h"
 #include "libmemhist/base/timespec.h"
+#include "libmemhist/history/room.h"
 
 #include <stdbool.h>
 
@@ -40,22 +41,30 @@ enum {
 
 struct mh_upkeep_config {
 	uint32_t sync_ms; /* 0 = each snapshot */
+	struct mh_limits limits;
 };
 
 /* Initialise with this: all limits are the defaults. */
-#define MH_UPKEEP_DEFAULTS                   \
-	{                                    \
-		.sync_ms = MH_UPKEEP_SYNC_MS \
+#define MH_UPKEEP_DEFAULTS                                                 \
+	{                                                                  \
+		.sync_ms = MH_UPKEEP_SYNC_MS, .limits = MH_LIMITS_DEFAULTS \
 	}
 
 struct mh_upkeep;
 
+struct mh_upkeep_history {
+	const char *dir_path;   /* for sentences; it is copied */
+	int dir_fd;             /* may be closed before the upkeep is freed */
+	uint64_t next_seq;      /* the number of the next segment: those before are finished */
+	uint64_t segment_bytes; /* how large a segment becomes */
+};
+
 /*
- * Start the thread. `dir_path` is for sentences; `dir_fd` may be closed before it is freed. Returns
- * 0, or -errno and a sentence.
+ * Bring the history within its limits, and start the thread. What cannot be deleted is a trouble
+ * (see below) and no failure. Returns 0, or -errno and a sentence.
  */
 int mh_upkeep_new(struct mh_upkeep **ret, const struct mh_upkeep_config *config,
-		  const char *dir_path, int dir_fd, struct mh_err *err);
+		  const struct mh_upkeep_history *history, struct mh_err *err);
 
 /*
  * Bring everything to the disk and end the thread. A disk that does not answer is waited for
@@ -65,30 +74,42 @@ int mh_upkeep_new(struct mh_upkeep **ret, const struct mh_upkeep_config *config,
  */
 int mh_upkeep_free(struct mh_upkeep *u);
 
-/* The directory was made anew: go on in that one. */
-int mh_upkeep_move(struct mh_upkeep *u, int dir_fd);
+/* The directory was made anew: go on in that one. Returns 0 or -errno. */
+int mh_upkeep_move(struct mh_upkeep *u, int dir_fd, uint64_t next_seq);
 
 /*
  * Whether to write now. Returns 0, or
- *   -ESTALE  the open segment is not trusted any more (U4): end it and begin another
+ *   -ENOSPC  no, and a sentence: less than min_free is free. It is looked at each second.
+ *    -ESTALE  the open segment is not trusted any more (U4): end it and begin another
  *   -EAGAIN  yes; and hand over the open segment once more, for which there was no place before
  */
 int mh_upkeep_ask(struct mh_upkeep *u, struct mh_err *err);
 
 /*
+ * Whether the open segment may grow from `from` to `to` bytes (0: the file too is new), which is
+ * then counted as if it had. Returns 0; or -ENOSPC and a sentence: max_bytes would be exceeded,
+ * since older segments have not been deleted yet, or cannot be.
+ */
+int mh_upkeep_grow(struct mh_upkeep *u, uint64_t from, uint64_t to, struct mh_err *err);
+
+/*
  * Takes a descriptor of its own to the segment. Returns 0 or -errno. While the disk does not take
  * many ended segments, there is no place for this one: then it is asked for later (-EAGAIN above).
  */
-int mh_upkeep_begin(struct mh_upkeep *u, int fd, const char *name);
+int mh_upkeep_begin(struct mh_upkeep *u, int fd, const char *name, uint64_t seq);
 void mh_upkeep_appended(struct mh_upkeep *u, struct mh_instant at);
-/* The caller may close or remove the segment at once. Without an open segment: nothing. */
-void mh_upkeep_end(struct mh_upkeep *u);
+/*
+ * The caller may close or remove the segment at once. Without an open segment: nothing. `next_seq`
+ * is as above; 1: not known, and no segment is touched until it is.
+ */
+void mh_upkeep_end(struct mh_upkeep *u, uint64_t next_seq);
 
 /* Ask for what was appended to be brought to the disk now. Any thread. */
 void mh_upkeep_sync(struct mh_upkeep *u);
 /*
- * The same, and wait for it: 0, -ETIMEDOUT, or -errno and a sentence when something could not be
- * brought to the disk since the last time it was asked for. Any thread, one at a time.
+ * The same, and have the limits checked, and wait for it: 0, -ETIMEDOUT, or -errno and a sentence
+ * when something could not be brought to the disk since the last time it was asked for. Any thread,
+ * one at a time.
  */
 int mh_upkeep_wait(struct mh_upkeep *u, uint32_t timeout_ms, struct mh_err *err);
 
@@ -98,6 +119,8 @@ struct mh_upkeep_status {
 	mh_ms_t synced_wall_ms; /* up to here snapshots are on the disk; 0 = none of this run */
 	uint64_t troubles;      /* raised when something breaks that people should hear of … */
 	struct mh_err trouble;  /* … and what it was, the last time */
+	struct mh_limits limits;
+	struct mh_room_status room;
 };
 
 /* Any thread. */

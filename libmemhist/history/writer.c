@@ -18,12 +18,12 @@
 #include "libmemhist/history/encode.h"
 #include "libmemhist/history/frame.h"
 #include "libmemhist/history/past.h"
+#include "libmemhist/history/segment.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -108,6 +108,20 @@ static int attach(struct mh_writer *w, struct mh_err *err)
 	return rc ? mh_err_sys(err, rc, "cannot read the history %s", w->dir_path) : 0;
 }
 
+static int start_upkeep(struct mh_writer *w, const struct mh_upkeep_config *config,
+			struct mh_err *err)
+{
+	struct mh_upkeep_history history = {
+		.dir_path = w->dir_path,
+		.dir_fd = w->dir_fd,
+		.next_seq = w->next_segment,
+	};
+
+	w->config.rotate_bytes = mh_limits_segment_bytes(&config->limits, w->config.rotate_bytes);
+	history.segment_bytes = w->config.rotate_bytes;
+	return mh_upkeep_new(&w->upkeep, config, &history, err);
+}
+
 int mh_writer_open(struct mh_writer **ret, const struct mh_writer_config *config,
 		   struct mh_err *err)
 {
@@ -127,7 +141,7 @@ int mh_writer_open(struct mh_writer **ret, const struct mh_writer_config *config
 	}
 	rc = attach(w, err);
 	if (!rc && config->upkeep)
-		rc = mh_upkeep_new(&w->upkeep, config->upkeep, w->dir_path, w->dir_fd, err);
+		rc = start_upkeep(w, config->upkeep, err);
 	if (rc)
 		goto fail;
 	*ret = w;
@@ -140,7 +154,7 @@ fail:
 static void close_segment(struct mh_writer *w)
 {
 	if (w->upkeep)
-		mh_upkeep_end(w->upkeep);
+		mh_upkeep_end(w->upkeep, w->next_segment);
 	if (w->fd >= 0)
 		close(w->fd);
 	w->fd = -1;
@@ -167,6 +181,7 @@ static int sync_segment(struct mh_writer *w, struct mh_err *err)
 
 static void detach(struct mh_writer *w)
 {
+	w->next_segment = 1; /* not known until we are attached again */
 	close_segment(w);
 	if (w->lock_fd >= 0)
 		close(w->lock_fd);
@@ -195,16 +210,6 @@ int mh_writer_close(struct mh_writer *w)
 	return rc;
 }
 
-/* A number that nobody outside can guess; see walk.c for why. */
-static uint32_t random_number(void)
-{
-	uint32_t number;
-
-	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
-		number = (uint32_t)mh_now().boot_ns; /* the entropy pool of a machine just booted */
-	return number;
-}
-
 static int begin_segment(struct mh_writer *w, const struct mh_snapshot *s, struct mh_err *err)
 {
 	int rc;
@@ -217,7 +222,7 @@ static int begin_segment(struct mh_writer *w, const struct mh_snapshot *s, struc
 	if (w->fd < 0)
 		return mh_err_sys(err, w->fd, "cannot create %s/%s", w->dir_path, w->name);
 	w->dir_dirty = true;
-	w->segment = random_number();
+	w->segment = mh_segment_number();
 	w->seq = 0;
 	w->size = 0;
 	w->has_snapshot = false;
@@ -229,7 +234,7 @@ static int begin_segment(struct mh_writer *w, const struct mh_snapshot *s, struc
 	if (s->meminfo)
 		w->meminfo_keys = *s->meminfo;
 	w->stats.segments++;
-	rc = w->upkeep ? mh_upkeep_begin(w->upkeep, w->fd, w->name) : 0;
+	rc = w->upkeep ? mh_upkeep_begin(w->upkeep, w->fd, w->name, w->next_segment - 1) : 0;
 	return rc ? mh_err_sys(err, rc, "cannot keep up %s/%s", w->dir_path, w->name) : 0;
 }
 
@@ -270,14 +275,17 @@ static int write_frame(struct mh_writer *w, enum mh_frame_type type, struct mh_i
 	};
 	size_t whole = sizeof(head) + payload->len;
 	ssize_t n;
+	int rc = w->upkeep ? mh_upkeep_grow(w->upkeep, w->size, w->size + whole, err) : 0;
 
+	if (rc)
+		return rc;
 	mh_frame_seal(&frame, head);
 	do
 		n = writev(w->fd, part, 2);
 	while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)whole) {
 		/* regular files fall short for lack of space or a limit on their size */
-		int rc = n < 0 ? -errno : -ENOSPC;
+		rc = n < 0 ? -errno : -ENOSPC;
 
 		abandon_segment(w);
 		return mh_err_sys(err, rc, "cannot write to %s/%s", w->dir_path, w->name);
@@ -366,7 +374,7 @@ static int check_place(struct mh_writer *w, struct mh_err *err)
 	detach(w);
 	rc = attach(w, &reason);
 	if (!rc && w->upkeep)
-		rc = mh_upkeep_move(w->upkeep, w->dir_fd);
+		rc = mh_upkeep_move(w->upkeep, w->dir_fd, w->next_segment);
 	if (rc)
 		return mh_errf(err, -ESTALE, "the history %s was deleted while it was written: %s",
 			       w->dir_path, reason.text);
@@ -376,14 +384,16 @@ static int check_place(struct mh_writer *w, struct mh_err *err)
 		       w->dir_path);
 }
 
-static void heed_upkeep(struct mh_writer *w)
+/* Returns -ENOSPC and a sentence when there is too little space to go on. */
+static int heed_upkeep(struct mh_writer *w, struct mh_err *err)
 {
-	int rc = mh_upkeep_ask(w->upkeep, NULL);
+	int rc = mh_upkeep_ask(w->upkeep, err);
 
 	if (rc == -ESTALE)
 		distrust_segment(w); /* people are told why by the upkeep */
 	if (rc == -EAGAIN && w->fd >= 0)
-		mh_upkeep_begin(w->upkeep, w->fd, w->name);
+		mh_upkeep_begin(w->upkeep, w->fd, w->name, w->next_segment - 1);
+	return rc == -ENOSPC ? rc : 0;
 }
 
 static int append(struct mh_writer *w, const struct mh_snapshot *s, struct mh_err *err)
@@ -394,7 +404,9 @@ static int append(struct mh_writer *w, const struct mh_snapshot *s, struct mh_er
 		return rc;
 
 	if (w->upkeep)
-		heed_upkeep(w);
+		rc = heed_upkeep(w, err);
+	if (rc)
+		return rc;
 	if (needs_segment(w, s)) {
 		rc = sync_segment(w, err);
 		close_segment(w);

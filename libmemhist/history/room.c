@@ -1,0 +1,98 @@
+/* Retention at the right moments. */
+#include "libmemhist/history/room.h"
+
+enum {
+	HOLD_S = 3600,
+	AGE_PACE_S = 60,
+	STEP_MS = 60 * 1000, /* between two checks: the clock was set, by something that matters */
+	KEPT_SEGMENTS = 2,   /* room for the next one, and for one that is being sealed */
+};
+
+static const mh_boot_ns_t NS_PER_S = 1000000000;
+
+static void watch_clock(struct mh_room *r, struct mh_instant newest)
+{
+	int64_t wall_ms = newest.wall_ms - r->seen.wall_ms;
+	int64_t boot_ms = (int64_t)(newest.boot_ns - r->seen.boot_ns) / 1000000;
+
+	if (r->has_seen && (wall_ms - boot_ms > STEP_MS || boot_ms - wall_ms > STEP_MS))
+		r->hold_ns = newest.boot_ns + HOLD_S * NS_PER_S;
+	r->seen = newest;
+	r->has_seen = true;
+}
+
+static unsigned most_by_age(const struct mh_room *r, struct mh_instant newest)
+{
+	if (!newest.boot_ns || newest.boot_ns < r->hold_ns)
+		return 0;
+	return !r->has_aged || newest.boot_ns - r->aged_ns >= AGE_PACE_S * NS_PER_S;
+}
+
+/* Taken anew when there is another segment. */
+static void take_rate(struct mh_room *r, int dir_fd, const struct mh_stock *stock,
+		      uint64_t keep_seq)
+{
+	const struct mh_segment_list *list = &stock->files;
+	uint64_t newest_seq = list->n ? list->file[list->n - 1].last_seq : 0;
+
+	if (newest_seq == r->rate_seq && r->rate.bytes)
+		return;
+	if (mh_stock_rate(dir_fd, stock, keep_seq, &r->rate) > 0)
+		r->rate_seq = newest_seq;
+}
+
+int mh_room_check(struct mh_room *r, int dir_fd, const char *dir_path,
+		  const struct mh_room_moment *moment, struct mh_room_status *status,
+		  struct mh_err *err)
+{
+	struct mh_retention_result result = {0};
+	struct mh_retention_job job = {
+		.limits = &r->limits,
+		.room_bytes = KEPT_SEGMENTS * r->segment_bytes,
+		.keep_seq = moment->keep_seq,
+		.newest_ms = moment->newest.wall_ms,
+		.told = moment->told,
+		.arg = moment->arg,
+	};
+	const struct mh_segment_list *list = &result.stock.files;
+	int rc;
+
+	if (moment->newest.boot_ns)
+		watch_clock(r, moment->newest);
+	job.most_by_age = most_by_age(r, moment->newest);
+	rc = mh_retention_apply(dir_fd, dir_path, &job, &result, err);
+	if (result.deleted[MH_DELETED_BY_AGE]) {
+		r->has_aged = true;
+		r->aged_ns = moment->newest.boot_ns;
+	}
+	if (!result.has_stock)
+		return rc;
+	take_rate(r, dir_fd, &result.stock, moment->keep_seq);
+	status->bytes = result.stock.bytes;
+	status->segments = list->n;
+	status->other_bytes = list->other_bytes;
+	status->oldest_ms = list->n ? list->file[0].start_ms : 0;
+	for (int by = 0; by < MH_DELETIONS; by++)
+		status->deleted[by] += result.deleted[by];
+	status->is_low = result.is_low;
+	status->low = result.low;
+	status->free_bytes = result.free_bytes;
+	status->min_free_bytes = result.min_free_bytes;
+	status->projected_s = mh_retention_projected_s(&r->limits, &r->rate);
+	mh_stock_done(&result.stock);
+	return rc;
+}
+
+int mh_room_look(const struct mh_room *r, int dir_fd, const char *dir_path,
+		 struct mh_room_status *status)
+{
+	struct mh_retention_result result = {0};
+	int rc = mh_retention_look(dir_fd, dir_path, &r->limits, &result);
+
+	if (rc)
+		return rc;
+	status->is_low = result.is_low;
+	status->low = result.low;
+	status->free_bytes = result.free_bytes;
+	return 0;
+}

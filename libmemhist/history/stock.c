@@ -1,0 +1,104 @@
+/* Taking stock of a directory. */
+#include "libmemhist/history/stock.h"
+
+#include "libmemhist/base/beneath.h"
+#include "libmemhist/history/last.h"
+#include "libmemhist/history/tidy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	RATE_LEAST_MS = 10 * 60 * 1000,
+	RATE_MOST_MS = 7 * 24 * 3600 * 1000, /* more than that is no present rate */
+	RATE_SEGMENTS = 64,
+};
+
+int mh_stock_take(int dir_fd, struct mh_stock *ret)
+{
+	const struct mh_segment_list *list = &ret->files;
+	struct stat st;
+	int rc;
+
+	if (fstat(dir_fd, &st))
+		return -errno;
+	rc = mh_dir_list(dir_fd, &ret->files);
+	ret->bytes = (uint64_t)st.st_blocks * 512 + list->other_bytes;
+	for (size_t i = 0; i < list->n + list->n_superseded + list->n_temporary; i++)
+		ret->bytes += list->file[i].disk_bytes;
+	return rc;
+}
+
+void mh_stock_done(struct mh_stock *s)
+{
+	mh_dir_list_done(&s->files);
+	s->bytes = 0;
+}
+
+int mh_stock_tidy(int dir_fd, struct mh_stock *s)
+{
+	struct mh_tidied tidied;
+	int fd;
+
+	if (!s->files.n_superseded && !s->files.n_temporary)
+		return 0;
+	/* a lock of our own, not shared with other descriptors of the directory */
+	fd = mh_beneath_open(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	/* while somebody is at work there, it is not left behind; what cannot be removed counts */
+	if (!mh_tidy_lock(fd))
+		mh_tidy(fd, &tidied);
+	close(fd);
+	return mh_stock_take(dir_fd, s);
+}
+
+/* --- rate ------------------------------------------------------------------------------------- */
+
+/* How long the segment is; 0 when that cannot be told. */
+static uint64_t length_ms(int dir_fd, const struct mh_segment_file *file)
+{
+	struct mh_instant last;
+
+	if (mh_segment_last(dir_fd, file->name, &last) || last.wall_ms <= file->start_ms)
+		return 0;
+	return (uint64_t)(last.wall_ms - file->start_ms);
+}
+
+static void add_up(int dir_fd, const struct mh_stock *s, bool sealed, uint64_t keep_seq,
+		   struct mh_stock_rate *ret)
+{
+	int left = RATE_SEGMENTS;
+
+	for (size_t i = s->files.n; i-- > 0 && left && ret->ms < RATE_MOST_MS;) {
+		const struct mh_segment_file *file = &s->files.file[i];
+		uint64_t ms;
+
+		if (file->is_sealed != sealed ||
+		    (keep_seq && file->last_seq >= keep_seq && ret->ms))
+			continue; /* the open one says something only as long as it is alone */
+		left--;
+		ms = length_ms(dir_fd, file);
+		if (!ms)
+			continue;
+		ret->ms += ms;
+		ret->bytes += file->disk_bytes;
+	}
+}
+
+int mh_stock_rate(int dir_fd, const struct mh_stock *s, uint64_t keep_seq,
+		  struct mh_stock_rate *ret)
+{
+	for (int sealed = 1; sealed >= 0; sealed--) {
+		struct mh_stock_rate rate = {0};
+
+		add_up(dir_fd, s, sealed, keep_seq, &rate);
+		if (rate.ms < RATE_LEAST_MS || !rate.bytes)
+			continue;
+		*ret = rate;
+		return 1;
+	}
+	return 0;
+}
