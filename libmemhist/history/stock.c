@@ -67,34 +67,34 @@ static uint64_t length_ms(int dir_fd, const struct mh_segment_file *file)
 	return (uint64_t)(last.wall_ms - file->start_ms);
 }
 
-static void add_up(int dir_fd, const struct mh_stock *s, bool sealed, uint64_t keep_seq,
-		   struct mh_stock_rate *ret)
+/* In order of what tells most. */
+enum kind { SEALED, FINISHED, OPEN, KINDS };
+
+static enum kind kind_of(const struct mh_segment_file *file, uint64_t keep_seq)
 {
-	int left = RATE_SEGMENTS;
-
-	for (size_t i = s->files.n; i-- > 0 && left && ret->ms < RATE_MOST_MS;) {
-		const struct mh_segment_file *file = &s->files.file[i];
-		uint64_t ms;
-
-		if (file->is_sealed != sealed ||
-		    (keep_seq && file->last_seq >= keep_seq && ret->ms))
-			continue; /* the open one says something only as long as it is alone */
-		left--;
-		ms = length_ms(dir_fd, file);
-		if (!ms)
-			continue;
-		ret->ms += ms;
-		ret->bytes += file->disk_bytes;
-	}
+	if (keep_seq && file->last_seq >= keep_seq)
+		return OPEN;
+	return file->is_sealed ? SEALED : FINISHED;
 }
 
 int mh_stock_rate(int dir_fd, const struct mh_stock *s, uint64_t keep_seq,
 		  struct mh_stock_rate *ret)
 {
-	for (int sealed = 1; sealed >= 0; sealed--) {
+	for (int kind = 0; kind < KINDS; kind++) {
 		struct mh_stock_rate rate = {0};
+		int left = RATE_SEGMENTS;
 
-		add_up(dir_fd, s, sealed, keep_seq, &rate);
+		for (size_t i = s->files.n; i-- > 0 && left && rate.ms < RATE_MOST_MS;) {
+			const struct mh_segment_file *file = &s->files.file[i];
+			uint64_t ms = 0;
+
+			if (kind_of(file, keep_seq) != (enum kind)kind)
+				continue;
+			left--;
+			ms = length_ms(dir_fd, file);
+			rate.ms += ms;
+			rate.bytes += ms ? file->disk_bytes : 0;
+		}
 		if (rate.ms < RATE_LEAST_MS || !rate.bytes)
 			continue;
 		*ret = rate;

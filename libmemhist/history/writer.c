@@ -248,7 +248,9 @@ static void abandon_segment(struct mh_writer *w)
 		rc = ftruncate(w->fd, (off_t)w->size);
 	} else if (!unlinkat(w->dir_fd, w->name, 0)) {
 		w->stats.segments--;
-		w->next_segment--; /* a number left out would look like a deleted segment */
+		/* a number left out would look like a deleted segment; one that is there twice, too
+		 */
+		w->next_segment -= !rc;
 	}
 	(void)rc; /* then readers find a torn tail */
 	close_segment(w);

@@ -1,15 +1,17 @@
-/* The disk of a test. The two functions below are found before libc's, since they are in the
- * program. */
+/* The disk of a test. Its functions are found before libc's, since they are in the program. */
 #include "tests/unit/disk.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { FAILED_MAX = 64 };
 
-struct disk disk;
+struct disk disk = {.free_bytes = -1, .free_files = -1};
 
 static ino_t failed[FAILED_MAX]; /* of one thread at a time, as syncs are */
 static unsigned n_failed;
@@ -19,6 +21,8 @@ void disk_reset(void)
 	disk.hangs = false;
 	disk.fails = disk.calls = disk.waiting = disk.again = 0;
 	disk.last = 0;
+	disk.free_bytes = disk.free_files = -1;
+	disk.unlink_errno = 0;
 	n_failed = 0;
 }
 
@@ -53,4 +57,32 @@ int fdatasync(int fd)
 int fsync(int fd)
 {
 	return take(fd);
+}
+
+int fstatvfs(int fd, struct statvfs *ret)
+{
+	enum { BLOCK = 4096, MILLION = 1000000 };
+	int (*real)(int, struct statvfs *) = (int (*)(int, struct statvfs *))dlsym(RTLD_NEXT,
+										   "fstatvfs");
+
+	if (real(fd, ret))
+		return -1;
+	if (disk.free_bytes >= 0) {
+		ret->f_frsize = BLOCK;
+		ret->f_blocks = (fsblkcnt_t)((UINT64_C(1) << 40) / BLOCK);
+		ret->f_bavail = (fsblkcnt_t)(disk.free_bytes / BLOCK);
+	}
+	if (disk.free_files >= 0) {
+		ret->f_files = MILLION;
+		ret->f_favail = (fsfilcnt_t)disk.free_files;
+	}
+	return 0;
+}
+
+int unlinkat(int dir_fd, const char *name, int flags)
+{
+	if (!disk.unlink_errno)
+		return (int)syscall(SYS_unlinkat, dir_fd, name, flags);
+	errno = disk.unlink_errno;
+	return -1;
 }

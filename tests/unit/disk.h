@@ -1,12 +1,13 @@
 /*
- * A disk that does what a test wants: fdatasync(2) and fsync(2) of the program under test come here
- * instead of the kernel. Nothing is brought to any disk.
+ * A disk that does what a test wants: fdatasync(2), fsync(2), fstatvfs(3) and unlinkat(2) of the
+ * program under test come here before the kernel. Nothing is brought to any disk.
  */
 #ifndef MEMHIST_TESTS_UNIT_DISK_H
 #define MEMHIST_TESTS_UNIT_DISK_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 extern struct disk {
@@ -16,6 +17,9 @@ extern struct disk {
 	atomic_int waiting; /* threads that do */
 	_Atomic ino_t last; /* the file of the last call … */
 	atomic_int again;   /* … calls for a file that has failed before */
+	/* the file system, of 1 TiB in blocks of 4 KiB and a million inodes; -1 = the true one */
+	_Atomic int64_t free_bytes, free_files;
+	atomic_int unlink_errno; /* what unlinkat(2) fails with; 0 = it does not */
 } disk;
 
 /* As new. */

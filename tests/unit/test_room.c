@@ -1,0 +1,213 @@
+/*
+ * Retention over time: clocks that are set cost no history, an old segment a minute is all that
+ * goes by age, and writing pauses while there is too little free space.
+ */
+#include "libmemhist/history/room.h"
+
+#include "tests/unit/disk.h"
+#include "tests/unit/recording.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { SEGMENT = 4096, HOUR_MS = 3600 * 1000, DAY_MS = 24 * HOUR_MS, MINUTE_MS = 60 * 1000 };
+
+static const mh_ms_t start_ms = INT64_C(1790000000000);
+
+/* Segments 1 … n, an hour each up to now, the last one being written; a day is kept. */
+struct fixture {
+	const char *dir;
+	int dir_fd;
+	struct mh_room room;
+	struct mh_room_moment moment;
+	struct mh_room_status status;
+	struct mh_err err;
+};
+
+static void set_up(struct fixture *f, unsigned n)
+{
+	const struct mh_boot_id boot = {{1}};
+
+	disk_reset();
+	disk.free_bytes = INT64_C(1) << 39;
+	*f = (struct fixture){.dir = temp_dir(), .room.limits.max_age_ms = DAY_MS};
+	f->dir_fd = mh_dir_open(f->dir, &f->err);
+	assert_true(f->dir_fd >= 0);
+	for (unsigned seq = 1; seq <= n; seq++) {
+		char name[MH_SEGMENT_NAME_MAX];
+		int fd;
+
+		mh_segment_name(name, seq, start_ms + seq * (mh_ms_t)HOUR_MS, &boot);
+		fd = openat(f->dir_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+		assert_true(fd >= 0 && !ftruncate(fd, SEGMENT));
+		close(fd);
+	}
+	f->moment.keep_seq = n;
+	f->moment.newest = (struct mh_instant){
+		.wall_ms = start_ms + n * (mh_ms_t)HOUR_MS,
+		.boot_ns = UINT64_C(1000000000) * 3600 * 24 * 100,
+	};
+}
+
+static void tear_down(struct fixture *f)
+{
+	close(f->dir_fd);
+	remove_dir(f->dir);
+}
+
+/* After so much time, by each clock; returns how many segments have gone by age so far. */
+static uint64_t check_after(struct fixture *f, int64_t boot_ms, int64_t wall_ms)
+{
+	f->moment.newest.boot_ns += (uint64_t)boot_ms * 1000000;
+	f->moment.newest.wall_ms += wall_ms;
+	if (mh_room_check(&f->room, f->dir_fd, f->dir, &f->moment, &f->status, &f->err))
+		fail_msg("%s", f->err.text);
+	return f->status.deleted[MH_DELETED_BY_AGE];
+}
+
+static void one_segment_a_minute_goes_by_age(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, 24 + 10); /* nine are too old */
+	assert_int_equal(check_after(&f, 0, 0), 1);
+	assert_int_equal(check_after(&f, 1000, 1000), 1);
+	assert_int_equal(check_after(&f, 58999, 58999), 1);
+	for (uint64_t i = 2; i <= 9; i++)
+		assert_int_equal(check_after(&f, MINUTE_MS, MINUTE_MS), i);
+	assert_int_equal(check_after(&f, MINUTE_MS, MINUTE_MS), 9 + 1); /* the time goes on */
+	assert_int_equal(check_after(&f, MINUTE_MS, MINUTE_MS), 9 + 1);
+	assert_int_equal(f.status.segments, 24);
+	tear_down(&f);
+}
+
+static void before_the_first_data_none_goes_by_age(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, 50);
+	f.moment.newest = (struct mh_instant){0};
+	assert_int_equal(check_after(&f, 0, 0), 0);
+	tear_down(&f);
+}
+
+static void a_clock_set_forward_a_day_costs_nothing_for_an_hour(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, 24);
+	assert_int_equal(check_after(&f, 0, 0), 0);
+	/* all but the newest would be too old, by this clock */
+	assert_int_equal(check_after(&f, MINUTE_MS, MINUTE_MS + DAY_MS), 0);
+	for (int minute = 1; minute < 60; minute++)
+		assert_int_equal(check_after(&f, MINUTE_MS, MINUTE_MS), 0);
+	/* set right again within that hour: nothing has happened */
+	assert_int_equal(check_after(&f, MINUTE_MS, MINUTE_MS - DAY_MS), 0);
+	for (int minute = 1; minute < 60; minute++)
+		assert_int_equal(check_after(&f, MINUTE_MS, MINUTE_MS), 0);
+	tear_down(&f);
+}
+
+static void a_clock_that_stays_ahead_costs_a_segment_a_minute(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, 24);
+	assert_int_equal(check_after(&f, 0, 0), 0);
+	assert_int_equal(check_after(&f, MINUTE_MS, MINUTE_MS + DAY_MS), 0);
+	assert_int_equal(check_after(&f, HOUR_MS, HOUR_MS), 1);
+	assert_int_equal(check_after(&f, MINUTE_MS, MINUTE_MS), 2);
+	tear_down(&f);
+}
+
+static void a_clock_set_back_an_hour_costs_nothing(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, 24 + 5);
+	assert_int_equal(check_after(&f, 0, -HOUR_MS - MINUTE_MS), 0);
+	for (int minute = 0; minute < 60; minute++)
+		assert_int_equal(check_after(&f, MINUTE_MS, MINUTE_MS), 0);
+	/* past where it was before */
+	assert_int_equal(check_after(&f, 2 * MINUTE_MS, 2 * MINUTE_MS), 1);
+	tear_down(&f);
+}
+
+/* Both clocks count through suspend. */
+static void sleep_is_no_clock_that_was_set(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, 24 + 1);
+	assert_int_equal(check_after(&f, 0, 0), 0);
+	assert_int_equal(check_after(&f, DAY_MS, DAY_MS), 1);
+	tear_down(&f);
+}
+
+static void room_is_kept_for_the_next_segment_and_for_sealing(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, 10);
+	f.room.segment_bytes = SEGMENT;
+	check_after(&f, 0, 0);
+	f.room.limits.max_bytes = f.status.bytes + 2 * SEGMENT;
+	check_after(&f, 0, 0);
+	assert_int_equal(f.status.deleted[MH_DELETED_BY_SIZE], 0);
+	f.room.limits.max_bytes--;
+	check_after(&f, 0, 0);
+	assert_int_equal(f.status.deleted[MH_DELETED_BY_SIZE], 1);
+	assert_int_equal(f.status.segments, 9);
+	assert_int_equal(f.status.oldest_ms, start_ms + 2 * HOUR_MS);
+	tear_down(&f);
+}
+
+static void too_little_free_space_is_told_until_there_is_more(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, 3);
+	f.room.limits.min_free_bytes = 1 << 30;
+	check_after(&f, 0, 0);
+	assert_false(f.status.is_low);
+	disk.free_bytes = 1 << 20;
+	check_after(&f, 0, 0);
+	assert_true(f.status.is_low);
+	assert_int_equal(f.status.free_bytes, 1 << 20);
+	assert_int_equal(mh_room_look(&f.room, f.dir_fd, f.dir, &f.status), 0);
+	assert_true(f.status.is_low);
+	disk.free_bytes = 1 << 30;
+	assert_int_equal(mh_room_look(&f.room, f.dir_fd, f.dir, &f.status), 0);
+	assert_false(f.status.is_low);
+	assert_int_equal(f.status.segments, 3);
+	tear_down(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_segment_a_minute_goes_by_age),
+		cmocka_unit_test(before_the_first_data_none_goes_by_age),
+		cmocka_unit_test(a_clock_set_forward_a_day_costs_nothing_for_an_hour),
+		cmocka_unit_test(a_clock_that_stays_ahead_costs_a_segment_a_minute),
+		cmocka_unit_test(a_clock_set_back_an_hour_costs_nothing),
+		cmocka_unit_test(sleep_is_no_clock_that_was_set),
+		cmocka_unit_test(room_is_kept_for_the_next_segment_and_for_sealing),
+		cmocka_unit_test(too_little_free_space_is_told_until_there_is_more),
+	};
+
+	return cmocka_run_group_tests_name("room", tests, NULL, NULL);
+}
