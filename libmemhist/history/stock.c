@@ -16,18 +16,42 @@ enum {
 	RATE_SEGMENTS = 64,
 };
 
+static uint64_t sum_of(const struct mh_segment_list *list)
+{
+	uint64_t bytes = list->other_bytes;
+
+	for (size_t i = 0; i < list->n + list->n_superseded + list->n_temporary; i++)
+		bytes += list->file[i].disk_bytes;
+	return bytes;
+}
+
+/* What repairing has put aside. */
+static int take_damaged(int dir_fd, struct mh_stock *s)
+{
+	struct mh_segment_list list = {0};
+	int fd = mh_beneath_open(dir_fd, MH_DAMAGED_DIR, O_RDONLY | O_DIRECTORY, 0);
+	int rc;
+
+	if (fd < 0)
+		return 0; /* normally there is none; what may not be looked into is foreign */
+	rc = mh_dir_list(fd, &list);
+	s->files.other_bytes += sum_of(&list);
+	mh_dir_list_done(&list);
+	close(fd);
+	return rc;
+}
+
 int mh_stock_take(int dir_fd, struct mh_stock *ret)
 {
-	const struct mh_segment_list *list = &ret->files;
 	struct stat st;
 	int rc;
 
 	if (fstat(dir_fd, &st))
 		return -errno;
 	rc = mh_dir_list(dir_fd, &ret->files);
-	ret->bytes = (uint64_t)st.st_blocks * 512 + list->other_bytes;
-	for (size_t i = 0; i < list->n + list->n_superseded + list->n_temporary; i++)
-		ret->bytes += list->file[i].disk_bytes;
+	if (!rc)
+		rc = take_damaged(dir_fd, ret);
+	ret->bytes = (uint64_t)st.st_blocks * 512 + sum_of(&ret->files);
 	return rc;
 }
 

@@ -9,7 +9,7 @@
 
 struct mh_stock {
 	struct mh_segment_list files;
-	uint64_t bytes; /* of everything, the directory itself included */
+	uint64_t bytes; /* of everything, the directory itself included, and damaged/ in it */
 };
 
 /* Zero-initialise it before the first call. Returns 0, -ENOMEM or -errno. */

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -170,10 +171,31 @@ static void the_projection_follows_from_rate_and_limit(void **state)
 			 0);
 }
 
+static void what_was_put_aside_counts(void **state)
+{
+	struct shelf f;
+	uint64_t before;
+
+	(void)state;
+	shelf_fill(&f, 3);
+	before = shelf_taken(&f);
+	assert_int_equal(mkdirat(f.dir_fd, MH_DAMAGED_DIR, 0750), 0);
+	shelf_put(&f, MH_DAMAGED_DIR "/0000000001-20261120T202848Z-0123abcd.mh", SHELF_BYTES);
+	assert_true(shelf_taken(&f) >= before + SHELF_BYTES);
+	f.limits.max_bytes = shelf_taken(&f) - 1;
+	shelf_goes(&f, "size 1");
+	assert_int_equal(
+		unlinkat(f.dir_fd, MH_DAMAGED_DIR "/0000000001-20261120T202848Z-0123abcd.mh", 0),
+		0);
+	assert_int_equal(unlinkat(f.dir_fd, MH_DAMAGED_DIR, AT_REMOVEDIR), 0);
+	shelf_remove(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_larger_of_size_and_blocks_counts),
+		cmocka_unit_test(what_was_put_aside_counts),
 		cmocka_unit_test(what_a_crash_left_goes_unless_somebody_works_on_it),
 		cmocka_unit_test(a_segment_takes_along_those_that_it_stands_for),
 		cmocka_unit_test(the_end_of_a_segment_is_what_counts),
