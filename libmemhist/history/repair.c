@@ -92,6 +92,8 @@ static int convert(struct repairer *r)
 	tail = mh_walk_tail(r->walk, &torn);
 	if (!rc && tail && !torn) /* R2 */
 		note_damage(r, tail);
+	if (r->is_lost)
+		mh_sealed_lost(r->sealed);
 	return rc ? rc : mh_sealed_finish(r->sealed);
 }
 

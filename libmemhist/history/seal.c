@@ -12,6 +12,7 @@ struct sealer {
 	struct mh_decoder *decoder;
 	struct mh_sealed *sealed;
 	mh_ms_t last_wall_ms;
+	bool is_lost; /* damage was noted, and no snapshot has come since */
 	struct mh_seal_result result;
 	struct mh_err *err;
 };
@@ -19,6 +20,7 @@ struct sealer {
 static void note_damage(struct sealer *s)
 {
 	s->result.damages++;
+	s->is_lost = true;
 	mh_decoder_lost(s->decoder, s->last_wall_ms);
 }
 
@@ -33,6 +35,7 @@ static int take_frame(struct sealer *s, const struct mh_step *step)
 		note_damage(s);
 	if (rc == MH_DECODED_SNAPSHOT) {
 		s->last_wall_ms = mh_decoder_at(s->decoder).wall_ms;
+		s->is_lost = false;
 		return mh_sealed_add(s->sealed, s->decoder);
 	}
 	return rc < 0 && rc != -EBADMSG ? rc : 0;
@@ -41,6 +44,7 @@ static int take_frame(struct sealer *s, const struct mh_step *step)
 static int convert(struct sealer *s)
 {
 	struct mh_step step;
+	bool torn;
 	int rc;
 
 	while ((rc = mh_walk_next(s->walk, &step)) > 0) {
@@ -48,6 +52,10 @@ static int convert(struct sealer *s)
 		if (rc)
 			return rc;
 	}
+	if (!rc && mh_walk_tail(s->walk, &torn) && !torn) /* R2 */
+		note_damage(s);
+	if (s->is_lost)
+		mh_sealed_lost(s->sealed);
 	return rc ? rc : mh_sealed_finish(s->sealed);
 }
 

@@ -31,6 +31,7 @@ struct mh_sealed {
 	struct mh_part_encoder *encoder;
 	uint32_t segment, seq;
 	bool has_snapshots; /* not written yet */
+	bool is_lost;       /* something behind the last snapshot */
 	Memhist__V1__PartIndex index;
 	size_t index_cap;
 	struct mh_instant last; /* snapshot */
@@ -148,6 +149,19 @@ static int write_index(struct mh_sealed *s)
 	return rc;
 }
 
+/* Z1: a gap in front of the index. */
+static int write_gap(struct mh_sealed *s)
+{
+	Memhist__V1__Gap gap = MEMHIST__V1__GAP__INIT;
+	uint8_t bytes[64]; /* two numbers */
+	struct mh_payload payload = {bytes, 0, 0};
+
+	gap.kind = MH_GAP_DAMAGE;
+	gap.since_wall_ms = s->last.wall_ms;
+	payload.len = memhist__v1__gap__pack(&gap, bytes);
+	return write_frame(s, s->last, MH_FRAME_GAP, &payload);
+}
+
 static int write_chunk(struct mh_sealed *s, const struct mh_part *part, uint32_t chunk)
 {
 	const struct mh_instant at = part->snapshots.item[0].at;
@@ -243,12 +257,19 @@ int mh_sealed_add(struct mh_sealed *s, struct mh_decoder *d)
 	return rc;
 }
 
+void mh_sealed_lost(struct mh_sealed *s)
+{
+	s->is_lost = true;
+}
+
 int mh_sealed_finish(struct mh_sealed *s)
 {
 	int rc = s->stats.snapshots ? 0 : -ENODATA;
 
 	if (!rc && s->has_snapshots)
 		rc = write_part(s);
+	if (!rc && s->is_lost)
+		rc = write_gap(s);
 	if (!rc)
 		rc = write_index(s);
 	if (!rc && fdatasync(s->fd))

@@ -36,6 +36,8 @@ void mh_sealed_free(struct mh_sealed *s);
 
 /* Close the round of the snapshot that the decoder is at, and add it. Returns 0 or -errno. */
 int mh_sealed_add(struct mh_sealed *s, struct mh_decoder *d);
+/* Behind the last snapshot something is lost: the next segment's first one will have the gap. */
+void mh_sealed_lost(struct mh_sealed *s);
 /* Write what is left, and bring all to the disk. Returns 0, -ENODATA (no snapshot) or -errno. */
 int mh_sealed_finish(struct mh_sealed *s);
 /* Give it its name, on the disk. Returns 0 or -errno. */
