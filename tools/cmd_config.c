@@ -65,8 +65,16 @@ struct page {
 
 static const char *default_of(enum mh_config_key key)
 {
-	return key == MH_CONFIG_HISTORY_DIR ? DEFAULT_HISTORY " (memhist-exporter: none)"
-					    : "all but directories of the system";
+	static const char *const words[MH_CONFIG_KEYS] = {
+		[MH_CONFIG_ALLOWED_OUTPUT_PATHS] = "all but directories of the system",
+		[MH_CONFIG_HISTORY_DIR] = DEFAULT_HISTORY " (memhist-exporter: none)",
+		[MH_CONFIG_HISTORY_MAX_AGE] = "none",
+		[MH_CONFIG_HISTORY_MAX_SIZE] = "2G",
+		[MH_CONFIG_HISTORY_MIN_FREE] = "the smaller of 1G and 5%",
+		[MH_CONFIG_HISTORY_SYNC_INTERVAL] = "60s",
+	};
+
+	return words[key];
 }
 
 static void say_file(struct page *p, const struct mh_config *config)

@@ -84,8 +84,52 @@ static int take_allowed_paths(struct mh_config *c, enum mh_config_key id,
 	return 0;
 }
 
+/* Read a limit as all programs do. Returns 0, or -EINVAL and a sentence. */
+static int read_limit(enum mh_config_key id, const char *text, struct mh_limits *limits,
+		      uint32_t *sync_ms, struct mh_err *err)
+{
+	switch (id) {
+	case MH_CONFIG_HISTORY_MAX_AGE:
+		return mh_limits_max_age(limits, text, err);
+	case MH_CONFIG_HISTORY_MAX_SIZE:
+		return mh_limits_max_size(limits, text, err);
+	case MH_CONFIG_HISTORY_MIN_FREE:
+		return mh_limits_min_free(limits, text, err);
+	default:
+		return mh_limits_sync(sync_ms, text, err);
+	}
+}
+
+static int take_limit(struct mh_config *c, enum mh_config_key id, const struct mh_node *node,
+		      struct mh_err *err)
+{
+	struct mh_limits limits;
+	uint32_t sync_ms;
+	struct mh_err why;
+	int rc = check_text(node, err);
+
+	if (rc)
+		return rc;
+	if (read_limit(id, node->text, &limits, &sync_ms, &why))
+		return mh_document_wrong(node->at, err, "“%s”: %s", node->key, why.text);
+	c->text[id] = node->text;
+	return 0;
+}
+
+void mh_config_limits(const struct mh_config *c, struct mh_limits *limits, uint32_t *sync_ms)
+{
+	/* checked when they were taken */
+	for (int id = MH_CONFIG_HISTORY_MAX_AGE; id <= MH_CONFIG_HISTORY_SYNC_INTERVAL; id++)
+		if (c->text[id])
+			read_limit((enum mh_config_key)id, c->text[id], limits, sync_ms, NULL);
+}
+
 static const struct key history_keys[] = {
 	{"dir", take_path, NULL, MH_CONFIG_HISTORY_DIR},
+	{"max_age", take_limit, NULL, MH_CONFIG_HISTORY_MAX_AGE},
+	{"max_size", take_limit, NULL, MH_CONFIG_HISTORY_MAX_SIZE},
+	{"min_free", take_limit, NULL, MH_CONFIG_HISTORY_MIN_FREE},
+	{"sync_interval", take_limit, NULL, MH_CONFIG_HISTORY_SYNC_INTERVAL},
 	{0},
 };
 
@@ -99,6 +143,10 @@ static const struct key top_keys[] = {
 static const char *const names[MH_CONFIG_KEYS] = {
 	[MH_CONFIG_ALLOWED_OUTPUT_PATHS] = "allowed_output_paths",
 	[MH_CONFIG_HISTORY_DIR] = "history.dir",
+	[MH_CONFIG_HISTORY_MAX_AGE] = "history.max_age",
+	[MH_CONFIG_HISTORY_MAX_SIZE] = "history.max_size",
+	[MH_CONFIG_HISTORY_MIN_FREE] = "history.min_free",
+	[MH_CONFIG_HISTORY_SYNC_INTERVAL] = "history.sync_interval",
 };
 
 static int unknown(const struct mh_node *node, const struct key *table, struct mh_err *err)

@@ -19,10 +19,15 @@
 
 #include "libmemhist/base/places.h"
 #include "libmemhist/config/document.h"
+#include "libmemhist/history/limits.h"
 
 enum mh_config_key {
 	MH_CONFIG_ALLOWED_OUTPUT_PATHS, /* a list: see `places` */
 	MH_CONFIG_HISTORY_DIR,          /* an absolute path */
+	MH_CONFIG_HISTORY_MAX_AGE,      /* these four as history/limits.h reads them */
+	MH_CONFIG_HISTORY_MAX_SIZE,
+	MH_CONFIG_HISTORY_MIN_FREE,
+	MH_CONFIG_HISTORY_SYNC_INTERVAL,
 	MH_CONFIG_KEYS,
 };
 
@@ -69,6 +74,9 @@ int mh_config_load_or(struct mh_config *ret, const char *given, const char *defa
 
 /* A zeroed one is allowed. */
 void mh_config_done(struct mh_config *c);
+
+/* Change of the limits those that are set. */
+void mh_config_limits(const struct mh_config *c, struct mh_limits *limits, uint32_t *sync_ms);
 
 /* One key as people write it, and its values. */
 struct mh_config_item {

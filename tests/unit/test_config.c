@@ -135,6 +135,29 @@ static const struct {
 	{"\thistory: {}\n", "1:1: a tab, where YAML is indented by blanks"},
 	{"history:\n  dir: /\377\n", "2:9: invalid leading UTF-8 octet"},
 	{"\377\376h", "1:1: invalid leading UTF-8 octet"},
+	{"history:\n  max_size: 2Q\n", "2:13: “max_size”: \"2Q\" is no size: digits and K, M, G or "
+				       "T (powers of 1024), \"none\" for no "
+				       "limit"},
+	{"history:\n  max_size: 1K\n",
+	 "2:13: “max_size”: \"1K\" is too small: it is 1 MiB at least"},
+	{"history:\n  max_size: 9999999999999999999G\n",
+	 "2:13: “max_size”: \"9999999999999999999G\" is more than any disk holds"},
+	{"history: {max_age: 30}\n",
+	 "1:20: “max_age”: \"30\" is no duration: digits and s, m, h, d, w or y, as in \"90s\" or "
+	 "\"1y\""},
+	{"history: {max_age: 1s}\n",
+	 "1:20: “max_age”: \"1s\" is too short: it is a minute at least"},
+	{"history: {max_age: 999y}\n", "1:20: “max_age”: \"999y\" is longer than 100 years"},
+	{"history: {max_age: [1d]}\n", "1:20: “max_age” takes one value, not several"},
+	{"history: {min_free: 100%}\n", "1:21: “min_free”: \"100%\" is not within 1% … 99%"},
+	{"history: {min_free: much}\n",
+	 "1:21: “min_free”: \"much\" is neither a size (digits and K, M, G or T) nor a percentage "
+	 "(\"5%\") nor \"none\""},
+	{"history: {sync_interval: 2h}\n",
+	 "1:26: “sync_interval”: \"2h\" is too long: it is an hour at most"},
+	{"history:\n  sync_interval:\n",
+	 "2:17: “sync_interval” has no value: give it one, or leave it out"},
+	{"history: {maxsize: 1G}\n", "1:11: unknown key “maxsize”: did you mean “max_size”?"},
 };
 
 static void test_bad(void **state)
@@ -245,6 +268,38 @@ static void test_empty(void **state)
 	}
 }
 
+/* Only what is set is changed. */
+static void test_limits_of_the_history(void **state)
+{
+	const struct mh_limits before = MH_LIMITS_DEFAULTS;
+	struct mh_limits limits = before;
+	uint32_t sync_ms = 7;
+	struct mh_config c = parse("history: {max_size: none, sync_interval: 0}\n");
+
+	(void)state;
+	mh_config_limits(&c, &limits, &sync_ms);
+	assert_int_equal(limits.max_bytes, 0);
+	assert_int_equal(limits.min_free_bytes, before.min_free_bytes);
+	assert_int_equal(limits.min_free_percent, before.min_free_percent);
+	assert_int_equal(limits.max_age_ms, before.max_age_ms);
+	assert_int_equal(sync_ms, 0);
+	mh_config_done(&c);
+	c = parse("history:\n  max_size: 512M\n  max_age: 30d\n  min_free: 7%\n"
+		  "  sync_interval: 5m\n");
+	mh_config_limits(&c, &limits, &sync_ms);
+	assert_int_equal(limits.max_bytes, 512 << 20);
+	assert_int_equal(limits.max_age_ms, INT64_C(30) * 86400 * 1000);
+	assert_int_equal(limits.min_free_bytes, 0);
+	assert_int_equal(limits.min_free_percent, 7);
+	assert_int_equal(sync_ms, 300000);
+	mh_config_done(&c);
+	c = parse("");
+	mh_config_limits(&c, &limits, &sync_ms);
+	assert_int_equal(limits.max_bytes, 512 << 20);
+	assert_int_equal(sync_ms, 300000);
+	mh_config_done(&c);
+}
+
 static void test_nothing_allowed(void **state)
 {
 	struct mh_config c = parse("allowed_output_paths: []\n");
@@ -304,6 +359,7 @@ int main(void)
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_nothing_allowed),
+		cmocka_unit_test(test_limits_of_the_history),
 		cmocka_unit_test(test_limits),
 	};
 
