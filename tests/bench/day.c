@@ -111,7 +111,7 @@ static void first_values(struct day *d, const struct life *life, uint32_t kind,
 	struct day_draw of_kind;
 	uint64_t anon, file, vsz;
 
-	day_draw_init(&of_kind, kind, MEAN_DELTA);
+	day_draw_seed(&of_kind, kind);
 	anon = ANON_LEAST + size(&of_kind, 4000);
 	file = FILE_LEAST + size(&of_kind, 1500);
 	vsz = 500 + size(&of_kind, 20000);

@@ -6,12 +6,17 @@
 
 /* --- chance ----------------------------------------------------------------------------------- */
 
+void day_draw_seed(struct day_draw *draw, uint64_t seed)
+{
+	/* never 0, where xorshift would stay */
+	draw->state = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
+}
+
 void day_draw_init(struct day_draw *draw, uint64_t seed, uint32_t mean_delta)
 {
 	uint64_t longer = UINT32_MAX;
 
-	/* never 0, where xorshift would stay */
-	draw->state = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
+	day_draw_seed(draw, seed);
 	for (uint32_t i = 0; i < DAY_DELTA_MAX; i++) {
 		longer = longer * (mean_delta - 1) / mean_delta;
 		draw->longer[i] = (uint32_t)longer;

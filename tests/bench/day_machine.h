@@ -18,6 +18,8 @@ struct day_draw {
 };
 
 void day_draw_init(struct day_draw *draw, uint64_t seed, uint32_t mean_delta);
+/* For day_chance() alone: nothing is said about deltas, and it is quick. */
+void day_draw_seed(struct day_draw *draw, uint64_t seed);
 /* 0 … below - 1 */
 uint32_t day_chance(struct day_draw *draw, uint32_t below);
 /* 1 … DAY_DELTA_MAX + 1: how many pages; exponential but for whole numbers, of the mean asked for
