@@ -12,6 +12,7 @@ import tools_lib as lib
 from exporter_lib import wait_for
 from exporter_prometheus_lib import Api
 from export_lib import everything, export, record
+from tools_lib import memhist
 
 SAMPLE = re.compile(r'(\w+)(?:\{(.*)\})? (\S+) (\S+)')
 
@@ -178,22 +179,25 @@ def a_clock_set_back_leaves_out_what_cannot_be_held():
 
 
 def more_than_memory_holds_is_sorted_on_disk():
-    """More samples than one piece of the sorter has."""
-    rows = [lib.row(s, p, (s * p) % 1000) for s in range(1400) for p in range(1, 400)]
-    lib.record(rows)
-    done = subprocess.run([os.path.join(lib.BUILD, "memhist"), "export", "--history", "history",
-                           "--format", "openmetrics", "--field", "rss,vsz", "-o", "much.om"],
-                          timeout=600)
-    assert done.returncode == 0 and sorted(os.listdir(".")) == ["history", "much.om"]
+    """More samples than one piece of the sorter has: of each of the ten fields."""
+    def values(second, pid):
+        rss = (second * pid) % 1000 + 8
+        return [rss, 10 * rss, second, rss + pid, 4, 2, 11 * rss, 0, pid]
+
+    lines = [",".join(["ts_ms,pid,starttime,ppid,uid,comm,cmdline", *export_lib.FIELDS])]
+    lines += [f"{lib.BASE_MS + 1000 * second},{pid},1,1,0,a,a," + ",".join(map(str, values(second, pid)))
+              for second in range(600) for pid in range(1, 101)]
+    memhist("import", "--history", "history", "-", stdin="\n".join(lines).encode())
+    export("openmetrics", "-o", "much.om")
+    assert sorted(os.listdir(".")) == ["history", "much.om"]
     with open("much.om", encoding="utf-8") as file:
         found = parse(file.read())
-    assert len(found) == 2 * 399 + 1
+    assert len(found) == 10 * 100 + 1
+    assert sum(map(len, found.values())) == 600 * (10 * 100 + 1)
     for (name, labels), samples in found.items():
-        if name.startswith("memhist_process_"):
+        if name == "memhist_process_resident_memory_peak_bytes":
             pid = int(dict(labels_of(labels))["pid"])
-            factor = 1024 if "resident" in name else 10240
-            assert samples == [(lib.BASE_MS + 1000 * s, (s * pid) % 1000 * factor)
-                               for s in range(1400)]
+            assert samples == [(lib.BASE_MS + 1000 * s, values(s, pid)[3] * 1024) for s in range(600)]
 
 
 if not shutil.which("prometheus") or not shutil.which("promtool"):
