@@ -26,6 +26,7 @@
 
 struct config {
 	const char *history;
+	const char *file;   /* only this segment, by its path; NULL: all */
 	const char *output; /* NULL: in place */
 	bool utc;
 	bool dry_run;
@@ -66,8 +67,11 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 		c->verbose = true;
 		return 0;
 	default:
-		return mh_errf(err, -EINVAL, "“%s” is no option; the history is named by --history",
-			       value[0]);
+		if (c->file)
+			return mh_errf(err, -EINVAL, "one FILE at a time: %s or %s?", c->file,
+				       value[0]);
+		c->file = value[0];
+		return 0;
 	}
 }
 
@@ -77,6 +81,7 @@ struct repair {
 	int dir_fd;
 	int lock_fd;
 	struct mh_segment_list files;
+	const char *only; /* name of the one segment that is meant; NULL: all */
 	bool *is_damaged; /* by position in `files` */
 	uint64_t n_damaged, n_places, n_unreadable;
 	uint64_t n_repaired, n_hopeless, n_failed;
@@ -85,12 +90,17 @@ struct repair {
 
 /* --- what is damaged --------------------------------------------------------------------- */
 
+static bool is_meant(const struct repair *r, const char *name)
+{
+	return !r->only || !strcmp(r->only, name);
+}
+
 static void on_damage(void *arg, const struct mh_damage *d)
 {
 	struct repair *r = arg;
 
-	if (d->torn)
-		return; /* nothing was ever reported as written there */
+	if (!is_meant(r, d->file) || d->torn)
+		return; /* torn: nothing was ever reported as written there */
 	progress_end(&r->progress);
 	if (d->unreadable) {
 		printf("%s: %s\n", d->file, d->reason);
@@ -225,6 +235,8 @@ static int repair_into(struct repair *r, struct mh_err *err)
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < r->files.n && !rc; i++) {
+		if (!is_meant(r, r->files.file[i].name))
+			continue;
 		if (tool_interrupted())
 			rc = -EINTR;
 		else if (r->is_damaged[i])
@@ -276,7 +288,14 @@ static int open_history(struct repair *r, struct mh_err *err)
 	if (rc)
 		return mh_err_sys(err, rc, "cannot lock %s", history);
 	rc = mh_dir_list(r->dir_fd, &r->files);
-	return rc ? mh_err_sys(err, rc, "cannot list %s", history) : 0;
+	if (rc)
+		return mh_err_sys(err, rc, "cannot list %s", history);
+	for (size_t i = 0; r->only && i < r->files.n; i++)
+		if (is_meant(r, r->files.file[i].name))
+			return 0;
+	return r->only ? mh_errf(err, -EINVAL, "%s is no segment of the history %s", r->only,
+				 history)
+		       : 0;
 }
 
 /* Nobody begins to write it until we are done. Only now: to a reader, who holds it writes. */
@@ -333,18 +352,41 @@ static int report(const struct repair *r)
 	return c->dry_run && r->n_damaged ? STATUS_DAMAGED : STATUS_OK;
 }
 
+/* FILE is a segment of the history in its directory. Returns that directory, to be freed. */
+static char *split_file(struct config *c, struct repair *r)
+{
+	char *slash, *folder = strdup(c->file);
+
+	if (!folder)
+		return NULL;
+	slash = strrchr(folder, '/');
+	r->only = slash ? c->file + (slash - folder) + 1 : c->file;
+	if (!slash)
+		memcpy(folder, ".", 2); /* there is room: it is no option, so not "" */
+	else if (slash == folder)
+		slash[1] = '\0';
+	else
+		*slash = '\0';
+	c->history = folder;
+	return folder;
+}
+
 static int run(int argc, char **argv)
 {
 	struct config c = {0};
 	struct repair r = {.config = &c, .dir_fd = -1, .lock_fd = -1};
 	struct mh_err err = {""};
+	char *folder;
 	int rc, status = options_parse(&command_repair, argc, argv, &c);
 
 	if (status != OPTIONS_GO_ON)
 		return status;
-	c.history = settings_history(c.history);
 	if (c.output && c.dry_run)
 		return options_usage_error(&command_repair, "--dry-run makes no --output");
+	if (c.file && (c.history || !*c.file))
+		return options_usage_error(&command_repair, "name a FILE or a --history");
+	folder = c.file ? split_file(&c, &r) : NULL;
+	c.history = settings_history(c.history);
 	tool_catch_signals();
 	progress_begin(&r.progress, "examining: snapshot", c.verbose);
 	rc = repair(&r, &err);
@@ -354,12 +396,14 @@ static int run(int argc, char **argv)
 		close(r.lock_fd);
 	if (r.dir_fd >= 0)
 		close(r.dir_fd);
-	return rc ? tool_fail(command_repair.name, rc, &err) : report(&r);
+	status = rc ? tool_fail(command_repair.name, rc, &err) : report(&r);
+	free(folder);
+	return status;
 }
 
 const struct command command_repair = {
 	.name = "memhist repair",
-	.usage = "[--history DIR] [OPTION]...",
+	.usage = "[--history DIR | FILE] [OPTION]...",
 	.summary = "Make a damaged history sound: what can be read stays, the rest becomes a gap.",
 	.options = options,
 	.examples = "  memhist repair --dry-run\n"

@@ -189,6 +189,28 @@ def a_copy_leaves_the_original_alone():
     assert "copy is not empty" in found.err
 
 
+def one_segment_may_be_named():
+    make()
+    for path in segments()[:2]:
+        damage(path, 2000)
+    was, names = contents("history"), [os.path.basename(path) for path in segments()]
+    found = memhist("repair", "history/" + names[1], "-o", "copy")
+    assert segments("copy") == ["copy/" + names[1].replace(".open", ".mh")] and names[0] not in found.text
+    verified("copy")
+    assert contents("history") == was
+    found = memhist("repair", names[1], cwd="history")
+    assert "1 of 1 damaged segment repaired" in found.text
+    assert os.listdir("history/damaged") == [names[1]]
+    assert memhist("verify", "--history", "history", status=lib.DAMAGED).text.count(": bytes ") == 1
+    refuses(memhist("repair", "history/" + names[1], status=lib.OTHER), "no segment of")
+    refuses(memhist("repair", "history/LOCK", status=lib.OTHER), "LOCK is no segment of")
+    refuses(memhist("repair", "nowhere/x", status=lib.OTHER), "nowhere")
+    usage = lib.USAGE
+    refuses(memhist("repair", "a", "b", status=usage), "one FILE")
+    refuses(repair("history/" + names[0], status=usage), "name a FILE or")
+    refuses(memhist("repair", "", status=usage), "name a FILE or")
+
+
 def whoever_writes_is_left_alone():
     make()
     damage(segments()[1], 2000)
@@ -256,6 +278,7 @@ lib.run_tests([
     random_damage_is_repaired,
     nothing_readable_is_nothing,
     a_copy_leaves_the_original_alone,
+    one_segment_may_be_named,
     whoever_writes_is_left_alone,
     a_killed_repair_loses_nothing,
     what_was_kept_before_stays,
