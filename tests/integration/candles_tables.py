@@ -183,7 +183,7 @@ def bare_intervals_are_minutes():
     assert len(candles("--interval", "1h30m").rows) == 1 + 1
     assert len(candles("-i", "1s").rows) == 1 + 60
     assert len(candles("-i", "1d").rows) == 1 + 1
-    for text in "999ms", "0", "x", "1y", "-5m", "":
+    for text in "999ms", "0", "x", "1q", "-5m", "":
         lib.refuses(candles("--interval", text, status=lib.USAGE), "--interval")
 
 
