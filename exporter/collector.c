@@ -21,6 +21,7 @@ struct collector {
 	/* what the log said last */
 	enum { STATE_NEW, STATE_UP, STATE_DOWN } state;
 	bool history_failed;
+	uint64_t disk_troubles; /* of the history's upkeep */
 	bool groups_overflowed; /* ever */
 };
 
@@ -65,6 +66,10 @@ static void report_history(struct collector *c, const struct source_status *stat
 	else if (!failed && c->history_failed)
 		log_info("the history is written again");
 	c->history_failed = failed;
+	if (!status->following && status->sampler.upkeep.troubles != c->disk_troubles) {
+		log_warn("%s", status->sampler.upkeep.trouble.text);
+		c->disk_troubles = status->sampler.upkeep.troubles;
+	}
 }
 
 /* Said once: where there are about as many names as places, they come and go all the time. */

@@ -332,6 +332,49 @@ static void write_history(struct mh_buf *out, const struct mh_writer_stats *h)
 		      (double)h->last_wall_ms / 1e3);
 }
 
+static void write_upkeep(struct mh_buf *out, const struct mh_upkeep_status *u)
+{
+	static const char deleted[] = "memhist_history_deleted_segments_total";
+	const struct mh_room_status *room = &u->room;
+	struct reason by[MH_DELETIONS];
+
+	gauge(out, "memhist_history_size_bytes",
+	      "What all files in the history's directory took when it was looked at last, within "
+	      "a minute.",
+	      (double)room->bytes);
+	gauge(out, "memhist_history_size_limit_bytes", "What they may take, 0 = no limit.",
+	      (double)u->limits.max_bytes);
+	if (room->projected_s)
+		gauge(out, "memhist_history_projected_seconds",
+		      "How long the history can become within its limit of size, at the present "
+		      "rate.",
+		      (double)room->projected_s);
+	if (room->oldest_ms)
+		gauge(out, "memhist_history_oldest_timestamp_seconds",
+		      "When the history begins, in seconds since 1970.",
+		      (double)room->oldest_ms / 1e3);
+	gauge(out, "memhist_history_paused",
+	      "1 while nothing is written, since the file system has too little free space.",
+	      room->is_low);
+	gauge(out, "memhist_history_free_bytes", "Free space in the file system of the history.",
+	      (double)room->free_bytes);
+	gauge(out, "memhist_history_min_free_bytes",
+	      "Free space below which nothing is written, 0 = no limit.",
+	      (double)room->min_free_bytes);
+	text_family(out, deleted, METRIC_COUNTER,
+		    "Segments deleted for the limit of size, of age, and for free space.");
+	for (int i = 0; i < MH_DELETIONS; i++)
+		by[i] = (struct reason){mh_deletion_name((enum mh_deletion)i), room->deleted[i]};
+	write_reasons(out, deleted, by, MH_DELETIONS);
+	counter(out, "memhist_history_syncs_total", "Files brought to the disk.", u->syncs);
+	counter(out, "memhist_history_sync_errors_total",
+		"Files that could not be brought to the disk.", u->sync_errors);
+	if (u->synced_wall_ms)
+		gauge(out, "memhist_history_synced_timestamp_seconds",
+		      "Snapshots up to this time are on the disk, in seconds since 1970.",
+		      (double)u->synced_wall_ms / 1e3);
+}
+
 static void write_followed(struct mh_buf *out, const struct mh_reader_stats *h)
 {
 	counter(out, "memhist_history_snapshots_read_total",
@@ -362,6 +405,8 @@ static void write_source(struct mh_buf *out, const struct view *v)
 		write_sampler(out, &v->source.sampler, v->missed);
 	if (!v->source.following && v->source.sampler.has_history)
 		write_history(out, &v->source.sampler.history);
+	if (!v->source.following && v->source.sampler.has_history)
+		write_upkeep(out, &v->source.sampler.upkeep);
 }
 
 static void write_self(struct mh_buf *out, const struct self *s)

@@ -108,6 +108,26 @@ static int set_history_dir(struct settings *s, const char *value, struct mh_err 
 	return 0;
 }
 
+static int set_max_size(struct settings *s, const char *value, struct mh_err *err)
+{
+	return mh_limits_max_size(&s->upkeep.limits, value, err);
+}
+
+static int set_max_age(struct settings *s, const char *value, struct mh_err *err)
+{
+	return mh_limits_max_age(&s->upkeep.limits, value, err);
+}
+
+static int set_min_free(struct settings *s, const char *value, struct mh_err *err)
+{
+	return mh_limits_min_free(&s->upkeep.limits, value, err);
+}
+
+static int set_sync_interval(struct settings *s, const char *value, struct mh_err *err)
+{
+	return mh_limits_sync(&s->upkeep.sync_ms, value, err);
+}
+
 static int set_interval(struct settings *s, const char *value, struct mh_err *err)
 {
 	mh_ms_t ms;
@@ -179,6 +199,13 @@ static const struct flag {
 	{"--history.dir", "DIR", "", set_history_dir,
 	 "keep a history there; empty: none [default]. If\n"
 	 "another process writes it, show what it records"},
+	{"--history.max-size", "SIZE", NULL, set_max_size,
+	 "delete the oldest above, e.g. 500M, none [2G]"},
+	{"--history.max-age", "TIME", NULL, set_max_age, "delete what is older, e.g. 1y [none]"},
+	{"--history.min-free", "AMOUNT", NULL, set_min_free,
+	 "leave so much of the disk free, e.g. 5G, 10%\n[the smaller of 1G and 5%]"},
+	{"--history.sync-interval", "TIME", NULL, set_sync_interval,
+	 "on the disk at most so much later; 0: at once\n[60s]"},
 	{"--interval", "TIME", "1s", set_interval, "time between samples, 100ms to 1d"},
 	{"--process.top", "N", "20", set_process_top, "show the N largest processes, 0 to 1000"},
 	{"--groups.max", "N", "200", set_groups_max, "show N programs, the rest as \"other\""},
@@ -249,7 +276,7 @@ static void set_configured(struct settings *s, const struct mh_config *config)
 int flags_parse(struct settings *ret, enum flags_answer *ret_answer, int argc, char **argv,
 		const struct mh_config *config, struct mh_err *err)
 {
-	struct settings s = {0};
+	struct settings s = {.upkeep = MH_UPKEEP_DEFAULTS};
 	int rc = set_defaults(&s, err);
 
 	if (!rc && config)

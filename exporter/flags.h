@@ -10,6 +10,7 @@
 #include "exporter/log.h"
 #include "libmemhist/base/err.h"
 #include "libmemhist/config/config.h"
+#include "libmemhist/history/upkeep.h"
 #include "libmemhist/proc/pss.h"
 #include "libmemhist/proc/scan.h"
 
@@ -26,7 +27,8 @@ struct settings {
 	uint32_t max_open_files; /* as in struct mh_scan_config … */
 	uint32_t exact_cpus;     /* … and this too */
 	struct mh_pss_choice pss;
-	const char *history_dir; /* NULL = keep no history */
+	const char *history_dir;        /* NULL = keep no history */
+	struct mh_upkeep_config upkeep; /* of the history */
 	uint32_t interval_ms;
 	uint32_t process_top;
 	uint32_t groups_max;

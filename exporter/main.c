@@ -92,6 +92,7 @@ static int start_source(struct exporter *e, const struct settings *settings,
 				       .exact_cpus = settings->exact_cpus,
 				       .pss = settings->pss,
 				       .history_dir = settings->history_dir,
+				       .upkeep = &settings->upkeep,
 				       .places = &e->config->places,
 				       .interval_ms = settings->interval_ms};
 	const char *backend, *reason;
@@ -155,6 +156,23 @@ static int wait_for_end(const sigset_t *signals, struct server *server)
 	}
 }
 
+static void report_upkeep(const struct settings *settings, const struct source *source)
+{
+	struct mh_buf text = MH_BUF_INIT(1024);
+	struct mh_upkeep_status upkeep;
+
+	if (!source_upkeep(source, &upkeep))
+		return;
+	mh_limits_describe(&text, &upkeep.limits);
+	log_info("writing history to %s: %s", settings->history_dir, mh_buf_str(&text));
+	mh_buf_clear(&text);
+	if (upkeep.room.projected_s) {
+		mh_retention_describe(&text, &upkeep.limits, upkeep.room.projected_s);
+		log_info("there is room for a history of %s", mh_buf_str(&text));
+	}
+	mh_buf_done(&text);
+}
+
 static void report_start(const struct settings *settings, const struct exporter *e,
 			 const char *address)
 {
@@ -169,8 +187,7 @@ static void report_start(const struct settings *settings, const struct exporter 
 			log_warn("--collector.pss is without effect: when following, processes are "
 				 "not read");
 	}
-	if (!source_following(e->source) && settings->history_dir)
-		log_info("writing history to %s", settings->history_dir);
+	report_upkeep(settings, e->source);
 	if (backend)
 		log_info("processes are read by %s%s%s%s", backend, *reason ? " (" : "", reason,
 			 *reason ? ")" : "");

@@ -15,6 +15,7 @@ struct source {
 	struct mh_sampler *sampler;
 	/* the sampler's; they do not change */
 	const char *backend, *backend_reason, *exits_reason;
+	struct mh_upkeep_status upkeep; /* as it was at the start */
 	bool following;
 	struct mh_err follow_reason;
 	struct mh_reader *reader;
@@ -35,6 +36,7 @@ static void note_backend(struct source *s)
 	s->backend = status.backend;
 	s->backend_reason = status.backend_reason;
 	s->exits_reason = status.exits_reason;
+	s->upkeep = status.upkeep;
 }
 
 int source_new(struct source **ret, const struct source_config *config, struct mh_err *err)
@@ -45,6 +47,7 @@ int source_new(struct source **ret, const struct source_config *config, struct m
 					    .exact_cpus = config->exact_cpus,
 					    .pss = config->pss,
 					    .history_dir = config->history_dir,
+					    .upkeep = config->upkeep,
 					    .places = config->places,
 					    .interval_ms = config->interval_ms};
 	struct source *s = calloc(1, sizeof(*s));
@@ -83,6 +86,14 @@ void source_free(struct source *s)
 const char *source_following(const struct source *s)
 {
 	return s->following ? s->follow_reason.text : NULL;
+}
+
+bool source_upkeep(const struct source *s, struct mh_upkeep_status *ret)
+{
+	if (!s->sampler || !s->config.history_dir)
+		return false;
+	*ret = s->upkeep;
+	return true;
 }
 
 const char *source_backend(const struct source *s, const char **ret_reason)

@@ -16,13 +16,14 @@
 struct source;
 
 struct source_config {
-	const char *procfs;             /* not read when following */
-	enum mh_scan_backend backend;   /* likewise */
-	uint32_t max_open_files;        /* likewise; as in struct mh_scan_config … */
-	uint32_t exact_cpus;            /* … and this too */
-	struct mh_pss_choice pss;       /* likewise */
-	const char *history_dir;        /* NULL = keep none */
-	const struct mh_places *places; /* where that may be; lives as long as the source */
+	const char *procfs;                    /* not read when following */
+	enum mh_scan_backend backend;          /* likewise */
+	uint32_t max_open_files;               /* likewise; as in struct mh_scan_config … */
+	uint32_t exact_cpus;                   /* … and this too */
+	struct mh_pss_choice pss;              /* likewise */
+	const char *history_dir;               /* NULL = keep none */
+	const struct mh_upkeep_config *upkeep; /* of it */
+	const struct mh_places *places;        /* where that may be; lives as long as the source */
 	uint32_t interval_ms;
 };
 
@@ -44,6 +45,9 @@ void source_free(struct source *s);
 
 /* A sentence to say at the start when following, else NULL. Lives as long as the source. */
 const char *source_following(const struct source *s);
+
+/* What the upkeep of the history said at the start. False when there is none. */
+bool source_upkeep(const struct source *s, struct mh_upkeep_status *ret);
 
 /*
  * How processes are read, and why in no better way ("" or a sentence); NULL when following. Both

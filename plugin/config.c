@@ -28,8 +28,12 @@ enum kind {
 	DIRECTORY_OR_NONE,
 	FILE_OR_NONE,
 	INSTANCES,
+	MAX_AGE,
+	MAX_SIZE,
+	MIN_FREE,
 	OPEN_FILES,
 	PATTERN,
+	SYNC_INTERVAL,
 };
 
 static const struct option {
@@ -40,6 +44,10 @@ static const struct option {
 	{"Backend", BACKEND, offsetof(struct config, backend)},
 	{"ConfigFile", FILE_OR_NONE, offsetof(struct config, config_file)},
 	{"HistoryDir", DIRECTORY_OR_NONE, offsetof(struct config, history_dir)},
+	{"HistoryMaxAge", MAX_AGE, offsetof(struct config, upkeep)},
+	{"HistoryMaxSize", MAX_SIZE, offsetof(struct config, upkeep)},
+	{"HistoryMinFree", MIN_FREE, offsetof(struct config, upkeep)},
+	{"HistorySyncInterval", SYNC_INTERVAL, offsetof(struct config, upkeep)},
 	{"IgnoreSelected", BOOLEAN, offsetof(struct config, select.invert)},
 	{"MaxInstances", INSTANCES, offsetof(struct config, max_instances)},
 	{"ExactCPUs", CPUS, offsetof(struct config, exact_cpus)},
@@ -55,6 +63,7 @@ void config_init(struct config *c)
 {
 	*c = (struct config){
 		.history_dir = "/var/lib/memhist",
+		.upkeep = MH_UPKEEP_DEFAULTS,
 		.procfs = "/proc",
 		.backend = MH_SCAN_AUTO,
 		.report_processes = true,
@@ -194,6 +203,34 @@ static int read_pattern(struct mh_select *select, const char *name, const oconfi
 	return rc ? mh_errf(err, rc, "%s: %s", name, reason.text) : 0;
 }
 
+/* "500M", "1y", "5%"; 0 without quotes is what people write for none. */
+static int read_limit(struct config *c, const struct option *option, const oconfig_value_t *value,
+		      struct mh_err *err)
+{
+	const bool is_zero = value->type == OCONFIG_TYPE_NUMBER && value->value.number == 0;
+	const char *text = is_zero ? "0" : value->value.string;
+	struct mh_limits *limits = &c->upkeep.limits;
+	struct mh_err reason;
+	int rc;
+
+	if (value->type != OCONFIG_TYPE_STRING && !is_zero)
+		return mh_errf(err, -EINVAL, "%s takes a value in quotes, as in \"%s\"",
+			       option->name,
+			       option->kind == MAX_SIZE   ? "2G"
+			       : option->kind == MAX_AGE  ? "1y"
+			       : option->kind == MIN_FREE ? "5%"
+							  : "60s");
+	if (option->kind == MAX_SIZE)
+		rc = mh_limits_max_size(limits, text, &reason);
+	else if (option->kind == MAX_AGE)
+		rc = mh_limits_max_age(limits, text, &reason);
+	else if (option->kind == MIN_FREE)
+		rc = mh_limits_min_free(limits, text, &reason);
+	else
+		rc = mh_limits_sync(&c->upkeep.sync_ms, text, &reason);
+	return rc ? mh_errf(err, rc, "%s: %s", option->name, reason.text) : 0;
+}
+
 static int read_option(struct config *c, const oconfig_item_t *item, struct mh_err *err)
 {
 	const struct option *option = options;
@@ -219,6 +256,11 @@ static int read_option(struct config *c, const oconfig_item_t *item, struct mh_e
 		return read_count(to, option->name, item->values, EXACT_CPUS_LIMIT, err);
 	case OPEN_FILES:
 		return read_open_files(to, option->name, item->values, err);
+	case MAX_AGE:
+	case MAX_SIZE:
+	case MIN_FREE:
+	case SYNC_INTERVAL:
+		return read_limit(c, option, item->values, err);
 	case PATTERN:
 		return read_pattern(to, option->name, item->values, err);
 	case DIRECTORY:

@@ -7,6 +7,7 @@
 
 #include "libmemhist/base/err.h"
 #include "libmemhist/config/config.h"
+#include "libmemhist/history/upkeep.h"
 #include "libmemhist/model/match.h"
 #include "libmemhist/proc/scan.h"
 
@@ -25,11 +26,12 @@ struct config {
 	uint32_t exact_cpus;     /* … and this too */
 	bool report_processes;
 	bool report_meminfo;
-	uint32_t max_instances;  /* program names with values of their own: 1 … 10,000 */
-	struct mh_select select; /* program names reported; all are recorded */
-	bool has_config_file;    /* it was given … */
-	bool has_history_dir;    /* … and this too */
-	struct mh_config file;   /* config_complete() */
+	uint32_t max_instances;         /* program names with values of their own: 1 … 10,000 */
+	struct mh_select select;        /* program names reported; all are recorded */
+	bool has_config_file;           /* it was given … */
+	struct mh_upkeep_config upkeep; /* of the history */
+	bool has_history_dir;           /* … and this too */
+	struct mh_config file;          /* config_complete() */
 };
 
 /* The defaults, which are good for a plugin that is only loaded. */

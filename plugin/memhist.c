@@ -113,6 +113,7 @@ static int use_sampler(bool with_history, struct mh_err *err)
 	struct mh_sampler_config config = {
 		.procfs = plugin.config.procfs,
 		.history_dir = with_history ? plugin.config.history_dir : NULL,
+		.upkeep = &plugin.config.upkeep,
 		.places = &plugin.config.file.places,
 		.interval_ms = plugin.interval_ms,
 		.backend = plugin.config.backend,
@@ -189,6 +190,20 @@ static void tell_backend(void)
 		WARNING("memhist plugin: processes that begin and end between two samples are not "
 			"seen: %s.",
 			status.exits_reason);
+}
+
+/* At the start, when there is a history to go by. */
+static void tell_room(void)
+{
+	struct mh_buf text = MH_BUF_INIT(1024);
+	struct mh_sampler_status status;
+
+	mh_sampler_status(plugin.sampler, &status);
+	if (!status.upkeep.room.projected_s)
+		return;
+	mh_retention_describe(&text, &status.upkeep.limits, status.upkeep.room.projected_s);
+	INFO("memhist plugin: there is room for a history of %s.", mh_buf_str(&text));
+	mh_buf_done(&text);
 }
 
 /* That names are summed into "other" is said once, since it may come and go with every process. */
@@ -347,6 +362,7 @@ static int on_init(void)
 		stop();
 	} else {
 		tell_backend();
+		tell_room();
 	}
 	release_sigxfsz(&before);
 	pthread_mutex_unlock(&plugin.lock);

@@ -1,5 +1,6 @@
 /* memhist status: what a history holds, what it costs, and who writes it. */
 #include "libmemhist/base/escape.h"
+#include "libmemhist/history/retention.h"
 #include "tools/commands.h"
 #include "tools/human.h"
 #include "tools/json.h"
@@ -17,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TOP_MAX = 1000, COMMAND_COLUMNS = 40, COMMAND_MAX = 8192 };
+enum { LOCK_MAX = 1024, TOP_MAX = 1000, COMMAND_COLUMNS = 40, COMMAND_MAX = 8192 };
 
 struct config {
 	const char *history;
@@ -66,6 +67,9 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 struct status {
 	const struct config *config;
 	struct mh_history_span span;
+	bool has_limits; /* who writes the history, or wrote it last, has told them */
+	struct mh_limits limits;
+	uint64_t projected_s; /* 0 = not known */
 	char writer_name[64]; /* of the process that writes, "" = unknown */
 	struct pass survey;   /* statistics and labels of the whole history */
 	struct pass detail;   /* the second pass, for `top` */
@@ -90,6 +94,29 @@ static void find_writer(struct status *st)
 	if (n > 0 && st->writer_name[n - 1] == '\n')
 		st->writer_name[n - 1] = '\0';
 	close(fd);
+}
+
+/* How much of it there may be, and will be. What cannot be found out is left out. */
+static void find_limits(struct status *st)
+{
+	struct mh_stock_rate rate = {0};
+	struct mh_stock stock = {0};
+	char text[LOCK_MAX];
+	uint64_t keep_seq = 0;
+	int dir_fd = mh_dir_open(st->config->history, NULL);
+
+	if (dir_fd < 0)
+		return;
+	mh_dir_told(dir_fd, text, sizeof(text));
+	st->has_limits = mh_limits_read(&st->limits, text);
+	if (st->has_limits && !mh_stock_take(dir_fd, &stock)) {
+		if (st->span.being_written && stock.files.n)
+			keep_seq = stock.files.file[stock.files.n - 1].last_seq;
+		if (mh_stock_rate(dir_fd, &stock, keep_seq, &rate) > 0)
+			st->projected_s = mh_retention_projected_s(&st->limits, &rate);
+	}
+	mh_stock_done(&stock);
+	close(dir_fd);
 }
 
 static struct pass whole_history(const struct config *c, struct progress *progress)
@@ -124,8 +151,10 @@ static int collect(struct status *st, struct mh_err *err)
 				   &st->survey.stats, err);
 	if (!rc)
 		rc = mh_history_span(st->config->history, &st->span, err);
-	if (!rc)
+	if (!rc) {
 		find_writer(st);
+		find_limits(st);
+	}
 	return rc;
 }
 
@@ -197,6 +226,22 @@ static void print_writer(struct mh_buf *out, const struct status *st)
 	mh_buf_done(&text);
 }
 
+static void print_limits(struct mh_buf *out, const struct status *st)
+{
+	struct mh_buf text = MH_BUF_INIT(512);
+
+	if (!st->has_limits)
+		return;
+	mh_limits_describe(&text, &st->limits);
+	human_fact(out, "limits", "%s", mh_buf_str(&text));
+	mh_buf_clear(&text);
+	if (st->projected_s) {
+		mh_retention_describe(&text, &st->limits, st->projected_s);
+		human_fact(out, "room for", "%s", mh_buf_str(&text));
+	}
+	mh_buf_done(&text);
+}
+
 static void print_top_row(struct mh_buf *out, const struct status *st, const struct top_row *row)
 {
 	struct mh_buf last = MH_BUF_INIT(64), high = MH_BUF_INIT(64), label = MH_BUF_INIT(64);
@@ -230,6 +275,7 @@ static void print_text(struct mh_buf *out, const struct status *st)
 	print_span(out, st);
 	print_amounts(out, st);
 	print_writer(out, st);
+	print_limits(out, st);
 	if (stats->damages)
 		human_fact(out, "damage",
 			   "%" PRIu64 " place%s, %" PRIu64 " byte%s; memhist verify tells where",
@@ -301,6 +347,14 @@ static void print_json(struct mh_buf *b, const struct status *st)
 	json_string(b, "writer", p->segment.writer);
 	json_bool(b, "being_written", st->span.being_written);
 	json_signed(b, "writer_pid", st->span.writer_pid);
+	if (st->has_limits) {
+		json_number(b, "max_size_bytes", st->limits.max_bytes);
+		json_signed(b, "max_age_ms", st->limits.max_age_ms);
+		json_number(b, "min_free_bytes", st->limits.min_free_bytes);
+		json_number(b, "min_free_percent", st->limits.min_free_percent);
+	}
+	if (st->projected_s)
+		json_number(b, "projected_seconds", st->projected_s);
 	json_gaps(b, st);
 	json_number(b, "damages", p->stats.damages);
 	json_number(b, "damaged_bytes", p->stats.damaged_bytes);

@@ -12,6 +12,7 @@ extern const struct command command_export;
 extern const struct command command_import;
 extern const struct command command_merge;
 extern const struct command command_repair;
+extern const struct command command_retain;
 extern const struct command command_seal;
 
 #endif

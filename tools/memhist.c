@@ -10,7 +10,7 @@ static const char who[] = "memhist";
 
 static const struct command *const commands[] = {
 	&command_status, &command_verify, &command_dump,   &command_export, &command_import,
-	&command_seal,   &command_merge,  &command_repair, &command_config,
+	&command_seal,   &command_merge,  &command_repair, &command_retain, &command_config,
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -31,7 +31,6 @@ static void print_help(FILE *to)
 	      "  --version                      print the version\n"
 	      "\nExamples:\n"
 	      "  memhist status --top 5\n"
-	      "  memhist verify --history /var/lib/memhist\n"
 	      "  memhist export --format sqlite -o day.db --last 1d\n"
 	      "  memhist import --history ./trace trace.csv\n"
 	      "\nCandles are made by memhist-candles.\n",

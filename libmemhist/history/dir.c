@@ -354,6 +354,22 @@ int mh_dir_lock(int dir_fd, int32_t *ret_pid)
 	return fd;
 }
 
+void mh_dir_tell(int lock_fd, const char *lines)
+{
+	if (!ftruncate(lock_fd, 0) && !lseek(lock_fd, 0, SEEK_SET))
+		dprintf(lock_fd, "%d\n%s", (int)getpid(), lines);
+}
+
+void mh_dir_told(int dir_fd, char *ret, size_t size)
+{
+	int fd = mh_beneath_file(dir_fd, LOCK_NAME, O_RDONLY, 0);
+	ssize_t n = fd < 0 ? 0 : pread(fd, ret, size - 1, 0);
+
+	ret[n > 0 ? n : 0] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
 bool mh_dir_is_locked(int dir_fd, int32_t *ret_pid)
 {
 	int fd = mh_beneath_file(dir_fd, LOCK_NAME, O_RDONLY, 0);

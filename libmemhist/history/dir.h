@@ -92,6 +92,13 @@ void mh_merged_name(char ret[MH_SEGMENT_NAME_MAX], const struct mh_segment_file 
  * that has other names too.
  */
 int mh_dir_lock(int dir_fd, int32_t *ret_pid);
+/*
+ * Have more said in LOCK, behind the pid: lines for people and for mh_dir_told(). It is no failure
+ * when that cannot be written.
+ */
+void mh_dir_tell(int lock_fd, const char *lines);
+/* What LOCK says now, at most size - 1 bytes and a NUL; "" when it cannot be read. */
+void mh_dir_told(int dir_fd, char *ret, size_t size);
 /* Whether somebody holds LOCK now, and who. Takes nothing. */
 bool mh_dir_is_locked(int dir_fd, int32_t *ret_pid);
 

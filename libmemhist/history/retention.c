@@ -5,6 +5,7 @@
 #include "libmemhist/history/last.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -301,4 +302,16 @@ uint64_t mh_retention_projected_s(const struct mh_limits *limits, const struct m
 		return 0;
 	return (uint64_t)((double)limits->max_bytes / (double)rate->bytes * (double)rate->ms /
 			  1000);
+}
+
+void mh_retention_describe(struct mh_buf *out, const struct mh_limits *limits, uint64_t projected_s)
+{
+	enum { HOUR_S = 3600, DAY_S = 24 * HOUR_S };
+	const bool in_days = projected_s >= 2 * DAY_S;
+	const uint64_t unit_s = in_days ? DAY_S : HOUR_S;
+	const double per_day = (double)limits->max_bytes / (double)projected_s * DAY_S;
+	char size[MH_SIZE_TEXT];
+
+	mh_buf_printf(out, "about %" PRIu64 " %s at %s a day", projected_s / unit_s,
+		      in_days ? "days" : "hours", mh_size_text(size, (uint64_t)per_day));
 }

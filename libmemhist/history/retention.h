@@ -67,5 +67,8 @@ int mh_retention_look(int dir_fd, const char *dir_path, const struct mh_limits *
 
 /* How long a history can become with max_bytes, in seconds; 0 = that is not known. */
 uint64_t mh_retention_projected_s(const struct mh_limits *limits, const struct mh_stock_rate *rate);
+/* For people: "about 231 days at 8.9 MiB a day". */
+void mh_retention_describe(struct mh_buf *out, const struct mh_limits *limits,
+			   uint64_t projected_s);
 
 #endif

@@ -108,6 +108,19 @@ static int attach(struct mh_writer *w, struct mh_err *err)
 	return rc ? mh_err_sys(err, rc, "cannot read the history %s", w->dir_path) : 0;
 }
 
+/* For those who look at the history: how much of it there will be. */
+static void tell_limits(const struct mh_writer *w)
+{
+	struct mh_buf text = MH_BUF_INIT(1024);
+	struct mh_upkeep_status status;
+
+	if (!mh_writer_upkeep(w, &status))
+		return;
+	mh_limits_write(&text, &status.limits);
+	mh_dir_tell(w->lock_fd, mh_buf_str(&text));
+	mh_buf_done(&text);
+}
+
 static int start_upkeep(struct mh_writer *w, const struct mh_upkeep_config *config,
 			struct mh_err *err)
 {
@@ -144,6 +157,7 @@ int mh_writer_open(struct mh_writer **ret, const struct mh_writer_config *config
 		rc = start_upkeep(w, config->upkeep, err);
 	if (rc)
 		goto fail;
+	tell_limits(w);
 	*ret = w;
 	return 0;
 fail:
@@ -375,8 +389,10 @@ static int check_place(struct mh_writer *w, struct mh_err *err)
 		return 0;
 	detach(w);
 	rc = attach(w, &reason);
-	if (!rc && w->upkeep)
+	if (!rc && w->upkeep) {
+		tell_limits(w);
 		rc = mh_upkeep_move(w->upkeep, w->dir_fd, w->next_segment);
+	}
 	if (rc)
 		return mh_errf(err, -ESTALE, "the history %s was deleted while it was written: %s",
 			       w->dir_path, reason.text);
