@@ -21,8 +21,9 @@ struct collector {
 	/* what the log said last */
 	enum { STATE_NEW, STATE_UP, STATE_DOWN } state;
 	bool history_failed;
-	uint64_t disk_troubles; /* of the history's upkeep */
-	bool groups_overflowed; /* ever */
+	uint64_t disk_troubles;   /* of the history's upkeep */
+	uint64_t sealer_troubles; /* that were told */
+	bool groups_overflowed;   /* ever */
 };
 
 static void get_facts(const struct collector *c, struct view_facts *ret)
@@ -72,6 +73,15 @@ static void report_history(struct collector *c, const struct source_status *stat
 	}
 }
 
+static void report_sealer(struct collector *c, const struct source_status *status)
+{
+	const struct mh_sealer_status *sealer = &status->sampler.upkeep.sealer;
+
+	if (!status->following && sealer->troubles != c->sealer_troubles)
+		log_warn("%s", sealer->trouble.text);
+	c->sealer_troubles = sealer->troubles;
+}
+
 /* Said once: where there are about as many names as places, they come and go all the time. */
 static void report_groups(struct collector *c, uint32_t in_other)
 {
@@ -93,6 +103,7 @@ static void sample(struct collector *c)
 		view_fail(c->config.view, &err, &facts);
 	report_state(c, rc, &err);
 	report_history(c, &facts.source);
+	report_sealer(c, &facts.source);
 	report_groups(c, facts.groups_in_other);
 }
 

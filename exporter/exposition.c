@@ -375,6 +375,21 @@ static void write_upkeep(struct mh_buf *out, const struct mh_upkeep_status *u)
 		      (double)u->synced_wall_ms / 1e3);
 }
 
+static void write_sealer(struct mh_buf *out, const struct mh_sealer_status *s)
+{
+	counter(out, "memhist_history_sealer_runs_total",
+		"Runs of the program that seals segments and merges them, which have ended.",
+		s->runs);
+	counter(out, "memhist_history_sealer_failures_total",
+		"Of them, and of those that could not be started, how many failed.", s->failures);
+	gauge(out, "memhist_history_sealed_segments",
+	      "Sealed segments in the history when it had run last, or at the start.",
+	      (double)s->sealed_segments);
+	gauge(out, "memhist_history_open_segments",
+	      "Open segments then, the one that is being written included.",
+	      (double)s->open_segments);
+}
+
 static void write_followed(struct mh_buf *out, const struct mh_reader_stats *h)
 {
 	counter(out, "memhist_history_snapshots_read_total",
@@ -407,6 +422,8 @@ static void write_source(struct mh_buf *out, const struct view *v)
 		write_history(out, &v->source.sampler.history);
 	if (!v->source.following && v->source.sampler.has_history)
 		write_upkeep(out, &v->source.sampler.upkeep);
+	if (!v->source.following && v->source.sampler.upkeep.has_sealer)
+		write_sealer(out, &v->source.sampler.upkeep.sealer);
 }
 
 static void write_self(struct mh_buf *out, const struct self *s)

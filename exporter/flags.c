@@ -2,6 +2,7 @@
 #include "exporter/flags.h"
 
 #include "libmemhist/base/suggest.h"
+#include "libmemhist/history/sealer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -128,6 +129,17 @@ static int set_sync_interval(struct settings *s, const char *value, struct mh_er
 	return mh_limits_sync(&s->upkeep.sync_ms, value, err);
 }
 
+static int set_sealer(struct settings *s, const char *value, struct mh_err *err)
+{
+	if (!strcmp(value, "auto"))
+		value = MH_SEALER_INSTALLED;
+	else if (strcmp(value, "none") != 0 && *value != '/')
+		return mh_errf(err, -EINVAL, "'%s' is neither auto, none nor an absolute path",
+			       value);
+	s->upkeep.sealer = *value == '/' ? value : NULL;
+	return 0;
+}
+
 static int set_interval(struct settings *s, const char *value, struct mh_err *err)
 {
 	mh_ms_t ms;
@@ -206,6 +218,9 @@ static const struct flag {
 	 "leave so much of the disk free, e.g. 5G, 10%\n[the smaller of 1G and 5%]"},
 	{"--history.sync-interval", "TIME", NULL, set_sync_interval,
 	 "on the disk at most so much later; 0: at once\n[60s]"},
+	{"--history.sealer", "PATH", "auto", set_sealer,
+	 "the memhist that seals it; auto: the installed\n"
+	 "one; none: segments stay open"},
 	{"--interval", "TIME", "1s", set_interval, "time between samples, 100ms to 1d"},
 	{"--process.top", "N", "20", set_process_top, "show the N largest processes, 0 to 1000"},
 	{"--groups.max", "N", "200", set_groups_max, "show N programs, the rest as \"other\""},

@@ -165,6 +165,8 @@ static void report_upkeep(const struct settings *settings, const struct source *
 		return;
 	mh_limits_describe(&text, &upkeep.limits);
 	log_info("writing history to %s: %s", settings->history_dir, mh_buf_str(&text));
+	if (settings->upkeep.sealer)
+		log_info("it is sealed by %s", settings->upkeep.sealer);
 	mh_buf_clear(&text);
 	if (upkeep.room.projected_s) {
 		mh_retention_describe(&text, &upkeep.limits, upkeep.room.projected_s);

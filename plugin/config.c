@@ -6,6 +6,7 @@
 #include "plugin/config.h"
 
 #include "libmemhist/base/suggest.h"
+#include "libmemhist/history/sealer.h"
 
 #include "liboconfig/oconfig.h"
 
@@ -26,6 +27,7 @@ enum kind {
 	CPUS,
 	DIRECTORY,
 	DIRECTORY_OR_NONE,
+	PROGRAM_OR_NONE,
 	FILE_OR_NONE,
 	INSTANCES,
 	MAX_AGE,
@@ -48,6 +50,7 @@ static const struct option {
 	{"HistoryMaxSize", MAX_SIZE, offsetof(struct config, upkeep)},
 	{"HistoryMinFree", MIN_FREE, offsetof(struct config, upkeep)},
 	{"HistorySyncInterval", SYNC_INTERVAL, offsetof(struct config, upkeep)},
+	{"HistorySealer", PROGRAM_OR_NONE, offsetof(struct config, sealer)},
 	{"IgnoreSelected", BOOLEAN, offsetof(struct config, select.invert)},
 	{"MaxInstances", INSTANCES, offsetof(struct config, max_instances)},
 	{"ExactCPUs", CPUS, offsetof(struct config, exact_cpus)},
@@ -64,6 +67,7 @@ void config_init(struct config *c)
 	*c = (struct config){
 		.history_dir = "/var/lib/memhist",
 		.upkeep = MH_UPKEEP_DEFAULTS,
+		.sealer = MH_SEALER_INSTALLED,
 		.procfs = "/proc",
 		.backend = MH_SCAN_AUTO,
 		.report_processes = true,
@@ -165,11 +169,25 @@ static int read_count(uint32_t *ret, const char *name, const oconfig_value_t *va
 	return mh_errf(err, -EINVAL, "%s takes a whole number, 1 to %u, without quotes", name, max);
 }
 
+static const char *or_none(enum kind kind)
+{
+	switch (kind) {
+	case DIRECTORY_OR_NONE:
+		return ", or \"none\" to keep no history";
+	case FILE_OR_NONE:
+		return ", or \"none\" to read no file";
+	case PROGRAM_OR_NONE:
+		return ", or \"none\" to leave segments open";
+	default:
+		return "";
+	}
+}
+
 /* Only absolute paths: a relative one would mean a place under collectd's BaseDir. */
 static int read_path(char ret[PATH_MAX], const struct option *option, const oconfig_value_t *value,
 		     struct mh_err *err)
 {
-	bool may_be_none = option->kind == DIRECTORY_OR_NONE || option->kind == FILE_OR_NONE;
+	bool may_be_none = option->kind != DIRECTORY;
 	const char *path = value->value.string;
 
 	if (value->type == OCONFIG_TYPE_STRING && may_be_none && !strcasecmp(path, "none")) {
@@ -178,9 +196,7 @@ static int read_path(char ret[PATH_MAX], const struct option *option, const ocon
 	}
 	if (value->type != OCONFIG_TYPE_STRING || path[0] != '/')
 		return mh_errf(err, -EINVAL, "%s takes an absolute path%s", option->name,
-			       option->kind == FILE_OR_NONE ? ", or \"none\" to read no file"
-			       : may_be_none                ? ", or \"none\" to keep no history"
-							    : "");
+			       or_none(option->kind));
 	if (strlen(path) >= PATH_MAX)
 		return mh_errf(err, -EINVAL, "%s is longer than a path can be", option->name);
 	memcpy(ret, path, strlen(path) + 1);
@@ -264,6 +280,7 @@ static int read_option(struct config *c, const oconfig_item_t *item, struct mh_e
 	case PATTERN:
 		return read_pattern(to, option->name, item->values, err);
 	case DIRECTORY:
+	case PROGRAM_OR_NONE:
 		return read_path(to, option, item->values, err);
 	case DIRECTORY_OR_NONE:
 		c->has_history_dir = true;

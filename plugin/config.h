@@ -20,6 +20,7 @@ struct oconfig_item_s;
 struct config {
 	char config_file[PATH_MAX]; /* absolute; "" = none, once it is given */
 	char history_dir[PATH_MAX]; /* absolute; "" = keep no history */
+	char sealer[PATH_MAX];      /* the program that seals it, absolute; "" = none does */
 	char procfs[PATH_MAX];      /* absolute */
 	enum mh_scan_backend backend;
 	uint32_t max_open_files; /* as in struct mh_scan_config … */

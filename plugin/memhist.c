@@ -55,7 +55,8 @@ static struct {
 	mh_boot_ns_t retry_ns;      /* when to try again to open it */
 
 	bool said_other, said_select;
-	uint64_t disk_troubles; /* of the history's upkeep, as told last */
+	uint64_t disk_troubles;   /* of the history's upkeep, as told last */
+	uint64_t sealer_troubles; /* likewise, of who seals it */
 	struct trouble history, sampling, values;
 } plugin = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -110,10 +111,11 @@ static bool wants_history(void)
 /* From now on, sample with a new sampler, with a history or without. On failure the old stays. */
 static int use_sampler(bool with_history, struct mh_err *err)
 {
+	struct mh_upkeep_config upkeep = plugin.config.upkeep;
 	struct mh_sampler_config config = {
 		.procfs = plugin.config.procfs,
+		.upkeep = &upkeep,
 		.history_dir = with_history ? plugin.config.history_dir : NULL,
-		.upkeep = &plugin.config.upkeep,
 		.places = &plugin.config.file.places,
 		.interval_ms = plugin.interval_ms,
 		.backend = plugin.config.backend,
@@ -121,14 +123,18 @@ static int use_sampler(bool with_history, struct mh_err *err)
 		.exact_cpus = plugin.config.exact_cpus,
 	};
 	struct mh_sampler *sampler;
-	int rc = mh_sampler_new(&sampler, &config, err);
+	int rc;
+
+	if (plugin.config.sealer[0])
+		upkeep.sealer = plugin.config.sealer;
+	rc = mh_sampler_new(&sampler, &config, err);
 
 	if (rc)
 		return rc;
 	/* the next snapshot is its first, which the groups take as a new beginning */
 	mh_sampler_free(plugin.sampler);
 	plugin.sampler = sampler;
-	plugin.disk_troubles = 0;
+	plugin.disk_troubles = plugin.sealer_troubles = 0;
 	plugin.has_history = with_history;
 	return 0;
 }
@@ -173,6 +179,9 @@ static void tell_history(void)
 	if (status.upkeep.troubles != plugin.disk_troubles)
 		WARNING("memhist plugin: %s.", status.upkeep.trouble.text);
 	plugin.disk_troubles = status.upkeep.troubles;
+	if (status.upkeep.sealer.troubles != plugin.sealer_troubles)
+		WARNING("memhist plugin: %s.", status.upkeep.sealer.trouble.text);
+	plugin.sealer_troubles = status.upkeep.sealer.troubles;
 }
 
 /* At the start: what decides what a sample costs and which values there are. */

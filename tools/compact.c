@@ -81,6 +81,16 @@ static const char *who(const struct pass *p)
 	return p->config->command->name;
 }
 
+static int write_oom_score_adj(const char *value)
+{
+	FILE *file = fopen("/proc/self/oom_score_adj", "we");
+
+	if (!file)
+		return -errno;
+	fputs(value, file);
+	return fclose(file);
+}
+
 /* Where a sandbox does not allow it, it is done all the same: it takes a second in an hour. */
 static void be_modest(void)
 {
@@ -88,6 +98,8 @@ static void be_modest(void)
 	const int idle = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0);
 	long rc = setpriority(PRIO_PROCESS, 0, 19);
 
+	/* a daemon may be protected from it; this is the one to go */
+	rc |= write_oom_score_adj("500");
 	rc |= syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, idle);
 	if (!IS_SANITIZED)
 		rc |= setrlimit(RLIMIT_AS, &rl);

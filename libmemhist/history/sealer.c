@@ -46,6 +46,24 @@ struct mh_sealer {
 	struct mh_sealer_status status;
 };
 
+/* How far it has come. */
+static void count(struct mh_sealer *s)
+{
+	struct mh_segment_list list = {0};
+	int fd = mh_dir_open(s->dir_path, NULL);
+
+	if (fd < 0)
+		return;
+	if (!mh_dir_list(fd, &list)) {
+		s->status.open_segments = s->status.sealed_segments = 0;
+		for (size_t i = 0; i < list.n; i++)
+			list.file[i].is_sealed ? s->status.sealed_segments++
+					       : s->status.open_segments++;
+	}
+	mh_dir_list_done(&list);
+	close(fd);
+}
+
 int mh_sealer_new(struct mh_sealer **ret, const struct mh_sealer_config *config, struct mh_err *err)
 {
 	struct mh_sealer *s;
@@ -67,26 +85,9 @@ int mh_sealer_new(struct mh_sealer **ret, const struct mh_sealer_config *config,
 	if (!s->config.timeout_ms)
 		s->config.timeout_ms = MH_SEALER_TIMEOUT_MS;
 	s->wait_ms = s->config.every_ms;
+	count(s);
 	*ret = s;
 	return 0;
-}
-
-/* How far it has come. */
-static void count(struct mh_sealer *s)
-{
-	struct mh_segment_list list = {0};
-	int fd = mh_dir_open(s->dir_path, NULL);
-
-	if (fd < 0)
-		return;
-	if (!mh_dir_list(fd, &list)) {
-		s->status.open_segments = s->status.sealed_segments = 0;
-		for (size_t i = 0; i < list.n; i++)
-			list.file[i].is_sealed ? s->status.sealed_segments++
-					       : s->status.open_segments++;
-	}
-	mh_dir_list_done(&list);
-	close(fd);
 }
 
 /* Something that people should hear of, unless it is what they heard last. */

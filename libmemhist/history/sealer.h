@@ -21,6 +21,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Where the memhist of this version is installed; --bindir of configure. */
+#define MH_SEALER_INSTALLED MEMHIST_BINDIR "/memhist"
+
 enum {
 	MH_SEALER_EVERY_MS = 60 * 1000,     /* at most one in this time … */
 	MH_SEALER_WAIT_MS = 3600 * 1000,    /* … and after failures, which double it, in this */

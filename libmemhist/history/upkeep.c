@@ -33,6 +33,7 @@ void mh_upkeep_unref(struct mh_upkeep *u)
 		close(u->dir_fd);
 	if (u->new_dir_fd >= 0)
 		close(u->new_dir_fd);
+	mh_sealer_free(u->sealer);
 	pthread_cond_destroy(&u->work);
 	pthread_cond_destroy(&u->done);
 	pthread_mutex_destroy(&u->lock);
@@ -114,12 +115,17 @@ static void init_waiting(struct mh_upkeep *u)
 
 static int begin(struct mh_upkeep *u, const struct mh_upkeep_history *history)
 {
+	int rc;
+
 	u->dir_path = strdup(history->dir_path);
 	u->dir_fd = fcntl(history->dir_fd, F_DUPFD_CLOEXEC, 0);
 	if (u->dir_fd < 0)
 		return -errno;
 	if (!u->dir_path)
 		return -ENOMEM;
+	rc = mh_upkeep_begin_sealer(u);
+	if (rc)
+		return rc;
 	mh_upkeep_check(u);
 	return mh_upkeep_start(u);
 }
@@ -252,6 +258,7 @@ int mh_upkeep_begin(struct mh_upkeep *u, int fd, const char *name, uint64_t seq)
 	pthread_mutex_lock(&u->lock);
 	u->dir_dirty = true;
 	u->keep_seq = seq;
+	mh_upkeep_ask_sealer(u); /* the one before is not the newest any more */
 	p = find_place(u, MH_PLACE_FREE);
 	if (p) {
 		*p = (struct mh_place){

@@ -29,6 +29,7 @@
 #include "libmemhist/base/err.h"
 #include "libmemhist/base/timespec.h"
 #include "libmemhist/history/room.h"
+#include "libmemhist/history/sealer.h"
 
 #include <stdbool.h>
 
@@ -42,6 +43,7 @@ enum {
 struct mh_upkeep_config {
 	uint32_t sync_ms; /* 0 = each snapshot */
 	struct mh_limits limits;
+	const char *sealer; /* the program that seals and merges segments; NULL = none does */
 };
 
 /* Initialise with this: all limits are the defaults. */
@@ -121,6 +123,8 @@ struct mh_upkeep_status {
 	struct mh_err trouble;  /* … and what it was, the last time */
 	struct mh_limits limits;
 	struct mh_room_status room;
+	bool has_sealer;
+	struct mh_sealer_status sealer; /* its troubles are not among those above */
 };
 
 /* Any thread. */

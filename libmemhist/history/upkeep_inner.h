@@ -61,6 +61,11 @@ struct mh_upkeep {
 	uint64_t check_ns;         /* … and at this time */
 	bool check_failed;         /* and people were told */
 
+	struct mh_sealer *sealer; /* the thread's; NULL = none */
+	bool is_seal_asked;       /* a segment was begun */
+	uint64_t seal_ns;         /* when it is to be looked after, NEVER = not before that */
+	uint64_t seal_bytes;      /* of what was left, granted to it while it runs */
+
 	uint64_t asked, answered; /* numbers of mh_upkeep_wait() */
 	int wait_rc;              /* the first thing that failed since the last answer … */
 	struct mh_err wait_err;   /* … and its sentence */
@@ -80,6 +85,13 @@ void mh_upkeep_check_by(struct mh_upkeep *u, uint64_t ns);
 void mh_upkeep_check(struct mh_upkeep *u);
 /* Start the thread, which has a reference of its own. Returns 0 or -errno. */
 int mh_upkeep_start(struct mh_upkeep *u);
+/* What config.sealer asks for. Returns 0 or -errno. */
+int mh_upkeep_begin_sealer(struct mh_upkeep *u);
+/* There is something to seal. */
+void mh_upkeep_ask_sealer(struct mh_upkeep *u);
+/* The lock is given back meanwhile. */
+void mh_upkeep_tend_sealer(struct mh_upkeep *u);
+void mh_upkeep_end_sealer(struct mh_upkeep *u);
 /* Give back a reference, and the lock. */
 void mh_upkeep_unref(struct mh_upkeep *u);
 

@@ -111,7 +111,7 @@ static int stop_when_ending(void *arg, const struct mh_segment_file *file, enum 
 static void grant_anew(struct mh_upkeep *u, uint64_t granted_before)
 {
 	const uint64_t max_bytes = u->config.limits.max_bytes;
-	const uint64_t bytes = u->status.room.bytes + u->room.segment_bytes;
+	const uint64_t bytes = u->status.room.bytes + u->room.segment_bytes + u->seal_bytes;
 
 	u->left = UINT64_MAX;
 	if (max_bytes)
@@ -177,7 +177,8 @@ static void take_new_dir(struct mh_upkeep *u)
 
 static void wait_for_work(struct mh_upkeep *u)
 {
-	const uint64_t until_ns = u->sync_ns < u->check_ns ? u->sync_ns : u->check_ns;
+	const uint64_t disk_ns = u->sync_ns < u->check_ns ? u->sync_ns : u->check_ns;
+	const uint64_t until_ns = u->seal_ns < disk_ns ? u->seal_ns : disk_ns;
 	const struct timespec until = {
 		.tv_sec = (time_t)(until_ns / NS_PER_S),
 		.tv_nsec = (long)(until_ns % NS_PER_S),
@@ -209,12 +210,17 @@ static void *run(void *arg)
 			sync_all(u);
 		} else if (now_ns >= u->check_ns) {
 			look_or_check(u);
+		} else if (u->sealer && now_ns >= u->seal_ns) {
+			mh_upkeep_tend_sealer(u);
 		} else {
 			wait_for_work(u);
 		}
 	}
+	if (u->sealer)
+		mh_sealer_stop(u->sealer);
 	if (!u->is_left)
 		sync_all(u);
+	mh_upkeep_end_sealer(u);
 	u->has_ended = true;
 	pthread_cond_broadcast(&u->done);
 	mh_upkeep_unref(u);

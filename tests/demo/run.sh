@@ -86,6 +86,7 @@ PluginDir "$(cd "$build/.libs" && pwd)"
 LoadPlugin memhist
 <Plugin memhist>
   HistoryDir "$run/history"
+  HistorySealer "$(cd "$build" && pwd)/memhist"
 </Plugin>
 END
 }
@@ -121,7 +122,7 @@ start_exporter()
     port=$(free_port)
     [ -n "$port" ] || fail "Ports 19256 to 19263 of 127.0.0.1 are all taken."
     "$build/memhist-exporter" --web.listen-address "127.0.0.1:$port" --history.dir "$history" \
-        >>"$steps_log" 2>&1 </dev/null &
+        --history.sealer "$(cd "$build" && pwd)/memhist" >>"$steps_log" 2>&1 </dev/null &
     exporter_pid=$!
     within 10 "$exporter_pid" curl -sf "http://127.0.0.1:$port/-/ready" ||
         fail "memhist-exporter did not get ready on http://127.0.0.1:$port/-/ready"

@@ -70,7 +70,8 @@ def configure(options="", interval=0.2, load="LoadPlugin memhist"):
     """Write collectd.conf into the current folder, with `options` in <Plugin memhist>."""
     text = BEFORE.format(here=os.getcwd(), interval=interval, plugin_dir=os.path.dirname(PLUGIN))
     # nothing outside the folder is touched, and the names of a busy machine leave room for ours
-    for option, value in ("HistoryDir", '"none"'), ("MaxInstances", 10000):
+    for option, value in (("HistoryDir", '"none"'), ("HistorySealer", '"none"'),
+                          ("MaxInstances", 10000)):
         if option not in options:
             options += f"\n{option} {value}"
     with open("collectd.conf", "w", encoding="utf-8") as file:

@@ -11,7 +11,7 @@ import time
 
 from collectd_lib import Collectd, collectd, complaints, configure, log, run_tests, sanitizer, times
 from exporter_lib import Child
-from tools_lib import Skip, memhist
+from tools_lib import BUILD, Skip, memhist, names
 
 CYCLES = 50
 
@@ -42,6 +42,50 @@ def what_is_reported_is_recorded():
     assert [p["comm"] for p in born] == ["mh-test-life"]
     is_clean()
     assert not complaints(log())
+
+
+def what_was_recorded_before_is_sealed():
+    configure(f'{history()}\nHistorySealer "{BUILD}/memhist"')
+    for _ in range(3):
+        with Collectd() as daemon:
+            daemon.sample()
+            assert daemon.end() == 0
+    with Collectd() as daemon:
+        daemon.wait_for(lambda: len(names(".mh")) >= 2 and len(names(".open")) == 1, "sealing")
+        daemon.sample()
+        # it has waited for its child, which collectd knows nothing of
+        def no_child_is_left():
+            with open(f"/proc/{daemon.process.pid}/status", encoding="utf-8",
+                      errors="replace") as file:
+                assert "\nState:\tZ" not in file.read()
+            return not children(daemon.process.pid)
+        daemon.wait_for(no_child_is_left, "the end of the sealer")
+        assert daemon.end() == 0
+    is_clean()
+    assert not complaints(log()), log()
+
+
+def a_sealer_that_is_not_there_is_said_once():
+    configure(f'{history()}\nHistorySealer "{os.getcwd()}/nothing"')
+    with Collectd() as daemon:
+        daemon.wait_for(lambda: "nothing" in log(), "the warning")
+        daemon.sample()
+        assert daemon.end() == 0
+    assert len(complaints(log())) == 1 and "cannot run" in log(), log()
+    is_clean()
+
+
+def children(pid):
+    """The processes that this one has started, zombies included."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                if int(file.read().rpartition(")")[2].split()[1]) == pid:
+                    found.append(int(name))
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found
 
 
 def the_history_is_for_its_owner_and_group():
@@ -202,6 +246,8 @@ def valgrind_finds_nothing():
 
 run_tests([
     what_is_reported_is_recorded,
+    what_was_recorded_before_is_sealed,
+    a_sealer_that_is_not_there_is_said_once,
     the_history_is_for_its_owner_and_group,
     killed_collectd_loses_nothing_that_was_reported,
     a_history_of_somebody_else_does_not_stop_values,

@@ -44,7 +44,7 @@ class Exporter:
         self.process = subprocess.Popen(
             # a place for everybody, however many the machine runs just now
             [*before, EXPORTER, "--web.listen-address=127.0.0.1:0", "--groups.max=10000",
-             "--process.top=1000", *flags],
+             "--process.top=1000", "--history.sealer=none", *flags],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         try:
             found = wait_for(lambda: re.search(r"listening on 127\.0\.0\.1:(\d+)", self.read_log())

@@ -8,7 +8,7 @@ import time
 
 from exporter_lib import (EXPORTER, Child, Exporter, fake_proc, parse_page, run_tests, series,
                           single, wait_for)
-from tools_lib import SOURCE, Skip
+from tools_lib import BUILD, SOURCE, Skip
 
 
 # metrics of processes, and where /proc/PID/status says the same
@@ -328,7 +328,8 @@ def the_manual_names_every_metric_and_flag():
     with open(os.path.join(SOURCE, "docs/memhist-exporter.1.pod"), encoding="utf-8") as f:
         manual = f.read()
     words = set(re.findall(r"[a-z_]{4,}", manual))
-    with Exporter("--history.dir=history", "--collector.pss=top:5") as writer, \
+    with Exporter("--history.dir=history", "--collector.pss=top:5",
+                  f"--history.sealer={BUILD}/memhist") as writer, \
             Exporter("--history.dir=history") as follower:
         with Child(b"memhist-ended"):  # exits are shown when there was one
             writer.next_sample()

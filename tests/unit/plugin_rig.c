@@ -98,12 +98,13 @@ void rig_configure(const struct rig *rig, const char *history, oconfig_item_t *i
 		RIG_OPTION("Procfs", MOCK_STRING(rig->proc.path)),
 		RIG_OPTION("Backend", MOCK_STRING("procfs")),
 		RIG_OPTION("HistoryDir", MOCK_STRING(history ? history : "none")),
+		RIG_OPTION("HistorySealer", MOCK_STRING("none")),
 	};
-	oconfig_item_t block = {.key = (char *)"Plugin", .children = all, .children_num = n + 3};
+	oconfig_item_t block = {.key = (char *)"Plugin", .children = all, .children_num = n + 4};
 
-	assert_true(n + 3 <= ITEMS_MAX);
+	assert_true(n + 4 <= ITEMS_MAX);
 	if (n)
-		memcpy(all + 3, items, (size_t)n * sizeof(*items));
+		memcpy(all + 4, items, (size_t)n * sizeof(*items));
 	assert_int_equal(mock.config(&block), 0);
 }
 
