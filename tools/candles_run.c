@@ -147,16 +147,16 @@ static int history_changed(struct job *job)
 		       job->config->history);
 }
 
-static int on_snapshot(void *arg, const struct mh_snapshot *s)
+static int on_begin(void *arg)
 {
 	struct writer *w = arg;
 	const struct selection *selection = w->table.selection;
+	const struct mh_instant *first = &w->job->pass.first;
 
-	if (selection && w->job->pass.n_snapshots == 1 &&
-	    (s->at.wall_ms != selection->first.wall_ms ||
-	     s->at.boot_ns != selection->first.boot_ns))
-		return history_changed(w->job);
-	return 0;
+	return selection && (first->wall_ms != selection->first.wall_ms ||
+			     first->boot_ns != selection->first.boot_ns)
+		       ? history_changed(w->job)
+		       : 0;
 }
 
 static int on_candle(void *arg, uint32_t series, const struct mh_candle *candle)
@@ -197,7 +197,7 @@ static int write_table(struct job *job)
 	begin_pass(job, "writing candles: snapshot");
 	job->pass.candle = on_candle;
 	job->pass.window = on_window;
-	job->pass.snapshot = on_snapshot;
+	job->pass.begin = on_begin;
 	job->pass.arg = &w;
 	rc = pass_run(&job->pass, job->err);
 	progress_end(&job->progress);

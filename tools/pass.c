@@ -1,6 +1,7 @@
 /*
- * Reader → candle builder → labels, in the order that keeps labels true: a candle is emitted while
- * its process' slot still means what it meant when the candle was built (see mh_candles_config).
+ * By command: reader → candle builder → labels, in the order that keeps labels true: a candle is
+ * emitted while its process' slot still means what it meant when the candle was built (see
+ * mh_candles_config). By identity there is a shorter way: pass_parts.c.
  *
  * A stretch in which the field was not measured (an import without that column) is passed over:
  * the builder ends before it and a new one begins after it.
@@ -20,16 +21,35 @@ struct run {
 	struct mh_candles *candles; /* NULL while the field is not measured */
 };
 
-static int on_candle(void *arg, uint32_t slot, const struct mh_candle *candle)
+struct mh_candle pass_shown(const struct pass *p, const struct mh_candle *candle)
 {
-	struct run *run = arg;
-	struct pass *p = run->pass;
 	struct mh_candle shown = *candle;
 
 	shown.open = mh_field_shown(p->field, candle->open, p->page_bytes);
 	shown.high = mh_field_shown(p->field, candle->high, p->page_bytes);
 	shown.low = mh_field_shown(p->field, candle->low, p->page_bytes);
 	shown.close = mh_field_shown(p->field, candle->close, p->page_bytes);
+	return shown;
+}
+
+int pass_take_time(struct pass *p, struct mh_instant at, enum mh_gap_kind gap)
+{
+	bool is_first = !p->n_snapshots++;
+
+	if (is_first)
+		p->first = at;
+	span_add(&p->span, at.wall_ms);
+	if (gap < GAP_KINDS)
+		p->n_gaps[gap]++;
+	return is_first && p->begin ? p->begin(p->arg) : 0;
+}
+
+static int on_candle(void *arg, uint32_t slot, const struct mh_candle *candle)
+{
+	struct run *run = arg;
+	struct pass *p = run->pass;
+	struct mh_candle shown = pass_shown(p, candle);
+
 	return p->candle(p->arg, mh_labels_of_slot(p->labels, slot), &shown);
 }
 
@@ -41,6 +61,19 @@ static int on_window(void *arg, mh_ms_t start_ms, mh_ms_t end_ms)
 	return run->pass->window ? run->pass->window(run->pass->arg, start_ms) : 0;
 }
 
+static int tell_names(struct pass *p, const struct mh_snapshot *s)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < s->n_brief && !rc; i++)
+		rc = p->named(p->arg, mh_labels_of_slot(p->labels, MH_BRIEF_SLOT(i)));
+	for (uint32_t i = 0; i < s->n_born && !rc; i++)
+		rc = p->named(p->arg, mh_labels_of_slot(p->labels, s->born[i]));
+	for (uint32_t i = 0; i < s->n_renamed && !rc; i++)
+		rc = p->named(p->arg, mh_labels_of_slot(p->labels, s->renamed[i]));
+	return rc;
+}
+
 /* Everything before this snapshot has been emitted: its names and units hold from here on. */
 static int on_update(void *arg, const struct mh_snapshot *s)
 {
@@ -49,9 +82,7 @@ static int on_update(void *arg, const struct mh_snapshot *s)
 	int rc = mh_labels_update(p->labels, s);
 
 	p->page_bytes = p->segment.page_bytes;
-	if (!rc && p->snapshot)
-		rc = p->snapshot(p->arg, s);
-	return rc;
+	return !rc && p->named ? tell_names(p, s) : rc;
 }
 
 static int begin_candles(struct run *run)
@@ -82,14 +113,11 @@ static int end_candles(struct run *run)
 static int take(struct run *run, const struct mh_snapshot *s)
 {
 	struct pass *p = run->pass;
-	int rc;
+	int rc = pass_take_time(p, s->at, s->gap.kind);
 
-	if (!p->n_snapshots++)
-		p->first = s->at;
-	span_add(&p->span, s->at.wall_ms);
+	if (rc)
+		return rc;
 	p->segment = *mh_reader_segment(run->reader);
-	if (s->gap.kind < GAP_KINDS)
-		p->n_gaps[s->gap.kind]++;
 	if (!(s->fields & (mh_fields_t)1 << p->field)) {
 		rc = end_candles(run);
 		return rc ? rc : on_update(run, s);
@@ -133,6 +161,8 @@ int pass_run(struct pass *p, struct mh_err *err)
 	rc = mh_labels_new(&p->labels, p->by);
 	if (rc)
 		return mh_err_sys(err, rc, "cannot read %s", p->dir);
+	if (p->by == MH_LABEL_BY_IDENTITY)
+		return pass_run_parts(p, err);
 	rc = mh_reader_open(&run.reader, p->dir, &options, err);
 	if (rc)
 		return rc;

@@ -1,6 +1,7 @@
 /*
  * One pass over a stretch of history: reader, labels and candle builder put together. What comes
- * out is candles per series, in bytes, window by window.
+ * out is candles per series, in bytes, window by window. A series may have several in one window,
+ * in order of time: candle_merge() makes them one.
  */
 #ifndef MEMHIST_TOOLS_PASS_H
 #define MEMHIST_TOOLS_PASS_H
@@ -24,16 +25,18 @@ struct pass {
 	/* Stop after this many snapshots: a second pass sees what the first saw. 0 = to the end. */
 	uint64_t max_snapshots;
 	/*
-	 * A candle of `series`, its values in bytes. By command, a series may have several in one
-	 * window, in order of time: candle_merge() makes them one. Non-zero returns of callbacks
-	 * end the pass with that value; *err of pass_run() is theirs to fill.
+	 * A candle of `series`, its values in bytes. Non-zero returns of callbacks end the pass
+	 * with that value; *err of pass_run() is theirs to fill.
 	 */
 	int (*candle)(void *arg, uint32_t series, const struct mh_candle *candle);
 	/* All candles of the window have come; labels are as of its end. NULL = not wanted. */
 	int (*window)(void *arg, mh_ms_t start_ms);
-	/* A snapshot, its labels taken in; before its candles. NULL = not wanted. */
-	int (*snapshot)(void *arg, const struct mh_snapshot *s);
+	/* Before anything else is told: `first` is known. NULL = not wanted. */
+	int (*begin)(void *arg);
+	/* A series has got names, or other ones. NULL = not wanted. */
+	int (*named)(void *arg, uint32_t series);
 	void *arg;
+	bool from_samples;         /* do not use candle columns */
 	struct progress *progress; /* NULL = none */
 
 	/* set by pass_run() */
@@ -48,6 +51,12 @@ struct pass {
 	/* while it runs */
 	uint32_t page_bytes;
 };
+
+/* pass.c and pass_parts.c: one value as it is shown; what is known of the pass so far. */
+struct mh_candle pass_shown(const struct pass *p, const struct mh_candle *candle);
+int pass_take_time(struct pass *p, struct mh_instant at, enum mh_gap_kind gap);
+/* By identity: candles out of parts, not snapshots. As pass_run(), the labels are made. */
+int pass_run_parts(struct pass *p, struct mh_err *err);
 
 /* Returns 0; -ENODATA: no segments at all; -EINTR after a signal; or as mh_reader_*(). */
 int pass_run(struct pass *p, struct mh_err *err);

@@ -52,37 +52,25 @@ static int reserve(struct survey *v, uint32_t n)
 	return 0;
 }
 
-/* Whether the series in this slot matches under the name it has now: once is enough. */
-static void look_at_name(struct survey *v, uint32_t slot)
+/* Whether a series matches under the name it has now: once is enough. */
+static int on_named(void *arg, uint32_t series)
 {
-	uint32_t series = mh_labels_of_slot(v->pass->labels, slot);
-	struct facts *facts = &v->facts[series];
+	struct survey *v = arg;
 	uint64_t given_up = mh_match_given_up(v->match);
+	struct facts *facts;
 	struct mh_series s;
 
+	if (reserve(v, series + 1))
+		return -ENOMEM;
+	facts = &v->facts[series];
 	if (facts->matches)
-		return;
+		return 0;
 	mh_labels_series(v->pass->labels, series, &s);
 	mh_buf_clear(&v->command);
 	mh_label_command(&v->command, &s);
 	facts->matches = mh_match_name(v->match, s.comm, s.comm_len) ||
 			 mh_match_name(v->match, v->command.data, v->command.len);
 	facts->is_given_up |= mh_match_given_up(v->match) != given_up;
-}
-
-static int on_snapshot(void *arg, const struct mh_snapshot *s)
-{
-	struct survey *v = arg;
-	int rc = reserve(v, mh_labels_count(v->pass->labels));
-
-	if (rc || !v->match)
-		return rc;
-	for (uint32_t i = 0; i < s->n_brief; i++)
-		look_at_name(v, MH_BRIEF_SLOT(i));
-	for (uint32_t i = 0; i < s->n_born; i++)
-		look_at_name(v, s->born[i]);
-	for (uint32_t i = 0; i < s->n_renamed; i++)
-		look_at_name(v, s->renamed[i]);
 	return 0;
 }
 
@@ -90,6 +78,8 @@ static int on_candle(void *arg, uint32_t series, const struct mh_candle *candle)
 {
 	struct survey *v = arg;
 
+	if (reserve(v, series + 1))
+		return -ENOMEM;
 	if (candle->high > v->facts[series].high)
 		v->facts[series].high = candle->high;
 	return 0;
@@ -137,14 +127,14 @@ static int finish(struct selection *sel)
 }
 
 /* From what the survey found, take the highest. */
-static int choose(struct selection *sel, const struct survey *v, uint32_t top)
+static int choose(struct selection *sel, struct survey *v, uint32_t top)
 {
 	const struct mh_labels *labels = v->pass->labels;
 	uint32_t n = mh_labels_count(labels), n_matching = 0;
 	struct candidate *candidates = calloc((size_t)n + 1, sizeof(*candidates));
 
 	sel->shown = calloc((size_t)n + 1, sizeof(*sel->shown));
-	if (!candidates || !sel->shown) {
+	if (!candidates || !sel->shown || reserve(v, n)) {
 		free(candidates);
 		return -ENOMEM;
 	}
@@ -180,7 +170,7 @@ int select_survey(struct selection *ret, struct pass *pass, const struct select_
 
 	pass->interval_ms = ENDLESS_MS;
 	pass->candle = on_candle;
-	pass->snapshot = on_snapshot;
+	pass->named = rule->match ? on_named : NULL;
 	pass->arg = &v;
 	rc = pass_run(pass, err);
 	if (!rc) {

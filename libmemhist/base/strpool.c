@@ -91,6 +91,12 @@ const struct mh_pooled *mh_strpool_get(struct mh_strpool *pool, const char *byte
 	return string;
 }
 
+void mh_strpool_hold(struct mh_strpool *pool, const struct mh_pooled *string)
+{
+	if (string)
+		pool->items[string->number]->references++;
+}
+
 void mh_strpool_put(struct mh_strpool *pool, const struct mh_pooled *string)
 {
 	struct mh_pooled *mine;

@@ -37,6 +37,8 @@ struct mh_strpool {
 void mh_strpool_done(struct mh_strpool *pool);
 /* A reference to the string, which is copied when it is new. NULL: no memory. */
 const struct mh_pooled *mh_strpool_get(struct mh_strpool *pool, const char *bytes, size_t len);
+/* Another reference to the same. NULL is allowed. */
+void mh_strpool_hold(struct mh_strpool *pool, const struct mh_pooled *string);
 /* Give a reference back; the last one frees the string. NULL is allowed. */
 void mh_strpool_put(struct mh_strpool *pool, const struct mh_pooled *string);
 

@@ -1,7 +1,13 @@
 /*
  * The labels. A process' series is found when it is born or renamed and then known by its slot.
- * Invariants: `index` finds every series by its key (see hash_of() and below); texts are pooled, so
- * equal ones have equal pointers; last_nth[pid] is the greatest nth of that pid's series.
+ *
+ * By identity nearly every process is the last one of its pid that was met, or a later one, so what
+ * is known by pid answers. The index is for the others, and is made when the first of them comes.
+ *
+ * Invariants: `index` finds each of the first n_indexed series by its key (see hash_of() and
+ * below); texts are pooled, so equal ones have equal pointers; by_pid[pid].last is the series of
+ * that pid with the greatest nth, and no series of that pid has a later boot, or start in that
+ * boot, than by_pid[pid] says.
  */
 #include "libmemhist/view/label.h"
 
@@ -13,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAP = 64 };
+enum { FIRST_CAP = 64, SERIES_MAX = 1 << 30 };
 
 struct series {
 	uint64_t start_ticks;
@@ -26,6 +32,12 @@ struct series {
 	bool has_cmdline; /* `command` is a command line, not "[comm]" */
 };
 
+struct of_pid {
+	uint32_t last; /* series + 1; 0 = none */
+	uint32_t boot;
+	uint64_t start_ticks;
+};
+
 struct mh_labels {
 	enum mh_label_rule rule;
 
@@ -33,6 +45,7 @@ struct mh_labels {
 	uint32_t n_series;
 	uint32_t series_cap;
 	struct mh_index index;
+	uint32_t n_indexed;
 	struct mh_strpool pool;
 	struct mh_strset boots;
 	uint32_t boot; /* of the current snapshot */
@@ -41,7 +54,7 @@ struct mh_labels {
 	uint32_t slots_cap;
 	uint32_t *of_brief; /* of the current snapshot */
 	uint32_t brief_cap;
-	uint32_t *last_nth; /* by pid */
+	struct of_pid *by_pid;
 };
 
 int mh_labels_new(struct mh_labels **ret, enum mh_label_rule rule)
@@ -51,9 +64,9 @@ int mh_labels_new(struct mh_labels **ret, enum mh_label_rule rule)
 	if (!l)
 		return -ENOMEM;
 	l->rule = rule;
-	/* 16 MiB of address space; the kernel gives the pages of pids that come up */
-	l->last_nth = calloc((size_t)MH_PID_MAX + 1, sizeof(*l->last_nth));
-	if (!l->last_nth) {
+	/* 64 MiB of address space; the kernel gives the pages of pids that come up */
+	l->by_pid = calloc((size_t)MH_PID_MAX + 1, sizeof(*l->by_pid));
+	if (!l->by_pid) {
 		free(l);
 		return -ENOMEM;
 	}
@@ -71,7 +84,7 @@ void mh_labels_free(struct mh_labels *l)
 	free(l->series);
 	free(l->by_slot);
 	free(l->of_brief);
-	free(l->last_nth);
+	free(l->by_pid);
 	free(l);
 }
 
@@ -113,43 +126,91 @@ static bool same_key(const struct mh_labels *l, const struct series *a, const st
 	return a->start_ticks == b->start_ticks && a->twin == b->twin && a->boot == b->boot;
 }
 
-/* The series with the key that `key` has; made of it when there was none. */
-static int find_series(struct mh_labels *l, const struct series *key, uint32_t *ret)
+static int complete_index(struct mh_labels *l)
 {
-	uint32_t hash = hash_of(l, key), at = 0, number;
+	for (; l->n_indexed < l->n_series; l->n_indexed++) {
+		int rc = mh_index_add(&l->index, hash_of(l, &l->series[l->n_indexed]),
+				      l->n_indexed);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* Look for the series with this key: 1 and *ret, 0: there is none, or -errno. */
+static int look_up(struct mh_labels *l, const struct series *key, uint32_t *ret)
+{
+	const struct of_pid *known = &l->by_pid[key->pid];
+	uint32_t at = 0, number, hash;
 	int rc;
 
+	if (!known->last)
+		return 0;
+	if (same_key(l, &l->series[known->last - 1], key)) {
+		*ret = known->last - 1;
+		return 1;
+	}
+	if (l->rule == MH_LABEL_BY_IDENTITY &&
+	    (key->boot > known->boot ||
+	     (key->boot == known->boot && key->start_ticks > known->start_ticks)))
+		return 0; /* later than all */
+	rc = complete_index(l);
+	if (rc)
+		return rc;
+	hash = hash_of(l, key);
 	while ((number = mh_index_next(&l->index, hash, &at)) != MH_INDEX_END)
 		if (same_key(l, &l->series[number], key)) {
 			*ret = number;
-			return 0;
+			return 1;
 		}
-	number = l->n_series;
-	if (reserve((void **)&l->series, &l->series_cap, number + 1, sizeof(*l->series)))
-		return -ENOMEM;
-	rc = mh_index_add(&l->index, hash, number);
-	if (rc)
-		return rc;
-	l->series[number] = *key;
-	l->series[number].nth = ++l->last_nth[key->pid];
-	/* its texts are given by the caller, with references of their own */
-	l->series[number].command = l->series[number].comm = NULL;
-	l->n_series++;
-	*ret = number;
 	return 0;
+}
+
+/* The series with the key that `key` has; made of it when there was none: 1, else 0, or -errno. Its
+ * texts are references that it takes over when it is made. */
+static int find_series(struct mh_labels *l, const struct series *key, uint32_t *ret)
+{
+	struct of_pid *known = &l->by_pid[key->pid];
+	uint32_t number = l->n_series;
+	int rc = look_up(l, key, ret);
+
+	if (rc)
+		return rc < 0 ? rc : 0;
+	if (number >= SERIES_MAX)
+		return -EOVERFLOW;
+	if (number == l->series_cap &&
+	    reserve((void **)&l->series, &l->series_cap, number + 1, sizeof(*l->series)))
+		return -ENOMEM;
+	l->series[number] = *key;
+	l->series[number].nth = known->last ? l->series[known->last - 1].nth + 1 : 1;
+	l->n_series++;
+	if (!known->last || key->boot > known->boot ||
+	    (key->boot == known->boot && key->start_ticks > known->start_ticks)) {
+		known->boot = key->boot;
+		known->start_ticks = key->start_ticks;
+	}
+	known->last = number + 1;
+	*ret = number;
+	return 1;
+}
+
+static const struct mh_pooled *get_bracketed(struct mh_labels *l, const char *comm, size_t len)
+{
+	char text[MH_COMM_MAX + 2];
+
+	len = len < MH_COMM_MAX ? len : MH_COMM_MAX;
+	text[0] = '[';
+	memcpy(text + 1, comm, len);
+	text[1 + len] = ']';
+	return mh_strpool_get(&l->pool, text, len + 2);
 }
 
 /* A reference to what stands for the command of a process: its command line, or "[comm]". */
 static const struct mh_pooled *get_command(struct mh_labels *l, const struct mh_process *p)
 {
-	char text[MH_COMM_MAX + 2];
-
-	if (p->cmdline_len)
-		return mh_strpool_get(&l->pool, p->cmdline, p->cmdline_len);
-	text[0] = '[';
-	memcpy(text + 1, p->comm, p->comm_len);
-	text[1 + p->comm_len] = ']';
-	return mh_strpool_get(&l->pool, text, p->comm_len + 2);
+	return p->cmdline_len ? mh_strpool_get(&l->pool, p->cmdline, p->cmdline_len)
+			      : get_bracketed(l, p->comm, p->comm_len);
 }
 
 static void replace(struct mh_labels *l, const struct mh_pooled **text, const struct mh_pooled *by)
@@ -158,13 +219,29 @@ static void replace(struct mh_labels *l, const struct mh_pooled **text, const st
 	*text = by;
 }
 
+/* Give a series the names that `key` has, whose references it takes over. */
+static void give_names(struct mh_labels *l, struct series *series, const struct series *key,
+		       bool moves)
+{
+	bool takes_command = l->rule == MH_LABEL_BY_COMMAND
+				     ? moves
+				     : key->has_cmdline || !series->has_cmdline;
+
+	replace(l, &series->comm, key->comm);
+	if (takes_command) {
+		replace(l, &series->command, key->command);
+		series->has_cmdline = key->has_cmdline;
+	} else {
+		mh_strpool_put(&l->pool, key->command);
+	}
+}
+
 /* Bind the process to its series, whose number is in *place, and give the series the process'
  * latest names. */
 static int take_process(struct mh_labels *l, const struct mh_process *p, uint32_t *place, bool born)
 {
-	const bool by_command = l->rule == MH_LABEL_BY_COMMAND;
 	/* a process without a command line has lost it, or never had one: no reason to move */
-	const bool moves = born || (by_command && p->cmdline_len);
+	const bool moves = born || (l->rule == MH_LABEL_BY_COMMAND && p->cmdline_len);
 	struct series key = {
 		.start_ticks = p->id.start_ticks,
 		.pid = p->id.pid,
@@ -172,25 +249,19 @@ static int take_process(struct mh_labels *l, const struct mh_process *p, uint32_
 		.boot = l->boot,
 		.command = get_command(l, p),
 		.comm = mh_strpool_get(&l->pool, p->comm, p->comm_len),
+		.has_cmdline = p->cmdline_len,
 	};
-	struct series *series;
 	int rc = key.command && key.comm ? 0 : -ENOMEM;
 
 	if (!rc && moves)
 		rc = find_series(l, &key, place);
-	if (rc) {
+	if (rc < 0) {
 		mh_strpool_put(&l->pool, key.command);
 		mh_strpool_put(&l->pool, key.comm);
 		return rc;
 	}
-	series = &l->series[*place];
-	replace(l, &series->comm, key.comm);
-	if (by_command ? moves : p->cmdline_len || !series->has_cmdline) {
-		replace(l, &series->command, key.command);
-		series->has_cmdline = p->cmdline_len;
-	} else {
-		mh_strpool_put(&l->pool, key.command);
-	}
+	if (!rc)
+		give_names(l, &l->series[*place], &key, moves);
 	return 0;
 }
 
@@ -203,8 +274,7 @@ int mh_labels_update(struct mh_labels *l, const struct mh_snapshot *s)
 			     sizeof(*l->of_brief));
 	if (rc)
 		return rc;
-	rc = mh_strset_add(&l->boots, (const char *)s->boot_id.bytes, sizeof(s->boot_id.bytes),
-			   &l->boot);
+	rc = mh_labels_begin(l, &s->boot_id);
 	for (uint32_t i = 0; rc >= 0 && i < s->n_brief; i++)
 		rc = take_process(l, &s->brief[i], &l->of_brief[i], true);
 	for (uint32_t i = 0; rc >= 0 && i < s->n_born; i++)
@@ -212,6 +282,63 @@ int mh_labels_update(struct mh_labels *l, const struct mh_snapshot *s)
 	for (uint32_t i = 0; rc >= 0 && i < s->n_renamed; i++)
 		rc = take_process(l, &s->process[s->renamed[i]], &l->by_slot[s->renamed[i]], false);
 	return rc < 0 ? rc : 0;
+}
+
+int mh_labels_begin(struct mh_labels *l, const struct mh_boot_id *boot_id)
+{
+	int rc = mh_strset_add(&l->boots, (const char *)boot_id->bytes, sizeof(boot_id->bytes),
+			       &l->boot);
+
+	return rc < 0 ? rc : 0;
+}
+
+int mh_labels_find(struct mh_labels *l, const struct mh_identity *id,
+		   const struct mh_label_names *names, uint32_t *ret)
+{
+	const struct series key = {
+		.start_ticks = id->start_ticks,
+		.pid = id->pid,
+		.twin = id->twin,
+		.boot = l->boot,
+		.command = names->command,
+		.comm = names->comm,
+		.has_cmdline = names->has_cmdline,
+	};
+	int rc = find_series(l, &key, ret);
+
+	if (rc > 0) {
+		mh_strpool_hold(&l->pool, key.command);
+		mh_strpool_hold(&l->pool, key.comm);
+	}
+	return rc;
+}
+
+void mh_labels_name(struct mh_labels *l, uint32_t series, const struct mh_label_names *names)
+{
+	const struct series key = {
+		.command = names->command,
+		.comm = names->comm,
+		.has_cmdline = names->has_cmdline,
+	};
+
+	mh_strpool_hold(&l->pool, key.command);
+	mh_strpool_hold(&l->pool, key.comm);
+	give_names(l, &l->series[series], &key, true);
+}
+
+const struct mh_pooled *mh_labels_text(struct mh_labels *l, const char *bytes, size_t len)
+{
+	return mh_strpool_get(&l->pool, bytes, len);
+}
+
+const struct mh_pooled *mh_labels_bracketed(struct mh_labels *l, const char *comm, size_t len)
+{
+	return get_bracketed(l, comm, len);
+}
+
+void mh_labels_put(struct mh_labels *l, const struct mh_pooled *text)
+{
+	mh_strpool_put(&l->pool, text);
 }
 
 uint32_t mh_labels_of_slot(const struct mh_labels *l, uint32_t slot)

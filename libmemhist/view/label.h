@@ -46,6 +46,28 @@ int mh_labels_update(struct mh_labels *l, const struct mh_snapshot *s);
  * the last update's brief lives by MH_BRIEF_SLOT(). */
 uint32_t mh_labels_of_slot(const struct mh_labels *l, uint32_t slot);
 
+/*
+ * For who has no snapshots, by identity: processes of one boot, in order of appearance. Texts are
+ * references of the caller's, got once and given back when all processes that have them are told.
+ */
+struct mh_label_names {
+	const struct mh_pooled *comm;
+	const struct mh_pooled *command; /* the command line, or else mh_labels_bracketed() */
+	bool has_cmdline;
+};
+
+/* The processes that follow are of this boot. Returns 0 or -ENOMEM. */
+int mh_labels_begin(struct mh_labels *l, const struct mh_boot_id *boot_id);
+/* The series of a process: 1: it is new, and has these names; 0: it had been met; or as _update. */
+int mh_labels_find(struct mh_labels *l, const struct mh_identity *id,
+		   const struct mh_label_names *names, uint32_t *ret);
+/* A series has these names from now on. */
+void mh_labels_name(struct mh_labels *l, uint32_t series, const struct mh_label_names *names);
+/* A text, and "[comm]". NULL: no memory. */
+const struct mh_pooled *mh_labels_text(struct mh_labels *l, const char *bytes, size_t len);
+const struct mh_pooled *mh_labels_bracketed(struct mh_labels *l, const char *comm, size_t len);
+void mh_labels_put(struct mh_labels *l, const struct mh_pooled *text);
+
 uint32_t mh_labels_count(const struct mh_labels *l);
 /* Pointers are valid until the next update. */
 void mh_labels_series(const struct mh_labels *l, uint32_t series, struct mh_series *ret);
