@@ -21,8 +21,12 @@ struct words {
 extern const char *const language_names[];  /* ended by NULL */
 extern const struct words language_words[]; /* in the same order */
 
+enum { TEXT_NUMBER_MAX = 32 };
+
+/* Numbers into room for TEXT_NUMBER_MAX bytes; returns the end. */
+char *text_number(char *to, uint64_t number);
 /* A number of bytes in `unit`: whole KiB and bytes, MiB with three decimals. */
-void text_value(struct mh_buf *out, uint64_t bytes, enum unit unit);
+char *text_value(char *to, uint64_t bytes, enum unit unit);
 
 /* --- candles_run.c: the work ------------------------------------------------------------- */
 
@@ -81,7 +85,8 @@ struct long_table {
 	struct table *table;
 	struct long_cell *cell; /* of this window */
 	uint32_t n_cells, cells_cap;
-	uint32_t *cell_of; /* by series: index in `cell` + 1; 0 = none in this window */
+	struct long_order *order; /* room for twice as many */
+	uint32_t *cell_of;        /* by series: index in `cell` + 1; 0 = none in this window */
 	uint32_t series_cap;
 };
 

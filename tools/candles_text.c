@@ -2,6 +2,7 @@
 #include "tools/candles.h"
 
 #include <stddef.h>
+#include <string.h>
 
 const char *const unit_names[] = {"KiB", "MiB", "bytes", NULL};
 
@@ -13,35 +14,51 @@ const struct words language_words[] = {
 	{"时间", "开盘", "最高", "最低", "收盘", "标签", "PID", "程序", "样本数"},
 };
 
+char *text_number(char *to, uint64_t number)
+{
+	char digits[TEXT_NUMBER_MAX], *p = digits + sizeof(digits), *end = p;
+
+	for (; number >= 100; number /= 100) {
+		unsigned two = (unsigned)(number % 100);
+
+		*--p = (char)('0' + two % 10);
+		*--p = (char)('0' + two / 10);
+	}
+	if (number >= 10) {
+		*--p = (char)('0' + number % 10);
+		number /= 10;
+	}
+	*--p = (char)('0' + number);
+	memcpy(to, p, (size_t)(end - p));
+	return to + (end - p);
+}
+
 /* value / 2^shift with three decimals, rounded to the nearest. */
-static void add_thousandths(struct mh_buf *out, uint64_t value, unsigned shift)
+static char *put_thousandths(char *to, uint64_t value, unsigned shift)
 {
 	uint64_t whole = value >> shift;
 	uint64_t rest = value & ((UINT64_C(1) << shift) - 1);
 	uint64_t thousandths = (rest * 1000 + (UINT64_C(1) << shift) / 2) >> shift;
 
-	mh_buf_addu(out, whole + thousandths / 1000);
-	mh_buf_addc(out, '.');
-	mh_buf_addc(out, (char)('0' + thousandths / 100 % 10));
-	mh_buf_addc(out, (char)('0' + thousandths / 10 % 10));
-	mh_buf_addc(out, (char)('0' + thousandths % 10));
+	to = text_number(to, whole + thousandths / 1000);
+	*to++ = '.';
+	*to++ = (char)('0' + thousandths / 100 % 10);
+	*to++ = (char)('0' + thousandths / 10 % 10);
+	*to++ = (char)('0' + thousandths % 10);
+	return to;
 }
 
-void text_value(struct mh_buf *out, uint64_t bytes, enum unit unit)
+char *text_value(char *to, uint64_t bytes, enum unit unit)
 {
 	switch (unit) {
-	case UNIT_BYTES:
-		mh_buf_addu(out, bytes);
-		break;
 	case UNIT_MIB:
-		add_thousandths(out, bytes, 20);
-		break;
+		return put_thousandths(to, bytes, 20);
 	case UNIT_KIB:
 		/* pages are whole KiB on every machine; a crafted file may say otherwise */
-		if (bytes % 1024)
-			add_thousandths(out, bytes, 10);
-		else
-			mh_buf_addu(out, bytes / 1024);
-		break;
+		return bytes % 1024 ? put_thousandths(to, bytes, 10)
+				    : text_number(to, bytes / 1024);
+	case UNIT_BYTES:
+	default:
+		return text_number(to, bytes);
 	}
 }

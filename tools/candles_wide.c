@@ -34,9 +34,14 @@ static void write_cell(const struct table *t, const struct mh_candle *c)
 	const uint64_t ends[] = {c->open, c->high, c->low, c->close};
 
 	for (size_t end = 0; end < 4; end++) {
-		mh_buf_addc(&t->out->buf, '\t');
+		char *to = mh_buf_reserve(&t->out->buf, 1 + TEXT_NUMBER_MAX), *from = to;
+
+		if (!to)
+			return;
+		*to++ = '\t';
 		if (!candle_is_none(c))
-			text_value(&t->out->buf, ends[end], t->unit);
+			to = text_value(to, ends[end], t->unit);
+		t->out->buf.len += (size_t)(to - from);
 	}
 }
 

@@ -209,9 +209,22 @@ void mh_escape_prometheus(struct mh_buf *out, const char *bytes, size_t len)
 	walk(out, bytes, len, write_prometheus);
 }
 
+/* How many bytes from the first on are printable ASCII, and no backslash: nearly always all. */
+static size_t plain_length(const char *bytes, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && bytes[n] >= 0x20 && bytes[n] < 0x7f && bytes[n] != '\\')
+		n++;
+	return n;
+}
+
 void mh_escape_tsv(struct mh_buf *out, const char *bytes, size_t len)
 {
-	walk(out, bytes, len, write_tsv);
+	size_t n = plain_length(bytes, len);
+
+	mh_buf_add(out, bytes, n);
+	walk(out, bytes + n, len - n, write_tsv);
 }
 
 static bool needs_quotes(const char *bytes, size_t len)

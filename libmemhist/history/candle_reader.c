@@ -42,7 +42,7 @@ struct mh_candle_reader {
 	bool is_open; /* a window has begun */
 	mh_ms_t start_ms, end_ms;
 	/* of the part that is told: runs by window */
-	uint32_t *place, *order, *active;
+	uint32_t *place, *order, *active, *kept;
 	uint32_t place_cap, order_cap;
 	struct mh_segment_info segment;
 	struct mh_candle_reader_stats stats;
@@ -67,14 +67,17 @@ static int reserve(struct mh_candle_reader *c, uint32_t n_windows, uint32_t n_ru
 		c->place_cap = n_windows;
 	}
 	if (n_runs > c->order_cap) {
-		uint32_t *order = reallocarray(c->order, n_runs, sizeof(*order)), *active;
+		uint32_t *order = reallocarray(c->order, n_runs, sizeof(*order)), *active, *kept;
 
 		if (order)
 			c->order = order;
 		active = reallocarray(c->active, n_runs, sizeof(*active));
 		if (active)
 			c->active = active;
-		if (!order || !active)
+		kept = reallocarray(c->kept, n_runs, sizeof(*kept));
+		if (kept)
+			c->kept = kept;
+		if (!order || !active || !kept)
 			return -ENOMEM;
 		c->order_cap = n_runs;
 	}
@@ -155,7 +158,8 @@ static int tell_windows(struct mh_candle_reader *c, const struct mh_part *p,
 		return rc;
 	sort_runs(c, made, w->n);
 	for (uint32_t window = 0; window < w->n && !rc; window++) {
-		uint32_t kept = 0;
+		uint32_t kept = 0, i = 0, k = c->place[window], end = c->place[window + 1];
+		uint32_t *swap = c->active;
 
 		if (c->is_open && window)
 			rc = close_window(c);
@@ -166,21 +170,21 @@ static int tell_windows(struct mh_candle_reader *c, const struct mh_part *p,
 			rc = c->config.names(c->config.arg, w->item[window].to);
 		if (!rc)
 			rc = tell_brief(c, p, w, window, &brief);
-		for (uint32_t i = 0; i < n_active && !rc; i++) {
-			const struct mh_part_run *r = &made->run[c->active[i]];
+		/* runs from before and those that begin here, in order of series */
+		while ((i < n_active || k < end) && !rc) {
+			bool is_old = k == end ||
+				      (i < n_active && made->run[c->active[i]].series <
+							       made->run[c->order[k]].series);
+			uint32_t number = is_old ? c->active[i++] : c->order[k++];
+			const struct mh_part_run *r = &made->run[number];
 
 			rc = tell_run(c, p, w, window, r);
 			if (r->window + r->n > window + 1)
-				c->active[kept++] = c->active[i];
+				c->kept[kept++] = number;
 		}
 		n_active = kept;
-		for (uint32_t i = c->place[window]; i < c->place[window + 1] && !rc; i++) {
-			const struct mh_part_run *r = &made->run[c->order[i]];
-
-			rc = tell_run(c, p, w, window, r);
-			if (r->n > 1)
-				c->active[n_active++] = c->order[i];
-		}
+		c->active = c->kept;
+		c->kept = swap;
 	}
 	return rc;
 }
@@ -429,6 +433,7 @@ void mh_candle_reader_free(struct mh_candle_reader *c)
 	free(c->place);
 	free(c->order);
 	free(c->active);
+	free(c->kept);
 	free(c);
 }
 

@@ -368,8 +368,11 @@ void mh_labels_series(const struct mh_labels *l, uint32_t series, struct mh_seri
 void mh_label_write(struct mh_buf *out, const struct mh_series *series)
 {
 	mh_buf_addu(out, series->pid);
-	if (series->nth > 1)
-		mh_buf_printf(out, "(%u)", series->nth);
+	if (series->nth < 2)
+		return;
+	mh_buf_addc(out, '(');
+	mh_buf_addu(out, series->nth);
+	mh_buf_addc(out, ')');
 }
 
 void mh_label_command(struct mh_buf *out, const struct mh_series *series)
