@@ -32,6 +32,7 @@ enum {
 	OPT_UTC,
 	OPT_OUTPUT,
 	OPT_PID_MAP,
+	OPT_CHECK,
 	OPT_VERBOSE,
 };
 
@@ -58,6 +59,8 @@ static const struct option options[] = {
 	{OPT_OUTPUT, 'o', "output", "FILE", "the table; - is standard output [-]"},
 	{OPT_PID_MAP, 0, "pid-map", "FILE",
 	 "labels and commands [beside the output: x.tsv, x.pids.tsv]"},
+	{OPT_CHECK, 0, "check", NULL,
+	 "write nothing: make sure that stored candles are those that samples make"},
 	{OPT_VERBOSE, 'v', "verbose", NULL, "say what was done; progress on a terminal"},
 	{0},
 };
@@ -156,6 +159,9 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 	case OPT_PID_MAP:
 		c->pid_map = value[0];
 		return 0;
+	case OPT_CHECK:
+		c->check = true;
+		return 0;
 	case OPT_VERBOSE:
 		c->verbose = true;
 		return 0;
@@ -184,6 +190,13 @@ static int check(struct candles_config *c)
 
 	if (c->top && c->all)
 		return options_usage_error(&command, "--top and --all contradict each other");
+	if (c->check && c->by == MH_LABEL_BY_COMMAND)
+		return options_usage_error(&command,
+					   "--check is of single processes: not with --by command");
+	if (c->check &&
+	    (c->match || c->tidy || c->all || c->top || c->pid_map || strcmp(c->output, "-") != 0))
+		return options_usage_error(&command,
+					   "--check reads everything and writes no table");
 	if (c->pid_map && !strcmp(c->pid_map, c->output))
 		return options_usage_error(
 			&command, "the table and the PID map cannot both go to %s", c->output);
@@ -214,7 +227,7 @@ int main(int argc, char **argv)
 		status = check(&config);
 	if (status == OPTIONS_GO_ON) {
 		tool_catch_signals();
-		status = candles_run(&config);
+		status = config.check ? candles_check(&config) : candles_run(&config);
 	}
 	mh_match_free(config.match);
 	return tool_end(command.name, status);

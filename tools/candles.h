@@ -48,11 +48,17 @@ struct candles_config {
 	const char *output;
 	const char *pid_map;
 	bool verbose;
+	bool check;
 	struct range range; /* `when`, resolved */
 };
 
 /* Write the tables that `config` asks for, say what there is to say; returns the exit status. */
 int candles_run(const struct candles_config *config);
+
+/* --- candles_check.c: whether candle columns are true ---------------------------------------- */
+
+/* Compare columns with samples instead of writing tables, and say so; returns the exit status. */
+int candles_check(const struct candles_config *config);
 
 /* --- the tables -------------------------------------------------------------------------- */
 
