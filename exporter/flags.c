@@ -218,9 +218,7 @@ static const struct flag {
 	 "leave so much of the disk free, e.g. 5G, 10%\n[the smaller of 1G and 5%]"},
 	{"--history.sync-interval", "TIME", NULL, set_sync_interval,
 	 "on the disk at most so much later; 0: at once\n[60s]"},
-	{"--history.sealer", "PATH", "auto", set_sealer,
-	 "the memhist that seals it; auto: the installed\n"
-	 "one; none: segments stay open"},
+	{"--history.sealer", "PATH", "auto", set_sealer, "the memhist to seal it; or none"},
 	{"--interval", "TIME", "1s", set_interval, "time between samples, 100ms to 1d"},
 	{"--process.top", "N", "20", set_process_top, "show the N largest processes, 0 to 1000"},
 	{"--groups.max", "N", "200", set_groups_max, "show N programs, the rest as \"other\""},
