@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -181,6 +182,31 @@ static void test_devices_and_magic(void **state)
 	tear_down(&f);
 }
 
+/* What is no regular file is looked at and not opened: a device may act upon that. */
+static void test_not_even_opened(void **state)
+{
+	static const char *const names[] = {"fifo", "a"};
+	char path[512], event[4096];
+	struct fixture f;
+	int fd, watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	(void)state;
+	set_up(&f);
+	assert_true(watch >= 0);
+	for (size_t i = 0; i < 2; i++)
+		assert_true(inotify_add_watch(watch, tree_path(&f.tree, names[i], path), IN_OPEN) >=
+			    0);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(file(&f, names[i], O_RDONLY), -EINVAL);
+	assert_int_equal(read(watch, event, sizeof(event)), -1);
+	assert_int_equal(errno, EAGAIN);
+	fd = open(tree_path(&f.tree, "fifo", path), O_RDONLY | O_NONBLOCK);
+	assert_true(read(watch, event, sizeof(event)) > 0); /* else it proves nothing */
+	close(fd);
+	close(watch);
+	tear_down(&f);
+}
+
 static void test_directories(void **state)
 {
 	struct fixture f;
@@ -246,6 +272,7 @@ int main(void)
 		cmocka_unit_test(test_creating),
 		cmocka_unit_test(test_devices_and_magic),
 		cmocka_unit_test(test_directories),
+		cmocka_unit_test(test_not_even_opened),
 		/* last: what these take away does not come back, and that it is missing is not
 		 * asked a second time */
 		cmocka_unit_test(test_with_openat2_forbidden),
