@@ -46,6 +46,20 @@ def pipes_and_devices_are_no_places():
         assert file.read() == rows
 
 
+def a_file_without_a_name_is_not_replaced():
+    hour()
+    with open("gone", "wb") as file:
+        os.unlink("gone")
+        refuses(candles("--output", f"/dev/fd/{file.fileno()}", status=lib.OTHER,
+                        pass_fds=[file.fileno()]), "has no name of its own")
+    with open("here", "wb") as file:
+        memhist("dump", "--history", "history", "-o", f"/dev/fd/{file.fileno()}",
+                pass_fds=[file.fileno()])
+    with open("here", "rb") as file:
+        assert file.read() == memhist("dump", "--history", "history").out
+    assert sorted(os.listdir(".")) == ["here", "history"]
+
+
 def files_are_for_owner_and_group():
     hour()
     for umask, mode in (0o022, 0o640), (0o077, 0o600), (0, 0o640):
@@ -116,6 +130,7 @@ def an_import_takes_owner_and_mode_of_an_empty_directory():
 lib.run_tests([
     nothing_is_written_into_the_system,
     pipes_and_devices_are_no_places,
+    a_file_without_a_name_is_not_replaced,
     files_are_for_owner_and_group,
     links_of_others_are_not_followed,
     root_changes_no_history_of_another,

@@ -115,6 +115,8 @@ static void test_ways(void **state)
 		if (rc != ways[i].expected)
 			fail_msg("%s for writing: %d, not %d", ways[i].path, rc, ways[i].expected);
 	}
+	/* O_EXCL leaves the look away: as if the file had been exchanged right behind it */
+	assert_int_equal(file(&f, "fifo", O_RDONLY | O_EXCL), -EINVAL);
 	alarm(0);
 	tear_down(&f);
 }
