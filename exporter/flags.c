@@ -284,6 +284,7 @@ static void set_configured(struct settings *s, const struct mh_config *config)
 {
 	if (config->text[MH_CONFIG_HISTORY_DIR])
 		s->history_dir = config->text[MH_CONFIG_HISTORY_DIR];
+	mh_config_limits(config, &s->upkeep.limits, &s->upkeep.sync_ms);
 }
 
 int flags_parse(struct settings *ret, enum flags_answer *ret_answer, int argc, char **argv,

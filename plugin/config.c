@@ -76,6 +76,25 @@ void config_init(struct config *c)
 	};
 }
 
+/* The limits of the file, and over them those of the options. */
+static void complete_limits(struct config *c)
+{
+	const struct mh_upkeep_config said = c->upkeep;
+	struct mh_limits *limits = &c->upkeep.limits;
+
+	mh_config_limits(&c->file, limits, &c->upkeep.sync_ms);
+	if (c->has_max_age)
+		limits->max_age_ms = said.limits.max_age_ms;
+	if (c->has_max_size)
+		limits->max_bytes = said.limits.max_bytes;
+	if (c->has_min_free) {
+		limits->min_free_bytes = said.limits.min_free_bytes;
+		limits->min_free_percent = said.limits.min_free_percent;
+	}
+	if (c->has_sync_interval)
+		c->upkeep.sync_ms = said.sync_ms;
+}
+
 int config_complete(struct config *c, struct mh_err *err)
 {
 	const char *dir;
@@ -87,6 +106,7 @@ int config_complete(struct config *c, struct mh_err *err)
 	dir = c->file.text[MH_CONFIG_HISTORY_DIR];
 	if (dir && !c->has_history_dir)
 		memcpy(c->history_dir, dir, strlen(dir) + 1); /* checked: shorter than PATH_MAX */
+	complete_limits(c);
 	return 0;
 }
 
@@ -236,6 +256,10 @@ static int read_limit(struct config *c, const struct option *option, const oconf
 			       : option->kind == MAX_AGE  ? "1y"
 			       : option->kind == MIN_FREE ? "5%"
 							  : "60s");
+	c->has_max_size |= option->kind == MAX_SIZE;
+	c->has_max_age |= option->kind == MAX_AGE;
+	c->has_min_free |= option->kind == MIN_FREE;
+	c->has_sync_interval |= option->kind == SYNC_INTERVAL;
 	if (option->kind == MAX_SIZE)
 		rc = mh_limits_max_size(limits, text, &reason);
 	else if (option->kind == MAX_AGE)

@@ -32,7 +32,8 @@ struct config {
 	bool has_config_file;           /* it was given … */
 	struct mh_upkeep_config upkeep; /* of the history */
 	bool has_history_dir;           /* … and this too */
-	struct mh_config file;          /* config_complete() */
+	bool has_max_age, has_max_size, has_min_free, has_sync_interval; /* likewise */
+	struct mh_config file;                                           /* config_complete() */
 };
 
 /* The defaults, which are good for a plugin that is only loaded. */

@@ -212,7 +212,8 @@ static void help_fits_a_screen_and_names_every_flag(void **state)
 /* Defaults, then the file, then what was typed. */
 static void flags_win_over_the_configuration(void **state)
 {
-	static const char text[] = "history: {dir: /srv/history}\n";
+	static const char text[] =
+		"history: {dir: /srv/history, max_size: 3G, max_age: 9d, sync_interval: 7s}\n";
 	struct mh_config c;
 
 	(void)state;
@@ -225,6 +226,13 @@ static void flags_win_over_the_configuration(void **state)
 	assert_int_equal(PARSE("--config.file=/x.yaml"), 0);
 	assert_string_equal(settings.config_file, "/x.yaml");
 	assert_string_equal(settings.history_dir, "/srv/history");
+	assert_true(settings.upkeep.limits.max_bytes == UINT64_C(3) << 30);
+	assert_int_equal(settings.upkeep.limits.min_free_percent, 5);
+	assert_int_equal(settings.upkeep.sync_ms, 7000);
+	assert_int_equal(PARSE("--history.max-size=none", "--history.sync-interval=0"), 0);
+	assert_int_equal(settings.upkeep.limits.max_bytes, 0);
+	assert_int_equal(settings.upkeep.limits.max_age_ms, 9 * 86400 * 1000);
+	assert_int_equal(settings.upkeep.sync_ms, 0);
 	assert_int_equal(PARSE("--history.dir=/other"), 0);
 	assert_string_equal(settings.history_dir, "/other");
 	assert_int_equal(PARSE("--history.dir="), 0);

@@ -231,9 +231,14 @@ static void one_value_and_no_block(void **state)
 static void the_file_stands_behind_the_options(void **state)
 {
 	oconfig_item_t items[] = {ITEM("ConfigFile", MOCK_STRING("none")),
-				  ITEM("HistoryDir", MOCK_STRING("/srv/other"))};
+				  ITEM("HistoryDir", MOCK_STRING("/srv/other")),
+				  ITEM("HistoryMaxSize", MOCK_STRING("none")),
+				  ITEM("HistoryMaxAge", MOCK_STRING("2d")),
+				  ITEM("HistoryMinFree", MOCK_STRING("1G")),
+				  ITEM("HistorySyncInterval", MOCK_STRING("0"))};
 	struct mh_err err = {""};
-	char path[512], text[] = "history: {dir: /srv/history}\n";
+	char path[512], text[] = "history: {dir: /srv/history, max_size: 3G, max_age: 9d, "
+				 "min_free: 7%, sync_interval: 7s}\n";
 	struct tree tree;
 	struct config c;
 
@@ -245,11 +250,23 @@ static void the_file_stands_behind_the_options(void **state)
 	for (int options = 0; options <= 2; options++) {
 		items[0].values[0].value.string = options ? path : (char *)"none";
 		config_init(&c);
-		assert_int_equal(read_items(&c, items, options == 2 ? 2 : 1, &err), 0);
+		assert_int_equal(read_items(&c, items, options == 2 ? 6 : 1, &err), 0);
 		assert_int_equal(config_complete(&c, &err), 0);
 		assert_string_equal(c.history_dir, options == 0   ? "/var/lib/memhist"
 						   : options == 1 ? "/srv/history"
 								  : "/srv/other");
+		if (options == 1) {
+			assert_true(c.upkeep.limits.max_bytes == UINT64_C(3) << 30);
+			assert_int_equal(c.upkeep.limits.max_age_ms, 9 * 86400 * 1000);
+			assert_int_equal(c.upkeep.limits.min_free_percent, 7);
+			assert_int_equal(c.upkeep.sync_ms, 7000);
+		} else if (options == 2) {
+			assert_true(c.upkeep.limits.max_bytes == 0);
+			assert_int_equal(c.upkeep.limits.max_age_ms, 2 * 86400 * 1000);
+			assert_true(c.upkeep.limits.min_free_bytes == 1 << 30);
+			assert_int_equal(c.upkeep.limits.min_free_percent, 0);
+			assert_int_equal(c.upkeep.sync_ms, 0);
+		}
 		config_done(&c);
 	}
 	assert_int_equal(chmod(path, 0644), 0);
