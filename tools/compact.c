@@ -123,8 +123,8 @@ static int seal_one(struct pass *p, const struct mh_segment_file *file)
 		return 0;
 	}
 	rc = mh_seal_segment(p->dir_fd, file, &result, &err);
-	if (rc == -ENODATA)
-		return 0; /* torn from the beginning */
+	if (rc == -ENODATA || rc == -ESTALE)
+		return 0; /* torn from the beginning; removed meanwhile */
 	if (rc) {
 		tool_say(who(p), "%s", err.text);
 		p->failed++;

@@ -5,6 +5,7 @@
 #include "libmemhist/history/walk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 struct sealer {
@@ -74,6 +75,8 @@ int mh_seal_segment(int dir_fd, const struct mh_segment_file *file, struct mh_se
 		rc = mh_sealed_new(&s.sealed, dir_fd, name);
 	if (!rc)
 		rc = convert(&s);
+	if (!rc && faccessat(dir_fd, file->name, F_OK, AT_SYMLINK_NOFOLLOW))
+		rc = -ENOENT; /* who removed it would not want it back */
 	if (!rc)
 		rc = mh_sealed_put(s.sealed);
 	if (!rc) {
@@ -88,6 +91,8 @@ int mh_seal_segment(int dir_fd, const struct mh_segment_file *file, struct mh_se
 		*ret = s.result;
 	} else if (rc == -ENODATA) {
 		mh_errf(err, rc, "%s holds no snapshot", file->name);
+	} else if (rc == -ENOENT) {
+		rc = mh_errf(err, -ESTALE, "%s was removed before it was sealed", file->name);
 	} else if (!err->text[0]) {
 		mh_err_sys(err, rc, "cannot seal %s", file->name);
 	}

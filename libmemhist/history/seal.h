@@ -17,8 +17,8 @@ struct mh_seal_result {
 
 /*
  * Seal one open segment of the directory. Who calls holds LOCK, or knows that nobody writes this
- * segment. Returns 0; -ENODATA: it holds no snapshot, and stays; or -errno and a sentence: then the
- * segment is as it was.
+ * segment. Returns 0; -ENODATA: it holds no snapshot, and stays; -ESTALE: it was
+ * removed meanwhile; or -errno and a sentence: then the segment is as it was.
  */
 int mh_seal_segment(int dir_fd, const struct mh_segment_file *file, struct mh_seal_result *ret,
 		    struct mh_err *err);

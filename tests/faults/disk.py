@@ -8,11 +8,11 @@ part may be there and any part not, in any order.
 
 import re
 
-TRACED = ("openat,openat2,close,dup,fcntl,write,writev,pwrite64,pwritev,fsync,fdatasync,ftruncate,"
+TRACED = ("openat,openat2,write,writev,pwrite64,pwritev,fsync,fdatasync,ftruncate,"
           "rename,renameat,renameat2,unlink,unlinkat,link,linkat")
 LINE = re.compile(r"(\d+) +(?:<\.\.\. (\w+) resumed>)?(.*)")
 CALL = re.compile(r"(\w+)\((.*)\) += (-?\d+)(?:<((?:\\x[0-9a-f]{2})*)>)?")
-FD = re.compile(r"(?:^|, )(-?\d+|AT_FDCWD)<")
+FD = re.compile(r"(?:^|, )(?:-?\d+|AT_FDCWD)<((?:\\x[0-9a-f]{2})*)>")
 STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 
 
@@ -44,7 +44,6 @@ class Recording:
     def __init__(self, trace, directory):
         self.ops = []
         self.directory = directory.encode()
-        self.fds = {}  # number: (file or None for the directory, position, append)
         self.names = {}  # as the program sees them: name → file
         self.size = {}  # by file
         began = {}  # by thread: unfinished text and how many operations were done before it
@@ -66,14 +65,21 @@ class Recording:
             if call and int(call[3]) >= 0:
                 self.take(call[1], call[2], int(call[3]), unescape(call[4] or ""), before)
 
-    def name_in(self, fd, text):
-        """The name of a file in the directory, None for any other."""
+    def name_in(self, folder, text):
+        """The name in the directory of a path from there, None for any other."""
         path = unescape(text)
-        if path.startswith(self.directory + b"/"):
-            path = path[len(self.directory) + 1:]
-        elif fd not in self.fds or self.fds[fd][0] is not None:
-            return None
-        return None if path in (b".", b"") or b"/" in path else path.decode()
+        if not path.startswith(b"/"):
+            path = folder + b"/" + path
+        name = path.removeprefix(self.directory + b"/")
+        return None if name == path or b"/" in name else name.decode()
+
+    def file_of(self, path):
+        """(whether it is known, the file or None for the directory): what a descriptor names, as
+        strace -y has it. Its number tells nothing: threads use it again at once."""
+        if path == self.directory:
+            return True, None
+        name = path.removeprefix(self.directory + b"/").decode("utf-8", "replace")
+        return name in self.names, self.names.get(name)
 
     def new_file(self):
         file = len(self.size)
@@ -81,36 +87,28 @@ class Recording:
         return file
 
     def take(self, call, arguments, result, path, before):
-        strings = STRING.findall(arguments)
-        fds = [-1 if n == "AT_FDCWD" else int(n) for n in FD.findall(arguments)] or [-1]
-        fd = fds[0]
+        strings = STRING.findall(FD.sub("", arguments))
+        folders = [unescape(text) for text in FD.findall(arguments)] or [b""]
+        known, file = self.file_of(folders[0])
         if call in ("openat", "openat2"):
-            self.take_open(path, arguments, result)
-        elif call == "close":
-            self.fds.pop(fd, None)
-        elif call == "dup" or call == "fcntl" and "F_DUPFD" in arguments:
-            if fd in self.fds:
-                self.fds[result] = self.fds[fd]
+            self.take_open(path, arguments)
         elif call in ("write", "writev", "pwrite64", "pwritev"):
-            self.take_write(call, fd, strings, arguments, result)
+            self.take_write(call, arguments, strings, result, known, file)
         elif call in ("fsync", "fdatasync"):
-            if fd in self.fds:
-                self.ops.append(Op("sync", self.fds[fd][0], began=before))
-        elif call == "ftruncate" and fd in self.fds:
-            size = int(arguments.split(",")[1])
-            self.ops.append(Op("cut", self.fds[fd][0], size))
-            self.size[self.fds[fd][0]] = size
+            if known:
+                self.ops.append(Op("sync", file, began=before))
+        elif call == "ftruncate" and known:
+            size = int(arguments.split(",")[-1])
+            self.ops.append(Op("cut", file, size))
+            self.size[file] = size
         elif call.startswith("unlink"):
-            name = self.name_in(fd, strings[0])
+            name = self.name_in(folders[0], strings[0])
             if name:
                 self.ops.append(Op("unlink", self.names.pop(name), name=name))
         elif call.startswith(("rename", "link")):
-            self.take_rename(call, fds, strings)
+            self.take_rename(call, folders, strings)
 
-    def take_open(self, path, arguments, result):
-        """`path` is what the descriptor names, as strace -y has it."""
-        if path == self.directory:
-            self.fds[result] = [None, 0, False]
+    def take_open(self, path, arguments):
         if not path.startswith(self.directory + b"/"):
             return
         name = path[len(self.directory) + 1:].decode()
@@ -121,27 +119,23 @@ class Recording:
         if "O_TRUNC" in arguments:
             self.ops.append(Op("cut", file, 0))
             self.size[file] = 0
-        self.fds[result] = [file, 0, "O_APPEND" in arguments]
 
-    def take_write(self, call, fd, strings, arguments, result):
+    def take_write(self, call, arguments, strings, result, known, file):
         data = b"".join(map(unescape, strings))[:result]
         assert len(data) == result, f"a write that strace cut: {arguments[-80:]}"
-        if fd == 1:
+        if arguments.startswith("1<"):
             self.ops.append(Op("mark", data=data))
             return
-        if fd not in self.fds or self.fds[fd][0] is None:
+        if not known or file is None:
             return
-        file, position, append = self.fds[fd]
-        if call.startswith("pwrite"):
-            at = int(arguments.split(",")[-1])
-        else:
-            at = self.size[file] if append else position
-            self.fds[fd][1] = at + result
+        # without a place of its own it goes to the end: nobody here goes back in a file
+        at = int(arguments.split(",")[-1]) if call.startswith("pwrite") else self.size[file]
         self.ops.append(Op("write", file, at, data))
         self.size[file] = max(self.size[file], at + result)
 
-    def take_rename(self, call, fds, strings):
-        old, name = (self.name_in(fd, text) for fd, text in zip((fds[0], fds[-1]), strings))
+    def take_rename(self, call, folders, strings):
+        old, name = (self.name_in(folder, text)
+                     for folder, text in zip((folders[0], folders[-1]), strings))
         if not old or not name:
             return
         self.names[name] = self.names[old]

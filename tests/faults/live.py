@@ -87,7 +87,8 @@ def main():
     tenders = Tenders()
     # a snapshot each 5 ms, to the disk after 50, segments of 40, a day of the clock in minutes
     writer = subprocess.Popen(
-        [WRITER, "history", "1", "1000000000", "1795206528000", "50", "0", "0", "40", "1", "5000"],
+        [WRITER, "history", "1", "1000000000", "1795206528000", "50", "0", "0", "40", "1",
+         "0", "5000"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     n, fault = 0, None
     try:

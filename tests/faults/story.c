@@ -31,7 +31,10 @@ struct told story_told(const struct mh_snapshot *s, struct mh_buf *b)
 
 int story_begin(struct story **ret, const struct story_config *config, struct mh_err *err)
 {
-	const struct mh_upkeep_config upkeep = MH_UPKEEP_DEFAULTS;
+	const struct mh_upkeep_config upkeep = {
+		.sync_ms = MH_UPKEEP_SYNC_MS,
+		.limits = {.max_bytes = config->max_bytes},
+	};
 	const struct mh_writer_config writer = {
 		.dir = config->dir,
 		.interval_ms = STEP_MS,
@@ -78,7 +81,7 @@ static int seal_all(int fd, struct mh_segment_list *list, struct mh_err *err)
 
 		if (!list->file[i].is_sealed)
 			rc = mh_seal_segment(fd, &list->file[i], &result, err);
-		if (rc == -ENODATA) /* nothing in it: it stays */
+		if (rc == -ENODATA || rc == -ESTALE) /* nothing in it, or let go */
 			rc = 0;
 	}
 	return rc;
@@ -90,8 +93,11 @@ static int merge_all(int fd, struct mh_segment_list *list, struct mh_err *err)
 	struct mh_merge_run run;
 	int rc = mh_dir_list(fd, list);
 
-	for (size_t at = 0; !rc && mh_merge_next(list, true, &at, &run);)
+	for (size_t at = 0; !rc && mh_merge_next(list, true, &at, &run);) {
 		rc = mh_merge(fd, &list->file[run.first], run.n, &result, err);
+		if (rc == -ESTALE)
+			rc = 0;
+	}
 	return rc;
 }
 
@@ -112,7 +118,7 @@ int story_tend(const char *dir, bool merge, struct mh_err *err)
 		rc = merge_all(fd, &list, err);
 	mh_dir_list_done(&list);
 	close(fd);
-	return rc;
+	return rc == -EWOULDBLOCK ? 0 : rc; /* the upkeep is at it */
 }
 
 static bool is_due(const struct story *s, uint32_t every)
@@ -128,7 +134,7 @@ static int sync_now(struct story *s, mh_ms_t wall_ms, struct mh_err *err)
 	int rc = mh_writer_sync(s->writer, err);
 
 	while (!rc && mh_writer_upkeep(s->writer, &status) && status.synced_wall_ms < wall_ms) {
-		if (status.troubles)
+		if (status.sync_errors)
 			return mh_errf(err, -EIO, "%s", status.trouble.text);
 		nanosleep(&nap, NULL);
 	}
@@ -144,6 +150,10 @@ int story_step(struct story *s, struct mh_err *err)
 
 	tell(s, STORY_TRY, told);
 	rc = mh_writer_append(s->writer, snapshot, err);
+	if (rc == -ENOSPC && s->config.max_bytes) {
+		tell(s, STORY_REFUSED, told); /* what has to go is not gone yet */
+		return 0;
+	}
 	if (rc)
 		return rc;
 	tell(s, STORY_DONE, told);

@@ -18,10 +18,11 @@ struct told {
 };
 
 enum story_event {
-	STORY_TRY,    /* a snapshot goes to the writer */
-	STORY_DONE,   /* and was acknowledged */
-	STORY_SYNC,   /* what was acknowledged goes to the disk */
-	STORY_SYNCED, /* and was acknowledged */
+	STORY_TRY,     /* a snapshot goes to the writer */
+	STORY_DONE,    /* and was acknowledged … */
+	STORY_REFUSED, /* … or refused, for want of room below max_bytes */
+	STORY_SYNC,    /* what was acknowledged goes to the disk */
+	STORY_SYNCED,  /* and was acknowledged */
 };
 
 struct story_config {
@@ -33,7 +34,8 @@ struct story_config {
 	uint32_t sync_every;   /* snapshots; 0 = never */
 	uint32_t seal_every;   /* snapshots after which finished segments are sealed; 0 = never */
 	uint32_t merge_every;  /* snapshots after which sealed segments are merged; 0 = never */
-	bool has_upkeep;       /* a thread brings it to the disk, at least at the end of segments */
+	bool has_upkeep; /* a thread brings it to the disk, at least at the end of segments … */
+	uint64_t max_bytes; /* … and lets the oldest go when there is more; 0 = none */
 	void (*tell)(void *arg, enum story_event event, struct told snapshot);
 	void *arg;
 };
