@@ -25,8 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 uint8_t *fuzz_seed(unsigned n, size_t *ret_len)
 {
 	static const char *const seeds[] = {
-		"# all of it\nallowed_output_paths:\n  - /srv/memory # here\n  - \"/srv/a b\"\n"
-		"history:\n  dir: /var/lib/memhist\n",
+		("# all of it\nallowed_output_paths:\n  - /srv/memory # here\n  - \"/srv/a b\"\n"
+		 "history:\n  dir: /var/lib/memhist\n"),
 		"allowed_output_paths: [/srv/a, '/srv/it''s']\n",
 		"---\nhistory:\n    dir: \"/srv/\\u00e4\\n\"\n...\n",
 		"history: {dir: /srv/x}\r\n",
