@@ -87,6 +87,7 @@ LoadPlugin memhist
 <Plugin memhist>
   HistoryDir "$run/history"
   HistorySealer "$(cd "$build" && pwd)/memhist"
+  HistoryMinFree "none"
 </Plugin>
 END
 }
@@ -95,7 +96,7 @@ start_collectd()
 {
     collectd -f -C "$run/collectd.conf" >>"$steps_log" 2>&1 </dev/null &
     collectd_pid=$!
-    within 10 "$collectd_pid" has_history ||
+    within 60 "$collectd_pid" has_history ||
         fail "collectd did not start recording. Try: collectd -f -C $here/collectd.conf"
 }
 
@@ -124,7 +125,7 @@ start_exporter()
     "$build/memhist-exporter" --web.listen-address "127.0.0.1:$port" --history.dir "$history" \
         --history.sealer "$(cd "$build" && pwd)/memhist" >>"$steps_log" 2>&1 </dev/null &
     exporter_pid=$!
-    within 10 "$exporter_pid" curl -sf "http://127.0.0.1:$port/-/ready" ||
+    within 60 "$exporter_pid" curl -sf "http://127.0.0.1:$port/-/ready" ||
         fail "memhist-exporter did not get ready on http://127.0.0.1:$port/-/ready"
 }
 

@@ -69,9 +69,10 @@ def environment():
 def configure(options="", interval=0.2, load="LoadPlugin memhist"):
     """Write collectd.conf into the current folder, with `options` in <Plugin memhist>."""
     text = BEFORE.format(here=os.getcwd(), interval=interval, plugin_dir=os.path.dirname(PLUGIN))
-    # nothing outside the folder is touched, and the names of a busy machine leave room for ours
-    for option, value in (("HistoryDir", '"none"'), ("HistorySealer", '"none"'),
-                          ("MaxInstances", 10000)):
+    # nothing outside the folder is touched, the names of a busy machine leave room for ours, and its
+    # disk may be full
+    for option, value in (("HistoryDir", '"none"'), ("HistoryMinFree", '"none"'),
+                          ("HistorySealer", '"none"'), ("MaxInstances", 10000)):
         if option not in options:
             options += f"\n{option} {value}"
     with open("collectd.conf", "w", encoding="utf-8") as file:
@@ -126,7 +127,7 @@ class Collectd:
     def end(self):
         """SIGTERM; its exit status. The limit is generous: a daemon that hangs is meant."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
     def sample(self):
         """All values of one sample that began after this call: {identifier: [value, …]}."""

@@ -24,7 +24,7 @@ def run_tests(tests):
     tools_lib.run_tests(tests)
 
 
-def wait_for(condition, seconds=20, what="condition"):
+def wait_for(condition, seconds=60, what="condition"):
     """The first true value of condition(); fails when there is none in time."""
     end = time.monotonic() + seconds
     while True:
@@ -42,9 +42,9 @@ class Exporter:
     def __init__(self, *flags, ready=True, before=()):
         self.log = tempfile.NamedTemporaryFile(prefix="memhist-test-", suffix=".log")
         self.process = subprocess.Popen(
-            # a place for everybody, however many the machine runs just now
+            # a place for everybody, however many the machine runs and however full it is just now
             [*before, EXPORTER, "--web.listen-address=127.0.0.1:0", "--groups.max=10000",
-             "--process.top=1000", "--history.sealer=none", *flags],
+             "--process.top=1000", "--history.min-free=none", "--history.sealer=none", *flags],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         try:
             found = wait_for(lambda: re.search(r"listening on 127\.0\.0\.1:(\d+)", self.read_log())
@@ -72,7 +72,7 @@ class Exporter:
     def end(self, number=signal.SIGTERM):
         """Ask it to end; its exit status."""
         self.process.send_signal(number)
-        return self.process.wait(timeout=10)
+        return self.process.wait(timeout=60)
 
     def read_log(self):
         with open(self.log.name, encoding="utf-8") as f:
@@ -80,7 +80,7 @@ class Exporter:
 
     def get(self, path="/metrics", method="GET"):
         """(status, headers, body) of one request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path)
             response = connection.getresponse()

@@ -18,7 +18,7 @@ OTHER, USAGE = 1, 2
 
 def run(*flags):
     """(exit status, stdout, stderr) of an exporter that ends by itself."""
-    done = subprocess.run([EXPORTER, *flags], capture_output=True, text=True, timeout=10,
+    done = subprocess.run([EXPORTER, *flags], capture_output=True, text=True, timeout=60,
                           stdin=subprocess.DEVNULL, check=False)
     return done.returncode, done.stdout, done.stderr
 
@@ -222,7 +222,7 @@ def capabilities_that_are_not_known_are_no_reason_to_go_on():
     if platform.machine() not in ("x86_64", "aarch64"):
         raise Skip("the number of capget(2) is not known here")
     done = subprocess.run([*no_capget(), EXPORTER, "--web.listen-address=127.0.0.1:0"],
-                          capture_output=True, text=True, timeout=20, check=False)
+                          capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == OTHER and "capget(2)" in done.stderr, (done.returncode, done.stderr)
 
 

@@ -61,7 +61,7 @@ def as_user(user, *command):
     """(exit status, what it said) of a command run by `user`."""
     try:
         done = subprocess.run(command, user=user.pw_uid, group=user.pw_gid, extra_groups=[],
-                              capture_output=True, text=True, timeout=10, check=False)
+                              capture_output=True, text=True, timeout=60, check=False)
     except PermissionError as e:
         raise Skip(f"{USER} may not run programs of the build directory") from e
     return done.returncode, done.stdout + done.stderr
@@ -179,7 +179,7 @@ def where_the_user_may_not_write_is_said_at_the_start():
     os.mkdir("mine", 0o755)
     for path in "mine", "mine/history":
         done = subprocess.run([EXPORTER, LISTEN, f"--user={USER}", f"--history.dir={path}"],
-                              capture_output=True, text=True, timeout=10, check=False)
+                              capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == OTHER and done.stderr.count("\n") == 1, done.stderr
         for word in path, "Permission denied", f"as user {USER}":
             assert word in done.stderr, (word, done.stderr)
@@ -188,7 +188,7 @@ def where_the_user_may_not_write_is_said_at_the_start():
 
 def an_unknown_user_is_a_wrong_flag():
     done = subprocess.run([EXPORTER, LISTEN, "--user=no-such-user"], capture_output=True,
-                          text=True, timeout=10, check=False)
+                          text=True, timeout=60, check=False)
     assert done.returncode == USAGE, done
     assert done.stderr == "memhist-exporter: --user: there is no user 'no-such-user'\n", done.stderr
 

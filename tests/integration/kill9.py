@@ -30,7 +30,7 @@ class Round:
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [EXPORTER, "--web.listen-address=127.0.0.1:0", "--history.dir=history",
-             "--interval=100ms", "--process.top=0"],
+             "--history.min-free=none", "--interval=100ms", "--process.top=0"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
 
     def kill(self):
@@ -48,7 +48,7 @@ class Round:
     def watch(self, seconds):
         """Read reports until the time is over."""
         end = time.monotonic() + seconds
-        connection = http.client.HTTPConnection("127.0.0.1", wait_for(self.port), timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", wait_for(self.port), timeout=60)
         while time.monotonic() < end:
             connection.request("GET", "/metrics")
             page = parse_page(connection.getresponse().read())

@@ -62,20 +62,17 @@ int fsync(int fd)
 int fstatvfs(int fd, struct statvfs *ret)
 {
 	enum { BLOCK = 4096, MILLION = 1000000 };
+	const int64_t TIB = INT64_C(1) << 40;
 	int (*real)(int, struct statvfs *) = (int (*)(int, struct statvfs *))dlsym(RTLD_NEXT,
 										   "fstatvfs");
 
 	if (real(fd, ret))
 		return -1;
-	if (disk.free_bytes >= 0) {
-		ret->f_frsize = BLOCK;
-		ret->f_blocks = (fsblkcnt_t)((UINT64_C(1) << 40) / BLOCK);
-		ret->f_bavail = (fsblkcnt_t)(disk.free_bytes / BLOCK);
-	}
-	if (disk.free_files >= 0) {
-		ret->f_files = MILLION;
-		ret->f_favail = (fsfilcnt_t)disk.free_files;
-	}
+	ret->f_frsize = BLOCK;
+	ret->f_blocks = (fsblkcnt_t)(TIB / BLOCK);
+	ret->f_bavail = (fsblkcnt_t)((disk.free_bytes >= 0 ? disk.free_bytes : TIB / 2) / BLOCK);
+	ret->f_files = MILLION;
+	ret->f_favail = (fsfilcnt_t)(disk.free_files >= 0 ? disk.free_files : MILLION / 2);
 	return 0;
 }
 

@@ -17,7 +17,7 @@ extern struct disk {
 	atomic_int waiting; /* threads that do */
 	_Atomic ino_t last; /* the file of the last call … */
 	atomic_int again;   /* … calls for a file that has failed before */
-	/* the file system, of 1 TiB in blocks of 4 KiB and a million inodes; -1 = the true one */
+	/* the file system, of 1 TiB in blocks of 4 KiB and a million inodes; -1 = half of it */
 	_Atomic int64_t free_bytes, free_files;
 	atomic_int unlink_errno; /* what unlinkat(2) fails with; 0 = it does not */
 } disk;

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { ITEMS_MAX = 16 };
+enum { ITEMS_MAX = 16, OWN_ITEMS = 5 };
 
 static const char meminfo[] = "MemTotal:       2000 kB\n"
 			      "MemFree:        1000 kB\n"
@@ -98,13 +98,15 @@ void rig_configure(const struct rig *rig, const char *history, oconfig_item_t *i
 		RIG_OPTION("Procfs", MOCK_STRING(rig->proc.path)),
 		RIG_OPTION("Backend", MOCK_STRING("procfs")),
 		RIG_OPTION("HistoryDir", MOCK_STRING(history ? history : "none")),
+		RIG_OPTION("HistoryMinFree", MOCK_STRING("none")),
 		RIG_OPTION("HistorySealer", MOCK_STRING("none")),
 	};
-	oconfig_item_t block = {.key = (char *)"Plugin", .children = all, .children_num = n + 4};
+	oconfig_item_t block = {
+		.key = (char *)"Plugin", .children = all, .children_num = n + OWN_ITEMS};
 
-	assert_true(n + 4 <= ITEMS_MAX);
+	assert_true(n + OWN_ITEMS <= ITEMS_MAX);
 	if (n)
-		memcpy(all + 4, items, (size_t)n * sizeof(*items));
+		memcpy(all + OWN_ITEMS, items, (size_t)n * sizeof(*items));
 	assert_int_equal(mock.config(&block), 0);
 }
 

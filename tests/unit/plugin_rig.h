@@ -36,8 +36,8 @@ int rig_teardown(void **state);
 #define RIG_QUIET "<6> memhist plugin: processes are read by procfs.\n"
 
 /*
- * Configure Procfs, the backend that can read it, and HistoryDir as given (NULL = none), then `n`
- * items of the test's own.
+ * Configure Procfs, the backend that can read it, HistoryDir as given (NULL = none), and that the
+ * disk may be full; then `n` items of the test's own.
  */
 void rig_configure(const struct rig *rig, const char *history, oconfig_item_t *items, int n);
 /* rig_configure() without items, and init, which must succeed. */

@@ -153,7 +153,7 @@ static void who_hangs_holds_nobody_up(void **state)
 	began_ns = mh_monotonic_ns();
 	run(&f);
 	assert_in_range(mh_monotonic_ns() - began_ns, SECOND_NS / 1000 * MH_OFFLOAD_FILE_MS,
-			10 * SECOND_NS);
+			60 * SECOND_NS);
 	assert_line(&f, 0, 1);
 	assert_fails(&f, 1, -ETIMEDOUT);
 	assert_line(&f, 2, 3);

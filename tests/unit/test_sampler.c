@@ -32,11 +32,15 @@ struct fixture {
 	struct mh_err err;
 };
 
+/* Without min_free: the machine's disk may be full. */
+static const struct mh_upkeep_config any_disk = {.sync_ms = MH_UPKEEP_SYNC_MS};
+
 static void start(struct fixture *f)
 {
 	const struct mh_sampler_config config = {
 		.procfs = f->tree.path,
 		.history_dir = f->history.path,
+		.upkeep = &any_disk,
 		.interval_ms = INTERVAL_MS,
 	};
 

@@ -109,10 +109,13 @@ static enum mh_scan_backend backend = MH_SCAN_AUTO;
 
 static struct mh_sampler *open_sampler(const char *procfs, const char *history, char *text)
 {
+	/* without min_free: the machine's disk may be full */
+	static const struct mh_upkeep_config any_disk = {.sync_ms = MH_UPKEEP_SYNC_MS};
 	const struct mh_sampler_config config = {
 		.procfs = procfs,
 		.backend = backend,
 		.history_dir = history,
+		.upkeep = &any_disk,
 		.interval_ms = INTERVAL_MS,
 	};
 	struct mh_sampler *sampler;

@@ -190,7 +190,11 @@ static void read_some(struct trial *t)
 
 void trial_run(const struct trial_trouble *trouble, bool has_upkeep)
 {
-	static const struct mh_upkeep_config upkeep = MH_UPKEEP_DEFAULTS;
+	/* without min_free: the machine's disk may be full */
+	static const struct mh_upkeep_config upkeep = {
+		.sync_ms = MH_UPKEEP_SYNC_MS,
+		.limits = {.max_bytes = UINT64_C(2) << 30},
+	};
 	struct trial t = {.trouble = trouble};
 	struct mh_writer *w;
 
