@@ -23,6 +23,7 @@ enum {
 	OPT_INTERVAL,
 	OPT_METRIC,
 	OPT_BY,
+	OPT_PID,
 	OPT_MATCH,
 	OPT_TOP,
 	OPT_ALL,
@@ -49,6 +50,7 @@ static const struct option options[] = {
 	{OPT_BY, 0, "by", "RULE",
 	 "a label stands for a process (identity) or for a pid with one command line (command) "
 	 "[identity]"},
+	{OPT_PID, 0, "pid", "N", "only the processes that had this pid, one after the other"},
 	{OPT_MATCH, 0, "match", "PATTERN", "only commands with PATTERN in them, or /REGEX/"},
 	{OPT_TOP, 0, "top", "N", "only the N labels with the highest highs [500 if wide]"},
 	{OPT_ALL, 0, "all", NULL, "every label in the wide table"},
@@ -129,6 +131,8 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 		word = option_word(value[0], rules, err);
 		c->by = word == 1 ? MH_LABEL_BY_COMMAND : MH_LABEL_BY_IDENTITY;
 		return word < 0 ? word : 0;
+	case OPT_PID:
+		return option_number(value[0], 1, MH_PID_MAX, &c->pid, err);
 	case OPT_MATCH:
 		mh_match_free(c->match);
 		c->match = NULL;
@@ -190,11 +194,14 @@ static int check(struct candles_config *c)
 
 	if (c->top && c->all)
 		return options_usage_error(&command, "--top and --all contradict each other");
+	if (c->pid && c->by == MH_LABEL_BY_COMMAND)
+		return options_usage_error(&command,
+					   "--pid is of single processes: not with --by command");
 	if (c->check && c->by == MH_LABEL_BY_COMMAND)
 		return options_usage_error(&command,
 					   "--check is of single processes: not with --by command");
-	if (c->check &&
-	    (c->match || c->tidy || c->all || c->top || c->pid_map || strcmp(c->output, "-") != 0))
+	if (c->check && (c->pid || c->match || c->tidy || c->all || c->top || c->pid_map ||
+			 strcmp(c->output, "-") != 0))
 		return options_usage_error(&command,
 					   "--check reads everything and writes no table");
 	if (c->pid_map && !strcmp(c->pid_map, c->output))

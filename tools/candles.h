@@ -49,6 +49,7 @@ struct candles_config {
 	const char *pid_map;
 	bool verbose;
 	bool check;
+	long long pid;      /* 0 = all */
 	struct range range; /* `when`, resolved */
 };
 

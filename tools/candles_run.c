@@ -89,6 +89,7 @@ static void begin_pass(struct job *job, const char *what)
 		.interval_ms = c->interval_ms,
 		.utc = c->utc,
 		.by = c->by,
+		.pid = (uint32_t)c->pid,
 		.max_snapshots = job->selection.n_snapshots,
 		.progress = &job->progress,
 	};
@@ -105,6 +106,9 @@ static int check_found(struct job *job)
 	if (!p->n_measured)
 		return mh_errf(job->err, -ENODATA, "%s has snapshots, but %s was not measured",
 			       c->history, mh_fields[c->field].name);
+	if (c->pid && !mh_labels_count(p->labels))
+		return mh_errf(job->err, -ENODATA, "no process in %s had the pid %lld", c->history,
+			       c->pid);
 	if (job->is_selected && c->match && !job->selection.n_shown)
 		return mh_errf(job->err, -ENODATA, "no process in %s matches --match", c->history);
 	return 0;

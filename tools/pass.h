@@ -37,6 +37,7 @@ struct pass {
 	int (*named)(void *arg, uint32_t series);
 	void *arg;
 	bool from_samples;         /* do not use candle columns */
+	uint32_t pid;              /* by identity: only processes with this pid; 0 = all */
 	struct progress *progress; /* NULL = none */
 
 	/* set by pass_run() */

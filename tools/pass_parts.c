@@ -258,6 +258,8 @@ static int take_brief(struct run *run, uint32_t pid, uint32_t *at)
 
 		if (end->id.pid > pid)
 			break;
+		if (run->pass->pid && end->id.pid != run->pass->pid)
+			continue;
 		/* of another pid than the one before */
 		if (run->n_of_pid && run->of_pid[0].id->pid != end->id.pid)
 			rc = take_pid(run);
@@ -272,7 +274,7 @@ static int take_brief(struct run *run, uint32_t pid, uint32_t *at)
 static int take_series(struct run *run)
 {
 	const struct mh_part *p = run->part;
-	uint32_t brief = 0, version = 0;
+	uint32_t brief = 0, version = 0, pid = run->pass->pid;
 	int rc = sort_brief(run);
 
 	for (uint32_t i = 0; i < p->series.n && !rc; i++) {
@@ -281,6 +283,8 @@ static int take_series(struct run *run)
 
 		while (version < p->versions.n && p->versions.item[version].series == i)
 			version++;
+		if (p->series.item[i].id.pid != pid && pid)
+			continue;
 		if (!i || p->series.item[i - 1].id.pid != s->id.pid) {
 			rc = take_pid(run);
 			if (!rc)
@@ -390,6 +394,7 @@ int pass_run_parts(struct pass *p, struct mh_err *err)
 		.utc = p->utc,
 		.max_snapshots = p->max_snapshots,
 		.from_samples = p->from_samples,
+		.pid = p->pid,
 		.part = on_part,
 		.names = on_names,
 		.candle = on_candle,

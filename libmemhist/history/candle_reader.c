@@ -115,6 +115,8 @@ static int tell_run(struct mh_candle_reader *c, const struct mh_part *p,
 	};
 	uint32_t from, to;
 
+	if (c->config.pid && p->series.item[r->series].id.pid != c->config.pid)
+		return 0;
 	mh_part_life(w, &p->series.item[r->series], &from, &to);
 	candle.samples = (to < in->to ? to : in->to) - (from > in->from ? from : in->from);
 	c->stats.candles++;
@@ -138,7 +140,7 @@ static int tell_brief(struct mh_candle_reader *c, const struct mh_part *p,
 			continue; /* not wanted */
 		if (w->of[snapshot] != window)
 			break;
-		if (!high)
+		if (!high || (c->config.pid && end->id.pid != c->config.pid))
 			continue;
 		c->stats.candles++;
 		rc = c->config.candle(
@@ -202,7 +204,7 @@ static int tell_ended(struct mh_candle_reader *c, const struct mh_part *p, int m
 		uint64_t high = end->value[mark];
 		const struct mh_seam_process *was = mh_seam_end(&c->seam, join, &end->id, high);
 
-		if (was && high > was->close)
+		if (was && high > was->close && (!c->config.pid || end->id.pid == c->config.pid))
 			rc = c->config.candle(c->config.arg, was->series,
 					      &(struct mh_candle){c->start_ms, c->end_ms,
 								  was->close, high, was->close,
@@ -403,6 +405,12 @@ int mh_candle_reader_new(struct mh_candle_reader **ret, const char *dir,
 		.interval_ms = config->interval_ms,
 		.utc = config->utc,
 		.max_snapshots = config->max_snapshots,
+		.choice =
+			{
+				.without_names = !config->names,
+				.without_meminfo = true,
+				.pid = config->pid,
+			},
 		.head = on_head,
 		.chunk = on_chunk,
 		.arg = c,

@@ -31,6 +31,7 @@ struct mh_candle_reader_config {
 	bool utc;
 	uint64_t max_snapshots; /* stop after so many; 0: never */
 	bool from_samples;      /* do not use candle columns */
+	uint32_t pid;           /* only processes with this pid; 0: all. Parts have others too */
 	/*
 	 * Callbacks; a non-zero return ends the reading and is returned by mh_candle_reader_next().
 	 * All but `candle` may be NULL.
@@ -42,7 +43,7 @@ struct mh_candle_reader_config {
 		    const struct mh_gap *gap);
 	/*
 	 * All of a window that the part has is next, up to (not including) this wanted snapshot:
-	 * names are as of then.
+	 * names are as of then. Without this callback parts may have no names.
 	 */
 	int (*names)(void *arg, uint32_t to);
 	/*

@@ -346,6 +346,8 @@ static int take_chunk(struct mh_decoder *d, const struct mh_frame *frame)
 void mh_decoder_set_sink(struct mh_decoder *d, const struct mh_part_sink *sink)
 {
 	d->sink = sink;
+	if (sink)
+		mh_part_decoder_choose(d->parts, &sink->choice);
 }
 
 uint32_t mh_decoder_known(const struct mh_decoder *d)

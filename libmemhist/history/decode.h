@@ -29,6 +29,7 @@ struct mh_part_sink {
 	/* All that is wanted of a chunk is there. Its events may be forgotten. */
 	int (*chunk)(void *arg, struct mh_part *p, struct mh_part_decoder *d);
 	void *arg;
+	struct mh_part_choice choice;
 };
 
 enum mh_decoded {

@@ -51,12 +51,9 @@ static bool grow(struct mh_part_candles *c, void **array, uint32_t *cap, size_t 
 	return true;
 }
 
-void mh_part_candles_add(struct mh_part_candles *c, const struct mh_part_run *run)
+bool mh_part_candles_grow(struct mh_part_candles *c)
 {
-	if (c->error ||
-	    (c->n_runs == c->runs_cap && !grow(c, (void **)&c->run, &c->runs_cap, sizeof(*run))))
-		return;
-	c->run[c->n_runs++] = *run;
+	return !c->error && grow(c, (void **)&c->run, &c->runs_cap, sizeof(*c->run));
 }
 
 void mh_part_candles_add_edge(struct mh_part_candles *c, const struct mh_part_edge *edge)

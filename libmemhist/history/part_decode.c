@@ -34,6 +34,7 @@ void mh_part_decoder_free(struct mh_part_decoder *d)
 	for (int f = 0; f < MH_FIELD_COUNT; f++)
 		free(d->start[f]);
 	free(d->tuple);
+	free(d->chunk_pid);
 	free(d);
 }
 
@@ -224,6 +225,7 @@ static int take_ended(const struct mh_part_decoder *d, const Memhist__V1__Ended 
 	struct mh_varints start = mh_bytes_of(m->start_ticks), name = mh_bytes_of(m->name);
 	struct mh_varints ppid = mh_bytes_of(m->ppid);
 	struct mh_identity id = {0};
+	bool has_names = d && !d->choice.without_names;
 	uint64_t when = 0;
 
 	if (m->n > m->at.len || m->n_field != m->n_value)
@@ -235,7 +237,8 @@ static int take_ended(const struct mh_part_decoder *d, const Memhist__V1__Ended 
 		if (!take_identity(&id, mh_zigzag_next(&pid), mh_zigzag_next(&start),
 				   m->twin.len ? mh_varint_next(&twin) : 0) ||
 		    when >= p->snapshots.n ||
-		    (d && !take_name(d, mh_varint_next(&name), mh_varint_next(&ppid), &end.names)))
+		    (has_names &&
+		     !take_name(d, mh_varint_next(&name), mh_varint_next(&ppid), &end.names)))
 			return -EBADMSG;
 		end.id = id;
 		end.at = (uint32_t)when;
@@ -244,7 +247,8 @@ static int take_ended(const struct mh_part_decoder *d, const Memhist__V1__Ended 
 		list->item[list->n++] = end;
 	}
 	if (!mh_varints_done(&at) || !mh_varints_done(&pid) || !mh_varints_done(&start) ||
-	    !mh_varints_done(&twin) || !mh_varints_done(&name) || !mh_varints_done(&ppid))
+	    !mh_varints_done(&twin) || (has_names && !mh_varints_done(&name)) ||
+	    (has_names && !mh_varints_done(&ppid)))
 		return -EBADMSG;
 	return take_marks(m, list->item);
 }
@@ -257,6 +261,26 @@ static void take_order(const uint32_t *column, size_t n, struct mh_frame_order *
 		ret->field[ret->n++] = column[i] ? mh_field_by_column(column[i]) : MH_FIELD_ANON;
 }
 
+/* The first pid of each chunk, where that matters. */
+static int take_chunk_pids(struct mh_part_decoder *d, const Memhist__V1__PartHead *m)
+{
+	if (!d->choice.pid)
+		return 0;
+	if (m->n_chunk_pid != d->n_chunks)
+		return -EBADMSG;
+	if (d->n_chunks > d->chunk_pids_cap) {
+		uint32_t *bigger = reallocarray(d->chunk_pid, d->n_chunks, sizeof(*bigger));
+
+		if (!bigger)
+			return -ENOMEM;
+		d->chunk_pid = bigger;
+		d->chunk_pids_cap = d->n_chunks;
+	}
+	for (uint32_t i = 0; i < d->n_chunks; i++)
+		d->chunk_pid[i] = m->chunk_pid[i];
+	return 0;
+}
+
 int mh_part_decode_head(struct mh_part_decoder *d, const struct mh_frame *frame, struct mh_part *p,
 			struct mh_err *err)
 {
@@ -266,7 +290,8 @@ int mh_part_decode_head(struct mh_part_decoder *d, const struct mh_frame *frame,
 
 	mh_part_clear(p);
 	mh_part_candles_clear(&d->candles);
-	d->n_series = d->n_chunks = d->chunk = 0;
+	d->n_series = d->n_chunks = d->chunk = d->n_passed_over = 0;
+	d->passes_over = false;
 	rc = mh_unpack(&d->unpacker, frame, &memhist__v1__part_head__descriptor, &message);
 	if (rc)
 		return rc;
@@ -274,15 +299,15 @@ int mh_part_decode_head(struct mh_part_decoder *d, const struct mh_frame *frame,
 	if (!m->segment)
 		return -EBADMSG;
 	rc = mh_segment_take(m->segment, MH_FEATURE_STARTS, &p->head, err);
-	if (!rc)
+	if (!rc && !d->choice.without_names)
 		rc = take_strings(m, p);
-	if (!rc)
+	if (!rc && !d->choice.without_names)
 		rc = take_tuples(d, m, p);
 	if (!rc)
 		rc = take_times(m, p);
 	if (!rc)
 		rc = take_gaps(m, p);
-	if (!rc)
+	if (!rc && !d->choice.without_meminfo)
 		rc = take_meminfo(m, p);
 	if (!rc && m->brief)
 		rc = take_ended(d, m->brief, p, &p->brief);
@@ -300,6 +325,9 @@ int mh_part_decode_head(struct mh_part_decoder *d, const struct mh_frame *frame,
 			d->stored |= p->head.fields & (mh_fields_t)1 << f;
 	take_order(m->segment->field, m->segment->n_field, &d->value_order);
 	take_order(m->candle_field, m->n_candle_field, &d->candle_order);
+	rc = take_chunk_pids(d, m);
+	if (rc)
+		return rc;
 	return mh_part_decoder_want(d, p, d->stored, MH_FIELD_NONE);
 }
 
@@ -386,11 +414,11 @@ static int take_one_series(const struct mh_part_decoder *d, struct mh_part *p,
 	if (!mh_part_reserve(p, p->series, MH_PART_SERIES_MAX))
 		return p->error;
 	p->series.item[p->series.n++] = s;
-	return take_versions(d, p, p->series.n - 1, c);
+	return d->choice.without_names ? 0 : take_versions(d, p, p->series.n - 1, c);
 }
 
 /* Z1, Z4 */
-static int take_series(struct mh_part_decoder *d, const struct mh_frame *frame, struct mh_part *p)
+int mh_part_take_series(struct mh_part_decoder *d, const struct mh_frame *frame, struct mh_part *p)
 {
 	const Memhist__V1__SeriesChunk *m;
 	struct mh_identity id = {0};
@@ -403,9 +431,8 @@ static int take_series(struct mh_part_decoder *d, const struct mh_frame *frame, 
 		return rc;
 	m = (const Memhist__V1__SeriesChunk *)message;
 	if (!mh_part_chunk_is_whole(d) || m->chunk != d->chunk || d->chunk >= d->n_chunks ||
-	    m->n > MH_PART_CHUNK_SERIES || m->n > d->n_series - p->series.n)
+	    m->n > MH_PART_CHUNK_SERIES || m->n > d->n_series - p->series.n - d->n_passed_over)
 		return -EBADMSG;
-	d->base = p->series.n;
 	c = (struct series_columns){
 		.pid = mh_bytes_of(m->pid),
 		.start = mh_bytes_of(m->start_ticks),
@@ -423,73 +450,13 @@ static int take_series(struct mh_part_decoder *d, const struct mh_frame *frame, 
 		return rc;
 	if (!mh_varints_done(&c.pid) || !mh_varints_done(&c.start) || !mh_varints_done(&c.twin) ||
 	    !mh_varints_done(&c.first) || !mh_varints_done(&c.rest) ||
-	    !mh_varints_done(&c.versions) || !mh_varints_done(&c.gap) ||
-	    !mh_varints_done(&c.name) || !mh_varints_done(&c.ppid))
+	    (!d->choice.without_names &&
+	     (!mh_varints_done(&c.versions) || !mh_varints_done(&c.gap) ||
+	      !mh_varints_done(&c.name) || !mh_varints_done(&c.ppid))))
 		return -EBADMSG;
-	d->chunk++;
-	d->n_starts = d->n_candles = d->n_values = 0;
+	mh_part_begin_chunk(d, p->series.n - m->n, false);
 	d->left_starts = d->starts;
 	d->left_values = d->values;
 	d->left_candles = d->wants_candles != MH_FIELD_NONE;
 	return 0;
-}
-
-/* The field of the next frame of this type by its place; unknown to both is `wanted`. */
-static bool is_wanted(const struct mh_frame_order *order, uint32_t at, mh_fields_t wanted)
-{
-	if (!order->is_known)
-		return true;
-	return at < order->n && order->field[at] >= 0 && mh_fields_have(wanted, order->field[at]);
-}
-
-bool mh_part_wants(const struct mh_part_decoder *d, uint8_t type)
-{
-	switch (type) {
-	case MH_FRAME_STARTS:
-		return is_wanted(&d->value_order, d->n_starts, d->starts);
-	case MH_FRAME_VALUES:
-		return is_wanted(&d->value_order, d->n_values, d->values);
-	case MH_FRAME_CANDLES:
-		return d->wants_candles != MH_FIELD_NONE &&
-		       is_wanted(&d->candle_order, d->n_candles,
-				 (mh_fields_t)1 << d->wants_candles);
-	default:
-		return true;
-	}
-}
-
-int mh_part_decode_chunk(struct mh_part_decoder *d, const struct mh_frame *frame, struct mh_part *p)
-{
-	uint32_t *counter = frame->type == MH_FRAME_STARTS    ? &d->n_starts
-			    : frame->type == MH_FRAME_VALUES  ? &d->n_values
-			    : frame->type == MH_FRAME_CANDLES ? &d->n_candles
-							      : NULL;
-	bool is_read = frame->payload && mh_part_wants(d, frame->type);
-
-	if (counter)
-		++*counter;
-	if (!is_read)
-		return 0;
-	switch (frame->type) {
-	case MH_FRAME_SERIES:
-		return take_series(d, frame, p);
-	case MH_FRAME_STARTS:
-		return mh_part_take_starts(d, frame, p);
-	case MH_FRAME_VALUES:
-		return mh_part_take_values(d, frame, p);
-	case MH_FRAME_CANDLES:
-		return mh_part_take_candles(d, frame, p);
-	default:
-		return 0; /* F5 */
-	}
-}
-
-bool mh_part_chunk_is_whole(const struct mh_part_decoder *d)
-{
-	return !d->left_starts && !d->left_values && !d->left_candles;
-}
-
-bool mh_part_is_whole(const struct mh_part_decoder *d, const struct mh_part *p)
-{
-	return d->chunk == d->n_chunks && p->series.n == d->n_series && mh_part_chunk_is_whole(d);
 }

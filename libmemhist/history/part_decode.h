@@ -19,8 +19,18 @@
 
 struct mh_part_decoder;
 
+/* What is wanted of all parts. Zero-initialised: everything. */
+struct mh_part_choice {
+	bool without_names; /* the part gets no strings and no versions */
+	bool without_meminfo;
+	/* Only chunks that can have this pid; there are others in them. 0: all. */
+	uint32_t pid;
+};
+
 int mh_part_decoder_new(struct mh_part_decoder **ret);
 void mh_part_decoder_free(struct mh_part_decoder *d);
+
+void mh_part_decoder_choose(struct mh_part_decoder *d, const struct mh_part_choice *choice);
 
 /*
  * Begin a part. Returns 0, -EBADMSG: breaks a rule; -EPROTO and a sentence: written by a newer

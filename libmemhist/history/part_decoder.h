@@ -31,6 +31,12 @@ struct mh_part_decoder {
 	uint32_t n_series; /* that the head promised */
 	uint32_t n_chunks;
 	mh_fields_t stored;
+	struct mh_part_choice choice;
+	uint32_t *
+		chunk_pid; /* the first one of each chunk; n_chunks of them where pids are chosen */
+	uint32_t chunk_pids_cap;
+	uint32_t n_passed_over; /* series of chunks that were not chosen */
+	bool passes_over;       /* the chunk begun last */
 	struct mh_frame_order value_order, candle_order;
 	/* wanted */
 	mh_fields_t values, starts;
@@ -67,7 +73,11 @@ static inline bool mh_next_position(struct mh_varints *v, uint32_t end, uint32_t
 	return true;
 }
 
-/* Take in a frame of the chunk begun. Return 0, -EBADMSG or -ENOMEM. */
+/* A chunk begins whose first series is `base`. */
+void mh_part_begin_chunk(struct mh_part_decoder *d, uint32_t base, bool passes_over);
+
+/* Take in the head of a chunk, or a frame of the one begun. Return 0, -EBADMSG or -ENOMEM. */
+int mh_part_take_series(struct mh_part_decoder *d, const struct mh_frame *frame, struct mh_part *p);
 int mh_part_take_starts(struct mh_part_decoder *d, const struct mh_frame *frame, struct mh_part *p);
 int mh_part_take_values(struct mh_part_decoder *d, const struct mh_frame *frame, struct mh_part *p);
 int mh_part_take_candles(struct mh_part_decoder *d, const struct mh_frame *frame,

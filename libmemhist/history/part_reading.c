@@ -37,7 +37,7 @@ void mh_part_reading_begin(struct mh_part_reading *r, const struct mh_reader_opt
 	r->options = options;
 	r->decoder = decoder;
 	r->stats = stats;
-	r->sink = (struct mh_part_sink){on_head, on_chunk, r};
+	r->sink = (struct mh_part_sink){on_head, on_chunk, r, options->parts->choice};
 	mh_decoder_set_sink(decoder, &r->sink);
 }
 

@@ -15,6 +15,7 @@ struct mh_reader_parts {
 	mh_ms_t interval_ms;
 	bool utc;
 	uint64_t max_snapshots; /* 0: all */
+	struct mh_part_choice choice;
 	/* As those of struct mh_part_sink; parts without a wanted snapshot are left out. */
 	int (*head)(void *arg, struct mh_part *p, struct mh_part_decoder *d,
 		    const struct mh_part_windows *w);

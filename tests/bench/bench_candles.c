@@ -1,13 +1,14 @@
 /*
- * How fast 15-minute candles come out of a history, reader and candle builder together, and what a
- * process-sample takes on disk: open, then sealed.
+ * How fast 15-minute candles come out of a history, and what a process-sample takes on disk: open,
+ * then sealed. Three ways: by snapshots (reader and candle builder), from samples and from candle
+ * columns (both by the reader of candles).
  *
- *     bench_candles [TRACE.csv[.zst]]
+ *     bench_candles [TRACE.csv[.zst] | HISTORY]
  *
  * Two histories are made in a folder in TMPDIR and read from the page cache: a recorded trace (when
- * not named: the one beside the source tree, left out where there is none), and a made one, in
- * which about one sample in six changes and one process in a hundred is replaced per snapshot. CPU
- * time of one thread; the median of many rounds.
+ * not named: the one beside the source tree, left out where there is none), and the made day
+ * (day.h). Or one that is there is read as it is. CPU time of one thread; the median of many
+ * rounds.
  */
 #include "libmemhist/history/candle_reader.h"
 #include "libmemhist/history/dir.h"
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,7 +37,8 @@ enum {
 	ROUNDS_MAX = 501,
 };
 
-static const double speed_target = 80, size_target = 0.8;
+/* M process-samples a second */
+enum { COLUMNS_TARGET = 1000, SAMPLES_TARGET = 150, OPEN_TARGET = 80 };
 
 /* --- histories ---------------------------------------------------------------------------------
  */
@@ -215,7 +218,8 @@ static int measure(const char *name, const char *dir, enum way way, struct mh_er
 		return mh_errf(err, -EBADMSG, "%" PRIu64 " samples in candles, %" PRIu64 " read",
 			       sum.samples, stats.process_samples);
 	qsort(speed, (size_t)n, sizeof(double), ascending);
-	printf("%-6s %s: %" PRIu64 " process-samples, %" PRIu64 " candles, sum of highs %" PRIu64
+	printf("%-6s %s: %" PRIu64 " process-samples, %" PRIu64
+	       " pieces of candles, sum of highs %" PRIu64
 	       ": %.0f M process-samples/s/core (%.0f ... %.0f in %d rounds)\n",
 	       name, way_names[way], stats.process_samples, sum.candles, sum.highs, speed[n / 2],
 	       speed[0], speed[n - 1], n);
@@ -314,13 +318,20 @@ int main(int argc, char **argv)
 	char path[4096];
 	const char *trace = argc > 1 ? argv[1] : find_trace(path, sizeof(path));
 	struct mh_err err = {""};
+	struct stat st;
 	int rc = 0;
 
-	printf("15-minute candles from a history; wanted of an open one: %.0f M "
-	       "process-samples/s/core, at "
-	       "most "
-	       "%.1f bytes each of a trace\n",
-	       speed_target, size_target);
+	if (argc > 1 && !stat(argv[1], &st) && S_ISDIR(st.st_mode)) {
+		for (enum way way = BY_SNAPSHOTS; way <= FROM_COLUMNS && !rc; way++)
+			rc = measure("given", argv[1], way, &err);
+		if (rc)
+			fprintf(stderr, "bench_candles: %s\n", err.text);
+		return rc != 0;
+	}
+	printf("15-minute candles from a history; wanted, M process-samples/s/core: %d from "
+	       "columns, "
+	       "%d from samples of a sealed one, %d of an open one\n",
+	       COLUMNS_TARGET, SAMPLES_TARGET, OPEN_TARGET);
 	if (trace)
 		rc = bench("trace", trace, &err);
 	else

@@ -65,6 +65,24 @@ def sealed_tables_are_the_open_ones():
         assert tables("history") == tables("open")
 
 
+def one_pid_is_the_rows_of_that_pid():
+    for sealed in False, True:
+        if not sealed:
+            record(life(minutes=200))
+        else:
+            memhist("seal", "--history", "history")
+        everything = candles("--long").rows
+        for pid in 1, 7, 29:
+            rows = [r for r in everything[1:] if r[2] == str(pid)]
+            assert rows and candles("--long", "--pid", pid).rows == everything[:1] + rows
+            candles("--pid", pid, "--output", "t.tsv")
+            with open("t.pids.tsv", encoding="utf-8") as file:
+                labels = [line.split("\t")[0] for line in file.read().split("\n")[1:-1]]
+            assert sorted(labels) == sorted({r[1] for r in rows})
+        refuses(candles("--pid", 999, status=NO_DATA), "no process", "had the pid 999")
+        refuses(candles("--pid", 1, "--by", "command", status=USAGE), "--pid")
+
+
 def zones_that_are_no_quarters_off_are_made_of_samples():
     record(life())
     shutil.copytree("history", "open")
@@ -145,7 +163,7 @@ def a_lie_is_found():
 
 def nothing_else_goes_with_it():
     record([row(0, 7, 100)])
-    for args in [("--long",), ("--all",), ("--top", 3), ("--match", "x"), ("--output", "x.tsv"),
+    for args in [("--long",), ("--all",), ("--top", 3), ("--match", "x"), ("--pid", 7), ("--output", "x.tsv"),
                  ("--pid-map", "x.tsv"), ("--by", "command")]:
         refuses(candles("--check", *args, status=USAGE), "--check")
     assert os.listdir(".") == ["history"]
@@ -153,6 +171,7 @@ def nothing_else_goes_with_it():
 
 lib.run_tests([
     sealed_tables_are_the_open_ones,
+    one_pid_is_the_rows_of_that_pid,
     zones_that_are_no_quarters_off_are_made_of_samples,
     all_is_compared,
     a_lie_is_found,
