@@ -138,35 +138,50 @@ static void limit_to_use(struct work *w)
 		w->missing = (struct missing){0};
 }
 
-/* T4. The ends of all but the last are before the next one's beginning, if no clock was set. */
-static int find_newest(struct work *w)
+/* T4. The newest data when it was not given: the end of the newest segment that has one. */
+static int find_newest(struct work *w, mh_ms_t *ret_end_ms)
 {
 	const struct mh_segment_list *list = &w->ret->stock.files;
 	struct mh_instant last;
 	int rc;
 
-	w->newest_ms = w->job->newest_ms;
-	if (!w->job->limits->max_age_ms || !list->n) {
-		w->newest_ms = MH_MS_MIN;
-		return 0;
-	}
+	*ret_end_ms = MH_MS_MIN;
 	for (size_t i = list->n; i-- > 0;) {
 		if (!is_removable(w, &list->file[i]))
 			continue;
 		rc = mh_segment_last(w->dir_fd, list->file[i].name, &last);
 		if (rc == -ENODATA || rc == -ENOENT)
 			continue;
-		if (rc)
-			return rc;
-		if (w->job->newest_ms == MH_MS_MIN)
-			w->newest_ms = last.wall_ms;
-		else if (last.wall_ms > w->newest_ms)
-			w->newest_ms = MH_MS_MIN;
-		break;
+		if (!rc)
+			*ret_end_ms = last.wall_ms;
+		return rc;
 	}
+	/* no frame in any: by their names */
 	for (size_t i = 0; i < list->n; i++)
-		if (list->file[i].start_ms > w->newest_ms)
-			w->newest_ms = MH_MS_MIN;
+		if (list->file[i].start_ms > *ret_end_ms)
+			*ret_end_ms = list->file[i].start_ms;
+	return 0;
+}
+
+/* Whether, and beside what, segments may go by age. */
+static int look_at_ages(struct work *w)
+{
+	const struct mh_segment_list *list = &w->ret->stock.files;
+	mh_ms_t end_ms;
+	int rc;
+
+	w->newest_ms = MH_MS_MIN;
+	if (!w->job->limits->max_age_ms || !list->n)
+		return 0;
+	rc = find_newest(w, &end_ms);
+	if (rc)
+		return rc;
+	w->newest_ms = w->job->newest_ms == MH_MS_MIN ? end_ms : w->job->newest_ms;
+	for (size_t i = 0; i < list->n; i++)
+		if (list->file[i].start_ms > end_ms)
+			end_ms = list->file[i].start_ms;
+	if (end_ms > w->newest_ms)
+		w->newest_ms = MH_MS_MIN; /* a clock was set back */
 	return 0;
 }
 
@@ -280,7 +295,7 @@ int mh_retention_apply(int dir_fd, const char *dir_path, const struct mh_retenti
 	if (!rc)
 		rc = look(dir_fd, l, ret, &w.missing);
 	if (!rc)
-		rc = find_newest(&w);
+		rc = look_at_ages(&w);
 	if (rc)
 		return mh_err_sys(err, rc, "cannot look through the history %s", dir_path);
 	if (l->max_bytes && stock->bytes + job->room_bytes > l->max_bytes)

@@ -450,7 +450,8 @@ int mh_writer_append(struct mh_writer *w, const struct mh_snapshot *s, struct mh
 		if (w->fd >= 0)
 			abandon_segment(w);
 		w->stats.errors++;
-		if (w->owed.kind == MH_GAP_NONE)
+		/* before the first snapshot there is nothing that it could be a gap in */
+		if (w->owed.kind == MH_GAP_NONE && w->stats.snapshots)
 			w->owed = (struct mh_gap){MH_GAP_WRITE_ERROR, w->stats.last_wall_ms};
 		return rc;
 	}
