@@ -18,16 +18,25 @@ struct mh_strset_block {
 	alignas(struct mh_str) char bytes[];
 };
 
+/* Eight bytes at a time: a keyframe hashes all names of all processes in the sampling thread. */
 uint32_t mh_hash_bytes(const void *bytes, size_t len)
 {
+	const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
 	const uint8_t *p = bytes;
-	uint32_t h = 2166136261u;
+	uint64_t h = len * odd, word;
 
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ p[i]) * 16777619u;
-	h ^= h >> 15;
-	h *= 0x2c1b3c6du;
-	return h ^ h >> 12;
+	for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		h = (h ^ word) * odd;
+		h ^= h >> 32;
+	}
+	word = 0;
+	if (len)
+		memcpy(&word, p, len);
+	h = (h ^ word) * odd;
+	h ^= h >> 29;
+	h *= UINT64_C(0xbf58476d1ce4e5b9);
+	return (uint32_t)(h >> 32);
 }
 
 static void free_blocks(struct mh_strset_block *block)

@@ -38,7 +38,7 @@ int mh_strset_add(struct mh_strset *set, const char *bytes, size_t len, uint32_t
 /* NULL when there is no such index. */
 const struct mh_str *mh_strset_get(const struct mh_strset *set, uint32_t index);
 
-/* The hash used: FNV-1a over 32 bits, mixed; exposed for other tables keyed by bytes. */
+/* The hash used, of this run and machine only; exposed for other tables keyed by bytes. */
 uint32_t mh_hash_bytes(const void *bytes, size_t len);
 
 #endif

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <zstd.h>
 
-enum { ZSTD_LEVEL = 3, SCRATCH_MAX = 512 << 20 };
+enum { ZSTD_LEVEL = -1, SCRATCH_MAX = 512 << 20 };
 
 struct mh_encoder {
 	struct mh_chapter_out chapter;
