@@ -21,7 +21,7 @@ enum {
 	MH_PART_EVENTS_MAX = 1 << 24,
 	/* A builder calls it full at so many; one snapshot can bring it above. */
 	MH_PART_SERIES_FULL = 1 << 17,
-	MH_PART_EVENTS_FULL = 1 << 20,
+	MH_PART_EVENTS_FULL = 1 << 19,
 };
 
 struct mh_part_snapshot {
