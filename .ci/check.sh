@@ -13,7 +13,7 @@ results()
 run_tests()
 {
     find "$1" -name '*.trs' -delete
-    timeout 400 make -C "$1" -k -j2 "${2:-check}"
+    timeout 900 make -C "$1" -k -j2 "${2:-check}"
 }
 
 # logs_with DIR WORDS: the logs of the test programs that have such points.

@@ -78,8 +78,8 @@ def another_users_are_counted_as_denied():
 def a_follower_says_that_it_reads_nothing():
     with Exporter("--history.dir=history", "--interval=100ms"), \
             Exporter("--history.dir=history", "--collector.pss=top:3") as follower:
-        time.sleep(0.1)
-        assert "--collector.pss is without effect" in follower.read_log()
+        wait_for(lambda: "--collector.pss is without effect" in follower.read_log(),
+                 what="a word on it")
         assert not series(follower.metrics(), PSS)
 
 

@@ -99,7 +99,8 @@ def a_peak_between_two_samples_is_the_high():
     high = max(int(row[rows[0].index("high")]) for row in rows[1:]
                if row[rows[0].index("pid")] == str(child.pid))
     assert high >= 256 << 20, high
-    assert max(seen) < 256 << 20, "a sample met the peak"
+    if max(seen) >= 256 << 20:
+        raise lib.Skip("a sample met the peak: the machine has too much to do")
 
 
 def a_process_that_no_sample_saw_is_in_both_tables():
@@ -115,7 +116,9 @@ def a_process_that_no_sample_saw_is_in_both_tables():
     ask = "-i", "1d", "--unit", "bytes", "--match", name
     for metric in "rss", "hwm":
         header, row = candles("--long", "--metric", metric, *ask).rows
-        assert header[-1] == "samples" and row[1] == str(child.pid) and row[-1] == "0", row
+        assert header[-1] == "samples" and row[1] == str(child.pid), row
+        if row[-1] != "0":
+            raise lib.Skip("a sample saw it: the machine has too much to do")
         peak = row[4]
         assert row[4:8] == [peak] * 4 and 64 << 20 <= int(peak) < 256 << 20, row
         assert [row[1:] for row in candles("--metric", metric, *ask).rows] == [
