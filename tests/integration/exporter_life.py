@@ -1,6 +1,7 @@
 """The exporter's life: flags, starts that fail with one sentence, signals, histories that cannot be
 written, a /proc that goes away."""
 
+import errno
 import os
 import platform
 import resource
@@ -134,6 +135,40 @@ def a_history_that_cannot_be_written_is_counted_and_resumed():
     memhist("verify", "--history", "history")
 
 
+def a_full_disk_is_counted_and_recovered_from():
+    """A file system of 1 MiB of its own, filled to the brim and emptied again."""
+    os.mkdir("history")
+    if os.geteuid() != 0 or subprocess.run(
+            ["unshare", "-m", "mount", "-t", "tmpfs", "none", "history"], check=False,
+            capture_output=True).returncode:
+        raise Skip("needs root, who may mount here")
+    script = "mount -t tmpfs -o size=1m,mode=0750 none history && exec \"$@\""
+    with Exporter("--interval=100ms", "--history.dir=history", "--history.min-free=none",
+                  before=("unshare", "-m", "sh", "-c", script, "sh")) as exporter:
+        exporter.next_sample()
+        seen = f"/proc/{exporter.process.pid}/root{os.getcwd()}/history"  # as the exporter does
+        def value(name):
+            return single(exporter.metrics(), f"memhist_history_{name}_total")
+        with open(seen + "/filler", "wb", buffering=0) as filler:
+            def fill():
+                try:
+                    while filler.write(bytes(4096)):
+                        pass
+                except OSError as e:
+                    assert e.errno == errno.ENOSPC, e
+                return value("write_errors")
+            errors = wait_for(fill, what="a write error")
+        wait_for(lambda: value("write_errors") > errors + 2, what="more write errors")
+        assert exporter.get("/-/ready")[0] == 200
+        assert exporter.read_log().count("No space left") <= 3, exporter.read_log()
+        os.unlink(seen + "/filler")
+        written = value("snapshots_written")
+        wait_for(lambda: value("snapshots_written") > written + 2, what="writing again")
+        text = memhist("verify", "--history", seen).text
+        assert "damage           none" in text and "torn" not in text, text
+        assert exporter.end() == 0
+
+
 def another_procfs_is_read_and_may_go_away():
     fake_proc()
     with Exporter("--path.procfs=proc", "--interval=100ms") as exporter:
@@ -237,6 +272,7 @@ run_tests([
     sigterm_and_sigint_end_it_with_the_history_whole,
     sighup_and_sigpipe_do_not_end_it,
     a_history_that_cannot_be_written_is_counted_and_resumed,
+    a_full_disk_is_counted_and_recovered_from,
     another_procfs_is_read_and_may_go_away,
     a_backend_that_cannot_be_had_is_said_at_the_start,
     exits_that_are_refused_are_said_at_the_start,

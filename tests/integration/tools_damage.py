@@ -5,6 +5,7 @@ import os
 import random
 import re
 import shutil
+import stat
 import struct
 
 import tools_lib as lib
@@ -290,6 +291,33 @@ def a_pipe_with_a_segment_s_name_does_not_hang():
     assert fact(text, "segments").startswith("2,")
 
 
+def other_things_under_a_segment_s_name_are_left_alone():
+    make()
+    before = fact(verify(lib.OK), "snapshots")
+    def name(number, end=".open"):
+        return f"history/{number:010d}-20260601T140000Z-00000000{end}"
+    os.mkdir(name(101))
+    os.mkfifo(name(102, ".mh"))
+    os.symlink(os.path.basename(segments()[0]), name(103))
+    others = 3
+    if os.geteuid() == 0:
+        try:
+            os.mknod(name(104), 0o600 | stat.S_IFCHR, os.makedev(1, 5))  # zeros without end
+            others += 1
+        except PermissionError:
+            pass  # a container
+    with open(name(105), "wb"), open(name(106), "wb") as hole:
+        hole.truncate(1 << 40)
+    text = verify(lib.OK)
+    assert fact(text, "foreign files").startswith(f"{others},"), text
+    assert fact(text, "snapshots") == before
+    assert fact(text, "damage") == "none"
+    for command in ("seal", "merge"):
+        memhist(command, "--history", "history", status=None)
+    assert os.path.islink(name(103)) and os.path.isdir(name(101)) and os.path.exists(name(102, ".mh"))
+    assert fact(verify(lib.OK), "snapshots") == before
+
+
 def crc32c(data):
     crc = 0xFFFFFFFF
     for byte in data:
@@ -329,5 +357,6 @@ lib.run_tests([
     things_that_are_no_directory_are_refused,
     histories_of_others_are_refused,
     a_pipe_with_a_segment_s_name_does_not_hang,
+    other_things_under_a_segment_s_name_are_left_alone,
     a_newer_format_is_not_guessed_at,
 ])
