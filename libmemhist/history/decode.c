@@ -422,7 +422,7 @@ int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct 
 	case MH_FRAME_STARTS:
 		return take_chunk(d, frame);
 	default: /* F5 */
-		if (d->in_chapter && frame->seq == d->next_seq)
+		if ((d->in_chapter || d->in_part) && frame->seq == d->next_seq)
 			d->next_seq++;
 		return MH_DECODED_NOTHING;
 	}

@@ -4,10 +4,12 @@
  */
 #include "libmemhist/history/candle_reader.h"
 #include "libmemhist/history/dir.h"
+#include "libmemhist/history/frame.h"
 #include "libmemhist/history/seal.h"
 #include "libmemhist/view/candle.h"
 #include "tests/unit/recording.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -432,11 +434,76 @@ static void ranges_are_the_same(void **state)
 	assert_in_range(n, 100, 1000);
 }
 
+/* Put a frame of a type from the future behind each frame of a file. */
+static void add_unknown_frames(int dir_fd, const char *name)
+{
+	static const uint8_t payload[] = "from the future";
+	int fd = openat(dir_fd, name, O_RDWR);
+	struct mh_buf out = MH_BUF_INIT(64 << 20);
+	struct mh_frame frame;
+	uint8_t head[MH_FRAME_HEAD], *bytes;
+	uint32_t seq = 0;
+	size_t need;
+	off_t size;
+
+	assert_true(fd >= 0);
+	size = lseek(fd, 0, SEEK_END);
+	bytes = malloc((size_t)size);
+	assert_non_null(bytes);
+	assert_int_equal(pread(fd, bytes, (size_t)size, 0), size);
+	for (off_t at = 0; at < size;) {
+		int n = mh_frame_read(bytes + at, (size_t)(size - at), &frame, &need);
+		bool is_last = frame.type == MH_FRAME_END;
+
+		assert_true(n > 0);
+		at += n;
+		for (int i = 0; i < (is_last ? 1 : 2); i++) {
+			frame.seq = seq++;
+			mh_frame_seal(&frame, head);
+			mh_buf_add(&out, head, sizeof(head));
+			mh_buf_add(&out, frame.payload, frame.len);
+			frame.type = 99;
+			frame.flags = 0;
+			frame.payload = payload;
+			frame.len = sizeof(payload);
+		}
+	}
+	assert_int_equal(pwrite(fd, out.data, out.len, 0), out.len);
+	mh_buf_done(&out);
+	free(bytes);
+	close(fd);
+}
+
+static void frames_from_the_future_are_passed_over(void **state)
+{
+	const struct ask ask = {MH_FIELD_RSS, QUARTER, MH_MS_MIN, MH_MS_MAX, true};
+	const char *dir = temp_dir();
+	struct mh_segment_list list = {0};
+	struct mh_err err = {""};
+	uint64_t columns;
+	int fd;
+
+	(void)state;
+	make(dir, 3, 100 * SECOND, 200);
+	seal(dir, 1);
+	columns = check(dir, &ask);
+	assert_true(columns > 3);
+	fd = mh_dir_open(dir, &err);
+	assert_int_equal(mh_dir_list(fd, &list), 0);
+	for (size_t i = 0; i < list.n; i++)
+		add_unknown_frames(fd, list.file[i].name);
+	assert_int_equal(check(dir, &ask), columns);
+	mh_dir_list_done(&list);
+	close(fd);
+	remove_dir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(candles_are_the_same),
 		cmocka_unit_test(ranges_are_the_same),
+		cmocka_unit_test(frames_from_the_future_are_passed_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

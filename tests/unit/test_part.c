@@ -260,11 +260,66 @@ static void broken_payloads_are_harmless(void **state)
 	mh_part_decoder_free(decoder);
 }
 
+/* The same for who wants candles: what is taken in lies within the part's windows. */
+static void broken_candles_are_harmless(void **state)
+{
+	static const int fields[] = {MH_FIELD_RSS, MH_FIELD_ANON, MH_FIELD_SWAP};
+	struct mh_part_decoder *decoder;
+	struct mh_part part = {0};
+	uint64_t refused = 0, taken = 0;
+
+	(void)state;
+	assert_int_equal(mh_part_decoder_new(&decoder), 0);
+	for (uint64_t seed = 1; seed <= 3; seed++) {
+		struct frames frames = {.n = 0};
+
+		make_frames(seed, 40, &frames);
+		for (size_t i = 1; i < frames.n; i++) {
+			struct mh_frame *frame = &frames.frame[i];
+			uint8_t *bytes = (uint8_t *)frame->payload;
+
+			for (uint32_t at = 0; at < frame->len; at++) {
+				uint8_t was = bytes[at];
+				struct mh_err err;
+				int rc;
+
+				bytes[at] = at % 7 ? (uint8_t)(was ^ 1u << (at + seed) % 8) : 0xff;
+				rc = mh_part_decode_head(decoder, &frames.frame[0], &part, &err);
+				assert_int_equal(rc, 0);
+				rc = mh_part_decoder_want(decoder, &part, 0, fields[at % 3]);
+				for (size_t k = 1; k < frames.n && !rc; k++)
+					rc = mh_part_decode_chunk(decoder, &frames.frame[k], &part);
+				assert_true(!rc || rc == -EBADMSG);
+				refused += rc != 0;
+				for (uint32_t k = 0;
+				     !rc && k < mh_part_decoder_candles(decoder)->n_runs;
+				     k++, taken++) {
+					const struct mh_part_run *r =
+						&mh_part_decoder_candles(decoder)->run[k];
+
+					assert_true(r->series < part.series.n);
+					assert_true(r->n &&
+						    r->window + r->n <=
+							    mh_part_stored_windows(decoder)->n);
+					assert_true(r->low <= r->open && r->low <= r->close &&
+						    r->high >= r->open && r->high >= r->close);
+				}
+				bytes[at] = was;
+			}
+		}
+		forget_frames(&frames);
+	}
+	assert_true(refused > 100 && taken > 100);
+	mh_part_done(&part);
+	mh_part_decoder_free(decoder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(snapshots_come_back),
 		cmocka_unit_test(broken_payloads_are_harmless),
+		cmocka_unit_test(broken_candles_are_harmless),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
