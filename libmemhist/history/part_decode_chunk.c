@@ -56,17 +56,15 @@ static int pass_over(struct mh_part_decoder *d, const struct mh_part *p)
 
 bool mh_part_wants(const struct mh_part_decoder *d, uint8_t type)
 {
-	if (type == MH_FRAME_SERIES)
-		return may_have_pid(d);
-	if (d->passes_over)
-		return false;
 	switch (type) {
+	case MH_FRAME_SERIES:
+		return may_have_pid(d);
 	case MH_FRAME_STARTS:
-		return is_wanted(&d->value_order, d->n_starts, d->starts);
+		return !d->passes_over && is_wanted(&d->value_order, d->n_starts, d->starts);
 	case MH_FRAME_VALUES:
-		return is_wanted(&d->value_order, d->n_values, d->values);
+		return !d->passes_over && is_wanted(&d->value_order, d->n_values, d->values);
 	case MH_FRAME_CANDLES:
-		return d->wants_candles != MH_FIELD_NONE &&
+		return !d->passes_over && d->wants_candles != MH_FIELD_NONE &&
 		       is_wanted(&d->candle_order, d->n_candles,
 				 (mh_fields_t)1 << d->wants_candles);
 	default:

@@ -6,6 +6,7 @@
 #include "libmemhist/history/part_decode.h"
 #include "libmemhist/history/part_encode.h"
 #include "libmemhist/history/part_replay.h"
+#include "tests/unit/rounds.h"
 #include "tests/unit/world.h"
 
 #include <errno.h>
@@ -314,12 +315,64 @@ static void broken_candles_are_harmless(void **state)
 	mh_part_decoder_free(decoder);
 }
 
+/* Of two chunks one is passed over; and what comes behind it is not. */
+static void a_pid_is_in_one_chunk(void **state)
+{
+	const struct mh_part_choice choice = {.without_names = true, .pid = 77};
+	struct mh_part_builder *builder;
+	struct mh_part_encoder *encoder;
+	struct mh_part_decoder *decoder;
+	struct frames frames = {.n = 0};
+	struct mh_part part = {0};
+	struct mh_err err;
+	struct rounds r;
+	size_t n_read = 0;
+
+	(void)state;
+	rounds_init(&r);
+	assert_int_equal(mh_part_builder_new(&builder), 0);
+	assert_int_equal(mh_part_encoder_new(&encoder, 3), 0);
+	assert_int_equal(mh_part_decoder_new(&decoder), 0);
+	for (int i = 0; i < 3; i++) {
+		rounds_begin(&r);
+		for (uint32_t pid = 1; pid <= MH_PART_CHUNK_SERIES + 500; pid++)
+			rounds_process(&r, pid, 100, "a", "a b", pid % 50 + (uint64_t)i);
+		assert_int_equal(mh_part_builder_add(builder, rounds_end(&r), &info), 0);
+	}
+	encode(encoder, mh_part_builder_end(builder), &frames);
+	mh_part_decoder_choose(decoder, &choice);
+	assert_int_equal(mh_part_decode_head(decoder, &frames.frame[0], &part, &err), 0);
+	assert_int_equal(mh_part_decoder_want(decoder, &part, 0, MH_FIELD_RSS), 0);
+	for (size_t i = 1; i < frames.n; i++) {
+		struct mh_frame frame = frames.frame[i];
+
+		if (!mh_part_wants(decoder, frame.type))
+			frame.payload = NULL;
+		n_read += frame.payload != NULL;
+		assert_int_equal(mh_part_decode_chunk(decoder, &frame, &part), 0);
+	}
+	assert_int_equal(n_read, 3); /* who, first values, candles */
+	assert_true(mh_part_is_whole(decoder, &part));
+	assert_true(mh_part_wants(decoder, MH_FRAME_PART));
+	assert_true(mh_part_wants(decoder, MH_FRAME_END));
+	assert_int_equal(part.series.n, MH_PART_CHUNK_SERIES);
+	assert_int_equal(part.strings.n_items, 0);
+	assert_int_equal(mh_part_decoder_candles(decoder)->n_runs, MH_PART_CHUNK_SERIES);
+	forget_frames(&frames);
+	mh_part_done(&part);
+	mh_part_decoder_free(decoder);
+	mh_part_encoder_free(encoder);
+	mh_part_builder_free(builder);
+	rounds_done(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(snapshots_come_back),
 		cmocka_unit_test(broken_payloads_are_harmless),
 		cmocka_unit_test(broken_candles_are_harmless),
+		cmocka_unit_test(a_pid_is_in_one_chunk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
