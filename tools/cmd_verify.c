@@ -67,6 +67,10 @@ static void on_damage(void *arg, const struct mh_damage *d)
 		printf("%s: %s\n", d->file, d->reason);
 		return;
 	}
+	if (!d->bytes) {
+		printf("%s: byte %" PRIu64 ": %s\n", d->file, d->offset, d->reason);
+		return;
+	}
 	printf("%s: bytes %" PRIu64 " to %" PRIu64 " (%" PRIu64 "): %s\n", d->file, d->offset,
 	       d->offset + d->bytes - 1, d->bytes, d->reason);
 }

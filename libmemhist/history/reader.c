@@ -35,6 +35,7 @@ struct mh_reader {
 	bool is_late;        /* follow: behind the newest snapshot, which alone is delivered */
 
 	struct mh_walk *walk; /* the open segment, NULL = between segments */
+	bool is_sealed;
 	char name[MH_SEGMENT_NAME_MAX];
 	char gone[MH_SEGMENT_NAME_MAX]; /* was listed, and could not be found */
 	struct mh_boot_id boot;         /* of the last snapshot, wanted or not … */
@@ -162,10 +163,12 @@ static void close_segment(struct mh_reader *r)
 {
 	bool torn;
 	uint64_t tail = mh_walk_tail(r->walk, &torn);
+	uint64_t end = r->step.offset + r->step.size;
 
-	if (tail)
-		report(r, r->step.offset + r->step.size, tail, torn,
-		       torn ? "cut short by a crash" : "no valid frame");
+	if (r->is_sealed && (torn || (!tail && r->step.frame.type != MH_FRAME_END)))
+		report(r, end, tail, false, "cut short, after it was sealed"); /* R2 */
+	else if (tail)
+		report(r, end, tail, torn, torn ? "cut short by a crash" : "no valid frame");
 	mh_walk_close(r->walk);
 	r->walk = NULL;
 }
@@ -198,6 +201,7 @@ static void begin_segment(struct mh_reader *r, const struct mh_segment_file *fil
 	r->done_seq = file->last_seq;
 	r->has_begun = r->is_new_segment = true;
 	r->is_lost = false;
+	r->is_sealed = file->is_sealed;
 	memcpy(r->name, file->name, sizeof(r->name));
 	r->step = (struct mh_step){0};
 	r->stats.segments++;

@@ -77,9 +77,9 @@ static int take_frame(struct repairer *r, const struct mh_step *step)
 	return take_snapshots(r, rc, step);
 }
 
-static int convert(struct repairer *r)
+static int convert(struct repairer *r, bool is_sealed)
 {
-	struct mh_step step;
+	struct mh_step step = {0};
 	uint64_t tail;
 	bool torn;
 	int rc;
@@ -90,7 +90,7 @@ static int convert(struct repairer *r)
 			return rc;
 	}
 	tail = mh_walk_tail(r->walk, &torn);
-	if (!rc && tail && !torn) /* R2 */
+	if (!rc && (is_sealed ? tail || step.frame.type != MH_FRAME_END : tail && !torn)) /* R2 */
 		note_damage(r, tail);
 	if (r->is_lost)
 		mh_sealed_lost(r->sealed);
@@ -179,7 +179,7 @@ int mh_repair_segment(int from_fd, const struct mh_segment_file *file, int to_fd
 	err->text[0] = '\0';
 	rc = open_all(&r, from_fd, file, to_fd);
 	if (!rc)
-		rc = convert(&r);
+		rc = convert(&r, file->is_sealed);
 	is_empty = rc == -ENODATA;
 	if (!rc || is_empty)
 		rc = exchange(&r, from_fd, file, to_fd, !is_empty);

@@ -172,6 +172,26 @@ def nothing_readable_is_nothing():
     assert [s for s in readable(status=lib.OK) if s["type"] == "snapshot"] == before
 
 
+def a_sealed_segment_cut_short_is_damaged():
+    make()
+    memhist("seal", "--history", "history")
+    os.rename("history", "made")
+    path = segments("made")[1]
+    name, size = os.path.basename(path), os.path.getsize(path)
+    for cut in 0, 1, size // 2, size - 40, size - 1:
+        shutil.rmtree("history", ignore_errors=True)
+        shutil.copytree("made", "history")
+        os.truncate(os.path.join("history", name), cut)
+        text = memhist("verify", "--history", "history", status=lib.DAMAGED).text
+        assert re.search(rf"{name}: byte.*: cut short, after it was sealed", text), text
+        assert "torn" not in text and "18446744073709551615" not in text, text
+        before = [s for s in readable(status=lib.DAMAGED) if s["type"] == "snapshot"]
+        assert "1 damaged segment" in repair().text
+        assert os.path.getsize(f"history/damaged/{name}") == cut
+        verified()
+        assert [s for s in readable(status=lib.OK) if s["type"] == "snapshot"] == before
+
+
 def a_copy_leaves_the_original_alone():
     make()
     memhist("seal", "--history", "history")
@@ -277,6 +297,7 @@ lib.run_tests([
     what_is_lost_is_said,
     random_damage_is_repaired,
     nothing_readable_is_nothing,
+    a_sealed_segment_cut_short_is_damaged,
     a_copy_leaves_the_original_alone,
     one_segment_may_be_named,
     whoever_writes_is_left_alone,
