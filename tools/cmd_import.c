@@ -122,7 +122,7 @@ static int import(const struct config *c, struct import_job *ret, struct mh_err 
 		.interval_ms = c->interval_ms,
 		.progress = &progress,
 	};
-	int rc = outdir_open(&dir, c->history, err);
+	int rc = outdir_open(&dir, c->history, NULL, err);
 
 	if (rc)
 		return rc;

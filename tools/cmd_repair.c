@@ -230,7 +230,7 @@ static int repair_in_place(struct repair *r)
 static int repair_into(struct repair *r, struct mh_err *err)
 {
 	struct outdir dir;
-	int rc = outdir_open(&dir, r->config->output, err);
+	int rc = outdir_open(&dir, r->config->output, r->config->history, err);
 
 	if (rc)
 		return rc;

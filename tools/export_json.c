@@ -268,7 +268,7 @@ static int open_writer(void **ret, struct export_job *job, struct mh_err *err)
 	w->job = job;
 	w->content = (struct mh_buf)MH_BUF_INIT(FILE_MAX);
 	w->command = (struct mh_buf)MH_BUF_INIT(2 * MH_CMDLINE_MAX);
-	rc = outdir_open(&w->dir, job->output, err);
+	rc = outdir_open(&w->dir, job->output, job->history, err);
 	if (rc) {
 		free(w);
 		return rc;

@@ -78,13 +78,18 @@ static int make_temp(struct outdir *d, const char *path)
 	return rc;
 }
 
-int outdir_open(struct outdir *d, const char *path, struct mh_err *err)
+int outdir_open(struct outdir *d, const char *path, const char *spare, struct mh_err *err)
 {
 	size_t len = strlen(path);
 	struct mh_resolved at;
 	int rc;
 
 	*d = (struct outdir){.fd = -1, .parent_fd = -1};
+	if (!strcmp(path, "-"))
+		return mh_errf(
+			err, -EINVAL,
+			"- is standard output, which is no directory: name one (./- where that "
+			"is its name)");
 	while (len > 1 && path[len - 1] == '/')
 		len--;
 	d->path = strndup(path, len);
@@ -95,6 +100,9 @@ int outdir_open(struct outdir *d, const char *path, struct mh_err *err)
 		rc = d->parent_fd = mh_places_open_parent(settings_places(), d->path, &at, err);
 	if (rc >= 0) {
 		snprintf(d->name, sizeof(d->name), "%s", strrchr(at.path, '/') + 1);
+		rc = settings_spare(path, d->parent_fd, spare, err);
+	}
+	if (!rc) {
 		rc = make_temp(d, at.path);
 		if (rc)
 			mh_err_sys(err, rc, "cannot make a directory beside %s", path);

@@ -1,7 +1,7 @@
 /*
  * A new directory that is there in full or not at all.
  *
- *     rc = outdir_open(&dir, "history", &err);     // refuses one that holds something
+ *     rc = outdir_open(&dir, "history", NULL, &err);     // refuses one that holds something
  *     …make files in dir.temp…
  *     rc = outdir_commit(&dir, &err);              // now it is called "history"
  *     outdir_done(&dir);                           // without commit: everything is removed again
@@ -24,9 +24,10 @@ struct outdir {
 /*
  * The target may be missing or an empty directory, whose owner and mode are taken over; a missing
  * one gets mode 0750. Returns 0, -ENOTEMPTY, -ENOTDIR, -EPERM (a place that base/places.h refuses),
- * … with a sentence.
+ * … with a sentence. `spare` is the directory of the history that is read, or NULL: a directory in
+ * it is refused with -EDOM. So is "-" with -EINVAL, which means standard output everywhere else.
  */
-int outdir_open(struct outdir *d, const char *path, struct mh_err *err);
+int outdir_open(struct outdir *d, const char *path, const char *spare, struct mh_err *err);
 int outdir_commit(struct outdir *d, struct mh_err *err);
 void outdir_done(struct outdir *d);
 

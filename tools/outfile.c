@@ -86,15 +86,6 @@ static int open_beside(struct outfile *o)
 	return o->fd < 0 ? o->fd : 0;
 }
 
-/* Whether the file lies in o->spare. What cannot be looked at fails by itself later. */
-static bool is_to_be_spared(const struct outfile *o)
-{
-	struct stat target, spare;
-
-	return o->spare && !fstat(o->dir_fd, &target) && !stat(o->spare, &spare) &&
-	       target.st_dev == spare.st_dev && target.st_ino == spare.st_ino;
-}
-
 /* Whether `old`, which was found by the file's name as it was given, is what will be replaced. */
 static bool is_still(const struct outfile *o, const struct stat *old)
 {
@@ -116,9 +107,9 @@ static int open_replacement(struct outfile *o, const struct stat *old, struct mh
 		return o->dir_fd;
 	o->has_dir = true;
 	snprintf(o->file, sizeof(o->file), "%s", strrchr(at.path, '/') + 1);
-	if (is_to_be_spared(o))
-		return mh_errf(err, -EDOM, "%s is inside the history %s: choose another place",
-			       o->name, o->spare);
+	rc = settings_spare(o->name, o->dir_fd, o->spare, err);
+	if (rc)
+		return rc;
 	if (old && !is_still(o, old))
 		return mh_errf(err, -ESTALE, "%s has no name of its own: it cannot be replaced",
 			       o->name);
@@ -146,6 +137,9 @@ static int open_by_kind(struct outfile *o, struct mh_err *err)
 			return mh_err_sys(err, -errno, "cannot write %s", o->name);
 		if (!lstat(o->name, &st))
 			return mh_errf(err, -ENOENT, "%s is a symbolic link to nothing", o->name);
+		if (o->name[0] && o->name[strlen(o->name) - 1] == '/')
+			return mh_errf(err, -EISDIR,
+				       "%s is no name of a file: it ends with a slash", o->name);
 		return open_replacement(o, NULL, err);
 	}
 	if (S_ISREG(st.st_mode))

@@ -3,6 +3,9 @@
 
 #include "tools/tool.h"
 
+#include <errno.h>
+#include <sys/stat.h>
+
 static struct mh_config config;
 
 int settings_load(const char *file, struct mh_err *err)
@@ -32,4 +35,16 @@ const char *settings_history(const char *given)
 	const char *configured = config.text[MH_CONFIG_HISTORY_DIR];
 
 	return given ? given : configured ? configured : DEFAULT_HISTORY;
+}
+
+/* What cannot be looked at fails by itself later. */
+int settings_spare(const char *name, int dir_fd, const char *history, struct mh_err *err)
+{
+	struct stat target, spare;
+
+	if (!history || fstat(dir_fd, &target) || stat(history, &spare) ||
+	    target.st_dev != spare.st_dev || target.st_ino != spare.st_ino)
+		return 0;
+	return mh_errf(err, -EDOM, "%s is inside the history %s: choose another place", name,
+		       history);
 }

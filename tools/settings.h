@@ -19,4 +19,10 @@ const struct mh_places *settings_places(void);
 /* The history that is meant: the `given` one, or NULL for the configured or the usual one. */
 const char *settings_history(const char *given);
 
+/*
+ * Whether `name`, which is to be made in `dir_fd`, is in the directory of the history that is read
+ * (NULL: none is): -EDOM and a sentence, since it could be what the output is made from. Else 0.
+ */
+int settings_spare(const char *name, int dir_fd, const char *history, struct mh_err *err);
+
 #endif

@@ -285,7 +285,7 @@ static int bench(const char *name, const char *trace, struct mh_err *err)
 	int rc;
 
 	snprintf(path, sizeof(path), "%s/memhist-bench-%s", tmp ? tmp : "/tmp", name);
-	rc = outdir_open(&dir, path, err);
+	rc = outdir_open(&dir, path, NULL, err);
 	if (rc)
 		return rc;
 	rc = trace ? import_trace(dir.temp, trace, err) : make_history(dir.temp, err);

@@ -120,6 +120,10 @@ def the_command_line_is_checked():
     refuses(export("csv", "--last", "soon", status=usage), "--last", "soon")
     refuses(export("csv", "--last", "1h", "--since", "now", status=usage), "use one of them")
     refuses(export("csv", "-o", "history/x.csv", status=usage), "inside the history")
+    refuses(export("json", "-o", "history/x", status=usage), "inside the history")
+    refuses(export("json", "-o", "-", status=lib.OTHER), "standard output", "no directory")
+    refuses(export("csv", "-o", "new/", status=lib.OTHER), "new/", "slash")
+    assert os.listdir(".") == ["history"] and len(os.listdir("history")) == 2
     refuses(memhist("export", "--format", "csv", "--history", "nowhere", status=lib.OTHER), "nowhere")
 
 

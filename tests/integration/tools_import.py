@@ -223,7 +223,7 @@ def targets_that_hold_something_are_refused():
     refuses(import_csv(data, status=lib.OTHER), "h is not empty")
     with open("file", "w") as file:
         file.write("x")
-    for target, word in [("file", "Not a directory"), ("nowhere/h", "No such file")]:
+    for target, word in [("file", "Not a directory"), ("nowhere/h", "No such file"), ("-", "no directory")]:
         refuses(memhist("import", "--from", "csv", "--history", target, "-", stdin=data,
                         status=lib.OTHER), target, word)
     assert sorted(os.listdir(".")) == ["file", "h"]

@@ -71,6 +71,18 @@ def the_example_of_its_manual_is_taken():
     assert take("one", source="in/x").text.startswith("one: 1 snapshot")
 
 
+def nobody_in_a_snapshot_is_no_mistake():
+    need_json()
+    write("memory_1.json", shot(0))
+    write("memory_2.json", shot(1))
+    assert take().text.startswith("h: 2 snapshots, 0 process-samples,")
+    for table in ["--long"], []:
+        text = lib.candles("--history", "h", *table).text
+        assert text.startswith("time") and "1" not in text.split("\n")[0], text
+    memhist("seal", "--history", "h")
+    assert samples() == [("12:00:00.000Z", {}), ("12:01:00.000Z", {})], samples()
+
+
 def who_is_who_without_start_times():
     need_json()
     a, b = (7, 10, "python a.py", "python"), (7, 20, "python b.py", "python")
@@ -302,6 +314,7 @@ def what_a_source_is_shows_itself():
 
 lib.run_tests([
     the_example_of_its_manual_is_taken,
+    nobody_in_a_snapshot_is_no_mistake,
     who_is_who_without_start_times,
     times_order_not_names,
     gaps_are_recognised,

@@ -249,6 +249,8 @@ def whoever_writes_is_left_alone():
     assert contents("history") == was and not os.path.exists("copy")
     refuses(memhist("repair", "--history", "nowhere", status=lib.OTHER), "nowhere")
     refuses(repair("-n", "-o", "x", status=lib.USAGE), "--dry-run")
+    refuses(repair("-o", "history/copy", status=lib.USAGE), "inside the history")
+    assert contents("history") == was
 
 
 def a_killed_repair_loses_nothing():
