@@ -202,6 +202,20 @@ static bool is_same_part(const struct side *a, const struct side *b)
 	       a->n_snapshots == b->n_snapshots;
 }
 
+/* What reading them says. */
+static int judge(const struct candles_config *config, const struct mh_reader_stats *stats)
+{
+	int status = pass_verdict(who, config->history, stats);
+
+	if (status == STATUS_DAMAGED)
+		tool_say(who,
+			 "%s is damaged in %" PRIu64 " place%s (%" PRIu64
+			 " bytes): what is readable was compared; memhist verify tells more",
+			 config->history, stats->damages, human_s(stats->damages),
+			 stats->damaged_bytes);
+	return status;
+}
+
 /* Read on until the part comes that the other side has: 1, 0: it is gone, or -errno. */
 static int find_part(struct side *s, const struct side *other, struct mh_err *err)
 {
@@ -244,7 +258,7 @@ int candles_check(const struct candles_config *config)
 	struct side columns = {0}, samples = {0};
 	struct mh_candle_reader_stats stats;
 	struct mh_reader_stats reader;
-	int status, verdict, rc = open_side(&columns, config, false, &err);
+	int status, rc = open_side(&columns, config, false, &err);
 
 	if (!rc)
 		rc = open_side(&samples, config, true, &err);
@@ -262,8 +276,8 @@ int candles_check(const struct candles_config *config)
 		status = tool_fail(who, rc, &err);
 	} else {
 		status = report(&c, &stats);
-		verdict = pass_verdict(who, config->history, &reader);
-		status = status == STATUS_OK ? verdict : status;
+		if (status == STATUS_OK)
+			status = judge(config, &reader);
 	}
 	close_side(&columns);
 	close_side(&samples);

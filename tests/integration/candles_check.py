@@ -161,6 +161,18 @@ def a_lie_is_found():
     assert lies > 3, lies
 
 
+def damage_is_said():
+    record(life())
+    memhist("seal", "--history", "history")
+    path = sorted(name for name in os.listdir("history") if name.endswith(".mh"))[0]
+    os.truncate("history/" + path, os.path.getsize("history/" + path) - 1)
+    found = candles("--check", status=DAMAGED)
+    assert re.fullmatch(r"\d+ candles compared, no difference; .*\n", found.text), found.text
+    assert found.err == "memhist-candles: history is damaged in 1 place (" + \
+        found.err.partition("(")[2].partition(" ")[0] + \
+        " bytes): what is readable was compared; memhist verify tells more\n", found.err
+
+
 def nothing_else_goes_with_it():
     record([row(0, 7, 100)])
     for args in [("--long",), ("--all",), ("--top", 3), ("--match", "x"), ("--pid", 7), ("--output", "x.tsv"),
@@ -175,5 +187,6 @@ lib.run_tests([
     zones_that_are_no_quarters_off_are_made_of_samples,
     all_is_compared,
     a_lie_is_found,
+    damage_is_said,
     nothing_else_goes_with_it,
 ])
