@@ -70,9 +70,8 @@ struct pass {
 	int dir_fd;
 	struct sum sealed, merged;
 	uint64_t merged_into; /* segments made by merging */
-	uint64_t damages;     /* places left out in sealing */
 	uint64_t failed;      /* segments that could not be sealed or merged */
-	uint64_t unmerged;    /* damaged ones that stay */
+	uint64_t unfit;       /* damaged ones, which stay */
 	uint64_t no_room;     /* segments left for later */
 };
 
@@ -127,13 +126,13 @@ static int seal_one(struct pass *p, const struct mh_segment_file *file)
 		return 0; /* torn from the beginning; removed meanwhile */
 	if (rc) {
 		tool_say(who(p), "%s", err.text);
-		p->failed++;
+		p->failed += rc != -EBADMSG;
+		p->unfit += rc == -EBADMSG;
 		return 0;
 	}
 	if (p->config->verbose)
 		printf("%s: %" PRIu64 " snapshots, %" PRIu64 " to %" PRIu64 " bytes\n", file->name,
 		       result.snapshots, result.bytes_before, result.bytes_after);
-	p->damages += result.damages;
 	p->sealed.segments++;
 	p->sealed.process_samples += result.process_samples;
 	p->sealed.bytes_before += result.bytes_before;
@@ -200,7 +199,7 @@ static int merge_run(struct pass *p, const struct mh_segment_file *file, size_t 
 			p->failed += n;
 			break;
 		}
-		p->unmerged += rc != -EILSEQ;
+		p->unfit += rc != -EILSEQ;
 		rc = merge_run(p, file, result.bad);
 		if (rc)
 			return rc;
@@ -271,15 +270,11 @@ static int report(const struct pass *p)
 		printf("%s: %" PRIu64 " segment%s left for later: there is not enough room\n",
 		       c->history, p->no_room, human_s(p->no_room));
 	if (!c->quiet && !c->dry_run && !p->sealed.segments && !p->merged.segments && !p->failed &&
-	    !p->no_room && !p->unmerged)
+	    !p->no_room && !p->unfit)
 		printf("%s: nothing to %s\n", c->history, c->seal ? "seal" : "merge");
-	if (p->damages)
-		tool_say(who(p),
-			 "%" PRIu64 " damaged place%s left out: gaps say where, see memhist verify",
-			 p->damages, human_s(p->damages));
 	if (p->failed)
 		return STATUS_PARTIAL;
-	return p->damages || p->unmerged ? STATUS_DAMAGED : STATUS_OK;
+	return p->unfit ? STATUS_DAMAGED : STATUS_OK;
 }
 
 static int work(struct pass *p, struct mh_err *err)

@@ -12,34 +12,15 @@ struct sealer {
 	struct mh_walk *walk;
 	struct mh_decoder *decoder;
 	struct mh_sealed *sealed;
-	mh_ms_t last_wall_ms;
-	bool is_lost; /* damage was noted, and no snapshot has come since */
 	struct mh_seal_result result;
 	struct mh_err *err;
 };
 
-static void note_damage(struct sealer *s)
-{
-	s->result.damages++;
-	s->is_lost = true;
-	mh_decoder_lost(s->decoder, s->last_wall_ms);
-}
-
 static int take_frame(struct sealer *s, const struct mh_step *step)
 {
-	int rc;
+	int rc = step->skipped ? -EBADMSG : mh_decoder_frame(s->decoder, &step->frame, s->err);
 
-	if (step->skipped)
-		note_damage(s);
-	rc = mh_decoder_frame(s->decoder, &step->frame, s->err);
-	if (rc == -EBADMSG)
-		note_damage(s);
-	if (rc == MH_DECODED_SNAPSHOT) {
-		s->last_wall_ms = mh_decoder_at(s->decoder).wall_ms;
-		s->is_lost = false;
-		return mh_sealed_add(s->sealed, s->decoder);
-	}
-	return rc < 0 && rc != -EBADMSG ? rc : 0;
+	return rc == MH_DECODED_SNAPSHOT ? mh_sealed_add(s->sealed, s->decoder) : rc < 0 ? rc : 0;
 }
 
 static int convert(struct sealer *s)
@@ -54,9 +35,7 @@ static int convert(struct sealer *s)
 			return rc;
 	}
 	if (!rc && mh_walk_tail(s->walk, &torn) && !torn) /* R2 */
-		note_damage(s);
-	if (s->is_lost)
-		mh_sealed_lost(s->sealed);
+		rc = -EBADMSG;
 	return rc ? rc : mh_sealed_finish(s->sealed);
 }
 
@@ -91,6 +70,10 @@ int mh_seal_segment(int dir_fd, const struct mh_segment_file *file, struct mh_se
 		*ret = s.result;
 	} else if (rc == -ENODATA) {
 		mh_errf(err, rc, "%s holds no snapshot", file->name);
+	} else if (rc == -EBADMSG) {
+		mh_errf(err, rc,
+			"%s is damaged: it stays as it is, until memhist repair makes it sound",
+			file->name);
 	} else if (rc == -ENOENT) {
 		rc = mh_errf(err, -ESTALE, "%s was removed before it was sealed", file->name);
 	} else if (!err->text[0]) {

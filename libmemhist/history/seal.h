@@ -12,13 +12,13 @@ struct mh_seal_result {
 	uint64_t snapshots;
 	uint64_t process_samples;
 	uint64_t bytes_before, bytes_after;
-	uint64_t damages; /* of the open segment: what was there is lost, and a gap says so */
 };
 
 /*
  * Seal one open segment of the directory. Who calls holds LOCK, or knows that nobody writes this
  * segment. Returns 0; -ENODATA: it holds no snapshot, and stays; -ESTALE: it was
- * removed meanwhile; or -errno and a sentence: then the segment is as it was.
+ * removed meanwhile; -EBADMSG: it is damaged, and nothing of it is thrown away but by who wants
+ * that (repair.h); or -errno; always with a sentence. After an error the segment is as it was.
  */
 int mh_seal_segment(int dir_fd, const struct mh_segment_file *file, struct mh_seal_result *ret,
 		    struct mh_err *err);

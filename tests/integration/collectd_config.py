@@ -128,7 +128,7 @@ def the_example_is_accepted_as_it_is_and_with_every_comment_removed():
     assert everything != example
     # a later block has the last word, so that nothing outside this folder is touched
     here = (f'\n<Plugin memhist>\n  HistoryDir "{os.getcwd()}/history"\n'
-            '  MaxInstances 10000\n</Plugin>\n')
+            '  MaxInstances 10000\n  HistorySealer "none"\n</Plugin>\n')
     for text in example, everything:
         configure(load="")
         with open("collectd.conf", encoding="utf-8") as file:

@@ -9,7 +9,7 @@ import time
 
 import tools_lib as lib
 from exporter_lib import Exporter
-from tools_lib import (OK, OTHER, BUILD, everything, memhist, names, record, refuses, row, size,
+from tools_lib import (DAMAGED, OK, OTHER, BUILD, candles, everything, memhist, names, record, refuses, row, size,
                        trace_path)
 
 
@@ -35,6 +35,29 @@ def what_cannot_be_sealed_is_said():
         found = memhist("seal", "--history", "history", "--background")
         assert not found.text + found.err, found.text + found.err
         os.close(folder)
+
+
+def a_damaged_segment_stays():
+    record([row(second, 7, 100 + second) for second in range(90)])
+    damaged = os.path.join("history", names(".open")[0])
+    record([row(100 + second, 7, 100 + second) for second in range(90)], "later")
+    sound, = set(os.listdir("later")) - {"LOCK"}
+    os.rename(f"later/{sound}", f"history/{int(sound[:10]) + 1:010}{sound[10:]}")
+    with open(damaged, "r+b") as file:
+        file.seek(os.path.getsize(damaged) // 2)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 0x10]))
+    with open(damaged, "rb") as file:
+        content = file.read()
+    before = candles("--long", "--all", status=DAMAGED).text
+    for _ in range(2):
+        found = memhist("seal", "--quiet", "--history", "history", status=DAMAGED)
+        refuses(found, "memhist repair")
+        assert names(".open") == [os.path.basename(damaged)] and len(names(".mh")) == 1
+        with open(damaged, "rb") as file:
+            assert file.read() == content
+    assert candles("--long", "--all", status=DAMAGED).text == before
 
 
 def the_segment_that_is_written_is_left_alone():
@@ -72,6 +95,7 @@ def a_killed_sealer_leaves_one_of_the_two():
 lib.run_tests([
     a_sealed_trace_is_the_trace,
     what_cannot_be_sealed_is_said,
+    a_damaged_segment_stays,
     the_segment_that_is_written_is_left_alone,
     a_killed_sealer_leaves_one_of_the_two,
 ])

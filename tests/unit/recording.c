@@ -126,7 +126,6 @@ size_t seal_each(const char *dir, size_t each)
 			continue;
 		if (mh_seal_segment(fd, &list.file[i], &result, &err))
 			fail_msg("%s", err.text);
-		assert_int_equal(result.damages, 0);
 	}
 	mh_dir_list_done(&list);
 	close(fd);
