@@ -168,8 +168,7 @@ static int run(int argc, char **argv)
 const struct command command_import = {
 	.name = "memhist import",
 	.usage = "--history DIR [OPTION]... SOURCE",
-	.summary = "Make a history from a recording of another program: a file, which may be - and "
-		   "zstd,\nor a directory.",
+	.summary = "Make a history from a recording of another program: a file, a directory, or -.",
 	.options = options,
 	.examples = "  memhist import --history ./trace trace.csv.zst\n"
 		    "  memhist import --history ./old process_memory_history/output\n"
