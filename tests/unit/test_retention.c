@@ -213,6 +213,23 @@ static void by_age_the_newest_stays(void **state)
 	shelf_remove(&f);
 }
 
+/* T1, however old: a writer that could not be asked where it is has all of them. */
+static void by_age_what_is_being_written_stays(void **state)
+{
+	struct shelf f;
+
+	(void)state;
+	shelf_fill(&f, 6);
+	f.limits.max_age_ms = SHELF_HOUR_MS;
+	f.job.newest_ms = SHELF_START_MS + INT64_C(1000) * SHELF_HOUR_MS;
+	f.job.keep_seq = 1;
+	shelf_goes(&f, "");
+	f.job.keep_seq = 3;
+	shelf_goes(&f, "age 1, age 2");
+	shelf_goes(&f, "");
+	shelf_remove(&f);
+}
+
 /* T4: it is a clock that was set back. */
 static void none_goes_by_age_while_there_is_something_from_the_future(void **state)
 {
@@ -343,6 +360,7 @@ int main(void)
 		cmocka_unit_test(of_two_ways_to_say_min_free_the_smaller_counts),
 		cmocka_unit_test(by_age_what_is_older_than_the_newest_data_goes),
 		cmocka_unit_test(by_age_the_newest_stays),
+		cmocka_unit_test(by_age_what_is_being_written_stays),
 		cmocka_unit_test(none_goes_by_age_while_there_is_something_from_the_future),
 		cmocka_unit_test(a_dry_run_touches_nothing),
 		cmocka_unit_test(what_cannot_be_deleted_is_said),
