@@ -136,7 +136,8 @@ static int keep_damaged(int dir_fd, const char *name)
 		return damaged_fd;
 	rc = keep(dir_fd, damaged_fd, name);
 	close(damaged_fd);
-	return rc;
+	/* `damaged` itself, too, which may be new */
+	return rc ? rc : fsync(dir_fd) ? -errno : 0;
 }
 
 /* --- both -------------------------------------------------------------------------------- */
