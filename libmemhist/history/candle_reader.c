@@ -115,8 +115,6 @@ static int tell_run(struct mh_candle_reader *c, const struct mh_part *p,
 	};
 	uint32_t from, to;
 
-	if (c->config.pid && p->series.item[r->series].id.pid != c->config.pid)
-		return 0;
 	mh_part_life(w, &p->series.item[r->series], &from, &to);
 	candle.samples = (to < in->to ? to : in->to) - (from > in->from ? from : in->from);
 	c->stats.candles++;
@@ -255,6 +253,8 @@ static int tell(struct mh_candle_reader *c, const struct mh_part *p,
 		rc = mh_seam_join(&c->seam, &join, p, w, made);
 	else
 		c->seam.n_snapshots += w->n_snapshots;
+	if (c->config.pid)
+		mh_part_candles_keep(made, p, c->config.pid);
 	return rc ? rc : tell_windows(c, p, w, made);
 }
 

@@ -56,6 +56,16 @@ bool mh_part_candles_grow(struct mh_part_candles *c)
 	return !c->error && grow(c, (void **)&c->run, &c->runs_cap, sizeof(*c->run));
 }
 
+void mh_part_candles_keep(struct mh_part_candles *c, const struct mh_part *p, uint32_t pid)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->n_runs; i++)
+		if (p->series.item[c->run[i].series].id.pid == pid)
+			c->run[n++] = c->run[i];
+	c->n_runs = n;
+}
+
 void mh_part_candles_add_edge(struct mh_part_candles *c, const struct mh_part_edge *edge)
 {
 	if (c->error || (c->n_edges == c->edges_cap &&

@@ -64,6 +64,9 @@ static inline void mh_part_candles_add(struct mh_part_candles *c, const struct m
 }
 void mh_part_candles_add_edge(struct mh_part_candles *c, const struct mh_part_edge *edge);
 
+/* Leave only the runs of processes with this pid; edges are void then. */
+void mh_part_candles_keep(struct mh_part_candles *c, const struct mh_part *p, uint32_t pid);
+
 /* Fields that have candle columns, in the order in which these are stored. */
 enum { MH_STORED_CANDLES = 6 };
 extern const int mh_stored_candles[MH_STORED_CANDLES];

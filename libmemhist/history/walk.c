@@ -36,6 +36,7 @@ struct mh_walk {
 	size_t window_size;   /* to be read at once */
 	bool (*wants)(void *arg, uint8_t type);
 	void *wants_arg;
+	uint64_t size;      /* of the file, where frames are passed over */
 	bool has_hopped;    /* the frame before `at` was passed over, … */
 	uint64_t hopped_at; /* … and begins here */
 	bool have_segment;
@@ -253,9 +254,12 @@ static int look_again(struct mh_walk *w, uint64_t start, struct mh_frame *ret)
 
 void mh_walk_pass_over(struct mh_walk *w, bool (*wants)(void *arg, uint8_t type), void *arg)
 {
-	w->wants = wants;
+	struct stat st = {0};
+
+	w->wants = fstat(w->fd, &st) ? NULL : wants;
+	w->size = (uint64_t)st.st_size;
 	w->wants_arg = arg;
-	w->window_size = wants ? WINDOW_OF_PIECES : WINDOW;
+	w->window_size = w->wants ? WINDOW_OF_PIECES : WINDOW;
 }
 
 /*
@@ -265,7 +269,6 @@ void mh_walk_pass_over(struct mh_walk *w, bool (*wants)(void *arg, uint8_t type)
 static int hop(struct mh_walk *w, struct mh_step *ret)
 {
 	struct mh_frame frame;
-	struct stat st;
 	uint64_t offset;
 	ssize_t have;
 
@@ -278,7 +281,7 @@ static int hop(struct mh_walk *w, struct mh_step *ret)
 	    w->wants(w->wants_arg, frame.type))
 		return 0;
 	offset = w->window_base + w->at;
-	if (fstat(w->fd, &st) || offset + MH_FRAME_HEAD + frame.len > (uint64_t)st.st_size)
+	if (offset + MH_FRAME_HEAD + frame.len > w->size)
 		return 0; /* F2 */
 	*ret = (struct mh_step){
 		.frame = frame,
