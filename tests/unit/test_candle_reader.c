@@ -7,6 +7,7 @@
 #include "libmemhist/history/frame.h"
 #include "libmemhist/history/seal.h"
 #include "libmemhist/view/candle.h"
+#include "tests/unit/candle_book.h"
 #include "tests/unit/recording.h"
 
 #include <fcntl.h>
@@ -19,107 +20,26 @@
 
 #include <cmocka.h>
 
-enum { SLOTS_MAX = 1024, BRIEF_MAX = 64, SERIES_MAX = 8192 };
+enum { SERIES_MAX = 8192 };
 
 static const mh_ms_t SECOND = 1000, MINUTE = 60 * 1000, QUARTER = 15 * 60 * 1000;
-
-/* A candle, of whom, and in which window, counted through. */
-struct line {
-	uint64_t window;
-	struct mh_boot_id boot;
-	struct mh_identity id;
-	struct mh_candle candle;
-};
-
-struct book {
-	struct line *line;
-	size_t n, cap, n_windows;
-	size_t from; /* the first of the window that is open */
-	struct mh_boot_id boot;
-	struct mh_identity by_slot[SLOTS_MAX], brief[BRIEF_MAX]; /* snapshots */
-	struct mh_identity *by_series;                           /* parts */
-	uint64_t snapshots, candles, columns;
-};
-
-static void add(struct book *b, const struct mh_identity *id, const struct mh_candle *candle)
-{
-	/* pieces make one */
-	for (size_t i = b->n; i-- > b->from;) {
-		struct mh_candle *c = &b->line[i].candle;
-
-		if (!mh_identity_same(&b->line[i].id, id) ||
-		    memcmp(&b->line[i].boot, &b->boot, sizeof(b->boot)) != 0)
-			continue;
-		c->high = candle->high > c->high ? candle->high : c->high;
-		c->low = candle->low < c->low ? candle->low : c->low;
-		c->close = candle->close;
-		c->samples += candle->samples;
-		return;
-	}
-	if (b->n == b->cap) {
-		b->cap = b->cap ? b->cap * 2 : 256;
-		b->line = reallocarray(b->line, b->cap, sizeof(*b->line));
-		assert_non_null(b->line);
-	}
-	b->line[b->n++] = (struct line){b->n_windows, b->boot, *id, *candle};
-}
-
-static int by_who(const void *a, const void *b)
-{
-	const struct line *x = a, *y = b;
-	int order = memcmp(&x->boot, &y->boot, sizeof(x->boot));
-
-	if (x->window != y->window)
-		return x->window < y->window ? -1 : 1;
-	if (order)
-		return order;
-	if (x->id.pid != y->id.pid)
-		return x->id.pid < y->id.pid ? -1 : 1;
-	if (x->id.start_ticks != y->id.start_ticks)
-		return x->id.start_ticks < y->id.start_ticks ? -1 : 1;
-	return x->id.twin < y->id.twin ? -1 : x->id.twin > y->id.twin;
-}
-
-static int on_window(void *arg, mh_ms_t start_ms, mh_ms_t end_ms)
-{
-	struct book *b = arg;
-
-	for (size_t i = b->from; i < b->n; i++) {
-		assert_int_equal(b->line[i].candle.start_ms, start_ms);
-		assert_int_equal(b->line[i].candle.end_ms, end_ms);
-	}
-	b->n_windows++;
-	b->from = b->n;
-	return 0;
-}
-
-static void finish(struct book *b)
-{
-	assert_int_equal(b->from, b->n);
-	qsort(b->line, b->n, sizeof(*b->line), by_who);
-}
-
-static void forget_book(struct book *b)
-{
-	free(b->line);
-	free(b->by_series);
-}
 
 /* --- by snapshots ----------------------------------------------------------------------------- */
 
 static int on_slot_candle(void *arg, uint32_t slot, const struct mh_candle *candle)
 {
-	struct book *b = arg;
+	struct candle_book *b = arg;
 
 	b->candles++;
-	add(b, slot < MH_BRIEF_SLOT(0) ? &b->by_slot[slot] : &b->brief[slot - MH_BRIEF_SLOT(0)],
-	    candle);
+	book_add(b,
+		 slot < MH_BRIEF_SLOT(0) ? &b->by_slot[slot] : &b->brief[slot - MH_BRIEF_SLOT(0)],
+		 candle);
 	return 0;
 }
 
 static int on_update(void *arg, const struct mh_snapshot *s)
 {
-	struct book *b = arg;
+	struct candle_book *b = arg;
 
 	assert_in_range(s->n_slots, 0, SLOTS_MAX);
 	assert_in_range(s->n_brief, 0, BRIEF_MAX);
@@ -145,7 +65,7 @@ static void end_builder(struct mh_candles **c)
 	*c = NULL;
 }
 
-static void read_snapshots(const char *dir, const struct ask *ask, struct book *b)
+static void read_snapshots(const char *dir, const struct ask *ask, struct candle_book *b)
 {
 	struct mh_reader_options options = {.since_ms = ask->since_ms, .until_ms = ask->until_ms};
 	struct mh_candles_config config = {
@@ -153,7 +73,7 @@ static void read_snapshots(const char *dir, const struct ask *ask, struct book *
 		.interval_ms = ask->interval_ms,
 		.utc = ask->utc,
 		.emit = on_slot_candle,
-		.window = on_window,
+		.window = book_on_window,
 		.update = on_update,
 		.arg = b,
 	};
@@ -163,7 +83,7 @@ static void read_snapshots(const char *dir, const struct ask *ask, struct book *
 	struct mh_reader *r;
 	int rc;
 
-	*b = (struct book){0};
+	*b = (struct candle_book){0};
 	assert_int_equal(mh_reader_open(&r, dir, &options, &err), 0);
 	while ((rc = mh_reader_next(r, &s, &err)) > 0) {
 		b->snapshots++;
@@ -178,7 +98,7 @@ static void read_snapshots(const char *dir, const struct ask *ask, struct book *
 	assert_int_equal(rc, 0);
 	end_builder(&c);
 	mh_reader_close(r);
-	finish(b);
+	book_finish(b);
 }
 
 /* --- by parts --------------------------------------------------------------------------------- */
@@ -186,7 +106,7 @@ static void read_snapshots(const char *dir, const struct ask *ask, struct book *
 static int on_part(void *arg, const struct mh_part *p, const struct mh_part_windows *w,
 		   const struct mh_gap *gap)
 {
-	struct book *b = arg;
+	struct candle_book *b = arg;
 	uint32_t n = p->series.n;
 
 	(void)w;
@@ -205,15 +125,16 @@ static int on_part(void *arg, const struct mh_part *p, const struct mh_part_wind
 
 static int on_series_candle(void *arg, uint32_t series, const struct mh_candle *candle)
 {
-	struct book *b = arg;
+	struct candle_book *b = arg;
 
 	assert_in_range(series, 0, SERIES_MAX - 1);
 	b->candles++;
-	add(b, &b->by_series[series], candle);
+	book_add(b, &b->by_series[series], candle);
 	return 0;
 }
 
-static void read_parts(const char *dir, const struct ask *ask, bool from_samples, struct book *b)
+static void read_parts(const char *dir, const struct ask *ask, bool from_samples,
+		       struct candle_book *b)
 {
 	struct mh_candle_reader_config config = {
 		.since_ms = ask->since_ms,
@@ -224,7 +145,7 @@ static void read_parts(const char *dir, const struct ask *ask, bool from_samples
 		.from_samples = from_samples,
 		.part = on_part,
 		.candle = on_series_candle,
-		.window = on_window,
+		.window = book_on_window,
 		.arg = b,
 	};
 	struct mh_candle_reader_stats stats;
@@ -233,7 +154,7 @@ static void read_parts(const char *dir, const struct ask *ask, bool from_samples
 	struct mh_err err = {""};
 	int rc;
 
-	*b = (struct book){0};
+	*b = (struct candle_book){0};
 	assert_int_equal(mh_candle_reader_new(&c, dir, &config, &err), 0);
 	while ((rc = mh_candle_reader_next(c, &err)) > 0)
 		;
@@ -243,53 +164,26 @@ static void read_parts(const char *dir, const struct ask *ask, bool from_samples
 	b->snapshots = stats.n_snapshots;
 	b->columns = stats.parts_from_columns;
 	mh_candle_reader_free(c);
-	finish(b);
+	book_finish(b);
 }
 
 /* --- both ------------------------------------------------------------------------------------- */
 
-static void print(const char *what, const struct line *l)
-{
-	print_error("%s: window %" PRIu64 " (%" PRId64 ") pid %u start %" PRIu64
-		    " twin %u: %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " of %u\n",
-		    what, l->window, l->candle.start_ms, l->id.pid, l->id.start_ticks, l->id.twin,
-		    l->candle.open, l->candle.high, l->candle.low, l->candle.close,
-		    l->candle.samples);
-}
-
-static void compare(const struct book *a, const struct book *b)
-{
-	for (size_t i = 0; i < a->n && i < b->n; i++) {
-		const struct mh_candle *x = &a->line[i].candle, *y = &b->line[i].candle;
-
-		if (!by_who(&a->line[i], &b->line[i]) && x->start_ms == y->start_ms &&
-		    x->end_ms == y->end_ms && x->open == y->open && x->high == y->high &&
-		    x->low == y->low && x->close == y->close && x->samples == y->samples)
-			continue;
-		print("snapshots", &a->line[i]);
-		print("parts", &b->line[i]);
-		fail();
-	}
-	assert_int_equal(a->n, b->n);
-	assert_int_equal(a->n_windows, b->n_windows);
-	assert_int_equal(a->snapshots, b->snapshots);
-}
-
 static uint64_t check(const char *dir, const struct ask *ask)
 {
-	struct book snapshots, parts;
+	struct candle_book snapshots, parts;
 	uint64_t columns;
 
 	read_snapshots(dir, ask, &snapshots);
 	read_parts(dir, ask, true, &parts);
-	compare(&snapshots, &parts);
+	book_compare(&snapshots, &parts);
 	assert_int_equal(parts.columns, 0);
-	forget_book(&parts);
+	book_done(&parts);
 	read_parts(dir, ask, false, &parts);
-	compare(&snapshots, &parts);
+	book_compare(&snapshots, &parts);
 	columns = parts.columns;
-	forget_book(&parts);
-	forget_book(&snapshots);
+	book_done(&parts);
+	book_done(&snapshots);
 	return columns;
 }
 
