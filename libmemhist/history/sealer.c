@@ -216,10 +216,10 @@ static void start(struct mh_sealer *s, uint64_t now_ns, uint64_t room_bytes)
 	s->out_fd = -1;
 	mh_err_sys(&reason, rc, "%s is not sealed: cannot run %s", s->dir_path, s->program);
 	mh_errf(&err, 0, "%s%s", reason.text,
-		rc == -ENOENT || rc == -EACCES
-			? ": install it, or say in the configuration where it is, or that there is "
-			  "none"
-			: "");
+		rc == -ENOENT || rc == -EACCES ? ": install it, or say by --history.sealer or "
+						 "HistorySealer where it is, or "
+						 "that there is none"
+					       : "");
 	count(s);
 	failed(s, now_ns, &err);
 }
