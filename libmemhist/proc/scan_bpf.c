@@ -78,6 +78,7 @@ struct bpf_scan {
 	struct mh_listing listing;
 	struct mh_listing_entry hidden[HIDDEN_MAX];
 	uint32_t n_hidden;
+	uint64_t hidden_ns; /* when they were read last, as start_ns counts; 0: never */
 
 	struct mh_cmdlines cmdlines; /* wanted in this pass */
 	char stat[MH_STAT_TEXT_MAX];
@@ -219,6 +220,18 @@ static void set_values(struct bpf_scan *scan, struct mh_process *p, const struct
 	mh_table_set(scan->table, p, value);
 }
 
+/*
+ * Whether a process that was read by other means, as hidden or before this scanner began, is that
+ * of the record. Within the clock tick its pid may have gone to another; but not to one that was
+ * there already when it was read.
+ */
+static bool is_same(const struct bpf_scan *scan, const struct mh_process *p,
+		    const struct mh_bpf_task *task)
+{
+	return p->id.start_ticks == mh_bpf_start_ticks(task, &scan->place) &&
+	       (!scan->hidden_ns || task->start_ns < scan->hidden_ns);
+}
+
 /* Add the process of a record. Returns 0 or -errno of the table, or -ENOMEM. */
 static int add(struct bpf_scan *scan, const struct mh_bpf_task *task, struct mh_process **ret)
 {
@@ -231,7 +244,7 @@ static int add(struct bpf_scan *scan, const struct mh_bpf_task *task, struct mh_
 	int rc;
 
 	/* whom we do not know but the table does was put there by another scanner */
-	if (p && (known(scan, p) || p->id.start_ticks != id.start_ticks)) {
+	if (p && (known(scan, p) || !is_same(scan, p, task))) {
 		take_exits(scan);
 		mh_table_remove(scan->table, p);
 		p = NULL;
@@ -334,8 +347,10 @@ static void visit_hidden(struct bpf_scan *scan, bool *partial)
 		if (!known(scan, mh_table_find(scan->table, scan->hidden[i].pid)))
 			scan->hidden[n++] = scan->hidden[i];
 	}
-	if (scan->n_hidden)
+	if (scan->n_hidden) {
+		scan->hidden_ns = mh_now().boot_ns - (uint64_t)scan->place.boot_ns;
 		mh_scan_procfs_some(scan->procfs, scan->table, scan->hidden, n, &hidden_partial);
+	}
 	scan->n_hidden = n;
 	*partial |= hidden_partial;
 }
