@@ -65,8 +65,10 @@ int mh_room_check(struct mh_room *r, int dir_fd, const char *dir_path,
 		r->has_aged = true;
 		r->aged_ns = moment->newest.boot_ns;
 	}
-	if (!result.has_stock)
+	if (!result.has_stock) {
+		mh_stock_done(&result.stock);
 		return rc;
+	}
 	take_rate(r, dir_fd, &result.stock, moment->keep_seq);
 	status->bytes = result.stock.bytes;
 	status->segments = list->n;

@@ -51,8 +51,12 @@ int mh_stock_take(int dir_fd, struct mh_stock *ret)
 	rc = mh_dir_list(dir_fd, &ret->files);
 	if (!rc)
 		rc = take_damaged(dir_fd, ret);
+	if (rc) {
+		mh_stock_done(ret);
+		return rc;
+	}
 	ret->bytes = (uint64_t)st.st_blocks * 512 + sum_of(&ret->files);
-	return rc;
+	return 0;
 }
 
 void mh_stock_done(struct mh_stock *s)
