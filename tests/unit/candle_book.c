@@ -63,7 +63,8 @@ int book_on_window(void *arg, mh_ms_t start_ms, mh_ms_t end_ms)
 void book_finish(struct candle_book *b)
 {
 	assert_int_equal(b->from, b->n);
-	qsort(b->line, b->n, sizeof(*b->line), by_who);
+	if (b->n)
+		qsort(b->line, b->n, sizeof(*b->line), by_who);
 }
 
 void book_done(struct candle_book *b)
