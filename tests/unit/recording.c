@@ -77,13 +77,12 @@ struct mh_reader *open_reader(const char *dir, bool follow)
 	return r;
 }
 
-void read_all_back(const char *dir, const struct written *log)
+void read_whole(const char *dir, const struct written *log, struct mh_reader_stats *ret)
 {
 	struct mh_reader *r = open_reader(dir, false);
 	struct mh_buf b = MH_BUF_INIT(1 << 20), c = MH_BUF_INIT(1 << 20);
 	struct shadow shadow = {0};
 	const struct mh_snapshot *s;
-	struct mh_reader_stats stats;
 	struct mh_err err = {""};
 	size_t n = 0;
 	int rc;
@@ -97,17 +96,25 @@ void read_all_back(const char *dir, const struct written *log)
 		assert_true(n < log->n);
 		assert_string_equal(mh_buf_str(&b), log->text[n]);
 		assert_string_equal(mh_buf_str(&c), log->text[n]);
+		assert_int_equal(s->first, n == 0);
 		n++;
 	}
 	if (rc)
 		fail_msg("%s", err.text);
 	assert_int_equal(n, log->n);
-	mh_reader_stats(r, &stats);
-	assert_int_equal(stats.damages + stats.orphans + stats.torn_tails, 0);
+	mh_reader_stats(r, ret);
 	shadow_done(&shadow);
 	mh_buf_done(&b);
 	mh_buf_done(&c);
 	mh_reader_close(r);
+}
+
+void read_all_back(const char *dir, const struct written *log)
+{
+	struct mh_reader_stats stats;
+
+	read_whole(dir, log, &stats);
+	assert_int_equal(stats.damages + stats.orphans + stats.torn_tails, 0);
 }
 
 size_t seal_each(const char *dir, size_t each)

@@ -28,8 +28,9 @@ struct mh_writer *open_writer(const struct mh_writer_config *config);
 void record(struct mh_writer *w, struct world *world, struct written *log, int steps);
 struct mh_reader *open_reader(const char *dir, bool follow);
 
-/* Read everything: it is what was written, also by what the snapshots' lists alone say, and there
- * is no damage. */
+/* Read everything: it is what was written, also by what the snapshots' lists alone say. */
+void read_whole(const char *dir, const struct written *log, struct mh_reader_stats *ret);
+/* The same, and there is no damage. */
 void read_all_back(const char *dir, const struct written *log);
 /* Seal every `each`-th open segment. Returns how many there were. */
 size_t seal_each(const char *dir, size_t each);
