@@ -54,8 +54,7 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 		c->verbose = true;
 		return 0;
 	default:
-		return mh_errf(err, -EINVAL, "“%s” is no option; the history is named by --history",
-			       value[0]);
+		return option_no_word(value[0], err);
 	}
 }
 

@@ -56,8 +56,7 @@ int compact_take(struct compact *c, int id, const char *const value[OPTION_VALUE
 			c->max_temporary = (uint64_t)bytes;
 		return rc;
 	default:
-		return mh_errf(err, -EINVAL, "“%s” is no option; the history is named by --history",
-			       value[0]);
+		return option_no_word(value[0], err);
 	}
 }
 

@@ -275,6 +275,11 @@ int option_word(const char *value, const char *const *words, struct mh_err *err)
 	return -EINVAL;
 }
 
+int option_no_word(const char *value, struct mh_err *err)
+{
+	return mh_errf(err, -EINVAL, "“%s” is no option; the history is named by --history", value);
+}
+
 int option_number(const char *value, long long min, long long max, long long *ret,
 		  struct mh_err *err)
 {

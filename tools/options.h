@@ -76,6 +76,8 @@ int options_usage_error(const struct command *cmd, const char *fmt, ...)
  * nearest.
  */
 int option_word(const char *value, const char *const *words, struct mh_err *err);
+/* The sentence for a word where only options are taken; returns -EINVAL. */
+int option_no_word(const char *value, struct mh_err *err);
 /* A decimal number, min … max. Returns 0 or -EINVAL and a sentence. */
 int option_number(const char *value, long long min, long long max, long long *ret,
 		  struct mh_err *err);
