@@ -1,6 +1,5 @@
 """Candles of the recorded trace, compared one by one with an oracle computed from its CSV."""
 
-import datetime
 import functools
 import json
 
@@ -14,17 +13,6 @@ def trace():
     return lib.trace_rows()
 
 
-@functools.cache
-def seconds(text):
-    moment = datetime.datetime.strptime(text, "%Y-%m-%d %H:%M:%S")
-    return int(moment.replace(tzinfo=datetime.timezone.utc).timestamp())
-
-
-def long_table(found):
-    assert found[0] == "time label pid program open high low close samples".split()
-    return {(seconds(r[0]), r[1]): tuple(map(int, r[4:])) for r in found[1:]}
-
-
 def wide_table(found):
     """Without the number of samples, which the wide table does not show."""
     header = found[0]
@@ -36,18 +24,11 @@ def wide_table(found):
             label = header[at].removesuffix("_open")
             assert header[at : at + 4] == [f"{label}_{e}" for e in ("open", "high", "low", "close")]
             if r[at]:
-                assert (seconds(r[0]), label) not in candles
-                candles[seconds(r[0]), label] = tuple(map(int, r[at : at + 4]))
+                assert (lib.seconds(r[0]), label) not in candles
+                candles[lib.seconds(r[0]), label] = tuple(map(int, r[at : at + 4]))
             else:
                 assert r[at : at + 4] == [""] * 4
     return candles
-
-
-def same(found, expected):
-    for key in expected:
-        assert key in found, f"{key} is missing"
-        assert found[key] == expected[key], f"{key}: {found[key]}, not {expected[key]}"
-    assert len(found) == len(expected)
 
 
 def compare(by):
@@ -60,13 +41,13 @@ def compare(by):
             args = ["--interval", name, "--metric", metric, "--by", by]
             expected = lib.oracle(rows, labels, interval_s, metric)
             assert len(expected) > 1900
-            same(long_table(lib.candles(*args, "--long", "--pid-map", "pids").rows), expected)
+            lib.same(lib.long_table(lib.candles(*args, "--long", "--pid-map", "pids").rows), expected)
             with open("pids", encoding="utf-8") as file:
                 found = lib.table(file.read())
             assert found[0] == ["PID", "COMMAND"]
             assert dict(found[1:]) == commands
             expected = {key: candle[:4] for key, candle in expected.items()}
-            same(wide_table(lib.candles(*args, "--all").rows), expected)
+            lib.same(wide_table(lib.candles(*args, "--all").rows), expected)
 
 
 def candles_by_identity_are_what_the_oracle_says():

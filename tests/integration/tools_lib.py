@@ -1,6 +1,8 @@
 """What the tests of the command-line programs share: TAP, running them, recordings, an oracle."""
 
 import csv
+import datetime
+import functools
 import io
 import json
 import os
@@ -220,3 +222,21 @@ def oracle(rows, labels, interval_s, metric="rss"):
         window = sample[0] // 1000 // interval_s * interval_s
         samples.setdefault((window, label), []).append(sample[column])
     return {key: (v[0], max(v), min(v), v[-1], len(v)) for key, v in samples.items()}
+
+
+@functools.cache
+def seconds(text):
+    moment = datetime.datetime.strptime(text, "%Y-%m-%d %H:%M:%S")
+    return int(moment.replace(tzinfo=datetime.timezone.utc).timestamp())
+
+
+def long_table(found):
+    assert found[0] == "time label pid program open high low close samples".split()
+    return {(seconds(r[0]), r[1]): tuple(map(int, r[4:])) for r in found[1:]}
+
+
+def same(found, expected):
+    for key in expected:
+        assert key in found, f"{key} is missing"
+        assert found[key] == expected[key], f"{key}: {found[key]}, not {expected[key]}"
+    assert len(found) == len(expected)
