@@ -228,13 +228,18 @@ static int begin_segment(struct mh_writer *w, const struct mh_snapshot *s, struc
 {
 	int rc;
 
-	do {
-		mh_segment_name(w->name, w->next_segment++, s->at.wall_ms, &s->boot_id);
+	for (;;) {
+		mh_segment_name(w->name, w->next_segment, s->at.wall_ms, &s->boot_id);
 		w->fd = mh_beneath_file(w->dir_fd, w->name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND,
 					SEGMENT_MODE);
-	} while (w->fd == -EEXIST);
+		if (w->fd != -EEXIST)
+			break;
+		w->next_segment++;
+	}
+	/* a number without a file would look like a deleted segment */
 	if (w->fd < 0)
 		return mh_err_sys(err, w->fd, "cannot create %s/%s", w->dir_path, w->name);
+	w->next_segment++;
 	w->dir_dirty = true;
 	w->segment = mh_segment_number();
 	w->seq = 0;
