@@ -10,12 +10,14 @@ enum {
 
 static const mh_boot_ns_t NS_PER_S = 1000000000;
 
-static void watch_clock(struct mh_room *r, struct mh_instant newest)
+/* Many a clock is set right soon after the machine has started, before anything was checked. */
+static void watch_clock(struct mh_room *r, struct mh_instant first, struct mh_instant newest)
 {
-	int64_t wall_ms = newest.wall_ms - r->seen.wall_ms;
-	int64_t boot_ms = (int64_t)(newest.boot_ns - r->seen.boot_ns) / 1000000;
+	const struct mh_instant before = r->has_seen ? r->seen : first;
+	int64_t wall_ms = newest.wall_ms - before.wall_ms;
+	int64_t boot_ms = (int64_t)(newest.boot_ns - before.boot_ns) / 1000000;
 
-	if (r->has_seen && (wall_ms - boot_ms > STEP_MS || boot_ms - wall_ms > STEP_MS))
+	if (wall_ms - boot_ms > STEP_MS || boot_ms - wall_ms > STEP_MS)
 		r->hold_ns = newest.boot_ns + HOLD_S * NS_PER_S;
 	r->seen = newest;
 	r->has_seen = true;
@@ -58,7 +60,7 @@ int mh_room_check(struct mh_room *r, int dir_fd, const char *dir_path,
 	int rc;
 
 	if (moment->newest.boot_ns)
-		watch_clock(r, moment->newest);
+		watch_clock(r, moment->first, moment->newest);
 	job.most_by_age = most_by_age(r, moment->newest);
 	rc = mh_retention_apply(dir_fd, dir_path, &job, &result, err);
 	if (result.deleted[MH_DELETED_BY_AGE]) {

@@ -19,7 +19,7 @@ struct mh_room {
 	uint64_t segment_bytes; /* how large a segment becomes */
 	/* private */
 	bool has_seen, has_aged;
-	struct mh_instant seen; /* the newest data at the last check */
+	struct mh_instant seen; /* the newest data at the last check, before it the first */
 	mh_boot_ns_t hold_ns;   /* until then none goes by age */
 	mh_boot_ns_t aged_ns;   /* when the last one did */
 	uint64_t rate_seq;      /* the newest segment when the rate was taken */
@@ -40,8 +40,8 @@ struct mh_room_status {
 };
 
 struct mh_room_moment {
-	uint64_t keep_seq;        /* segments of this number and above are not touched; 0 = all */
-	struct mh_instant newest; /* data of this run; boot_ns 0 = none yet */
+	uint64_t keep_seq; /* segments of this number and above are not touched; 0 = all */
+	struct mh_instant first, newest; /* data of this run; boot_ns 0 = none yet */
 	int (*told)(void *arg, const struct mh_segment_file *file, enum mh_deletion by);
 	void *arg; /* as in struct mh_retention_job */
 };

@@ -284,6 +284,8 @@ void mh_upkeep_appended(struct mh_upkeep *u, struct mh_instant at)
 	struct mh_place *p;
 
 	pthread_mutex_lock(&u->lock);
+	if (!u->first.boot_ns)
+		u->first = at;
 	u->newest = at;
 	p = mh_upkeep_open_place(u);
 	if (p)

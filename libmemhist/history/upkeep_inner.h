@@ -70,7 +70,7 @@ struct mh_upkeep {
 	int wait_rc;              /* the first thing that failed since the last answer … */
 	struct mh_err wait_err;   /* … and its sentence */
 
-	struct mh_instant newest; /* snapshot appended */
+	struct mh_instant first, newest; /* snapshots appended; boot_ns 0 = none yet */
 	struct mh_upkeep_status status;
 };
 

@@ -124,6 +124,7 @@ void mh_upkeep_check(struct mh_upkeep *u)
 	const uint64_t granted = u->granted;
 	const struct mh_room_moment moment = {
 		.keep_seq = u->keep_seq,
+		.first = u->first,
 		.newest = u->newest,
 		.told = stop_when_ending,
 		.arg = u,

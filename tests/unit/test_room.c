@@ -52,6 +52,7 @@ static void set_up(struct fixture *f, unsigned n)
 		.wall_ms = start_ms + n * (mh_ms_t)HOUR_MS,
 		.boot_ns = UINT64_C(1000000000) * 3600 * 24 * 100,
 	};
+	f->moment.first = f->moment.newest;
 }
 
 static void tear_down(struct fixture *f)
@@ -93,7 +94,7 @@ static void before_the_first_data_none_goes_by_age(void **state)
 
 	(void)state;
 	set_up(&f, 50);
-	f.moment.newest = (struct mh_instant){0};
+	f.moment.first = f.moment.newest = (struct mh_instant){0};
 	assert_int_equal(check_after(&f, 0, 0), 0);
 	tear_down(&f);
 }
@@ -114,6 +115,19 @@ static void a_clock_set_forward_a_day_costs_nothing_for_an_hour(void **state)
 	for (int minute = 1; minute < 60; minute++)
 		assert_int_equal(check_after(&f, MINUTE_MS, MINUTE_MS), 0);
 	tear_down(&f);
+}
+
+static void a_clock_set_before_the_first_check_costs_nothing_either(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	for (int forward = 0; forward < 2; forward++) {
+		set_up(&f, 24);
+		assert_int_equal(check_after(&f, 1000, 1000 + (forward ? DAY_MS : -DAY_MS)), 0);
+		assert_int_equal(check_after(&f, 59 * MINUTE_MS, 59 * MINUTE_MS), 0);
+		tear_down(&f);
+	}
 }
 
 static void a_clock_that_stays_ahead_costs_a_segment_a_minute(void **state)
@@ -202,6 +216,7 @@ int main(void)
 		cmocka_unit_test(one_segment_a_minute_goes_by_age),
 		cmocka_unit_test(before_the_first_data_none_goes_by_age),
 		cmocka_unit_test(a_clock_set_forward_a_day_costs_nothing_for_an_hour),
+		cmocka_unit_test(a_clock_set_before_the_first_check_costs_nothing_either),
 		cmocka_unit_test(a_clock_that_stays_ahead_costs_a_segment_a_minute),
 		cmocka_unit_test(a_clock_set_back_an_hour_costs_nothing),
 		cmocka_unit_test(sleep_is_no_clock_that_was_set),
