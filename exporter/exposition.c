@@ -1,102 +1,94 @@
-/* The list of metrics, in the order of the page. */
+/*
+ * The list of metrics, in the order of the page: what the exporter knows of itself and of its
+ * sampling first, then the machine, groups, and single processes, so that a limit of series cuts
+ * the finest off.
+ */
 #include "exporter/exposition.h"
 
-#include "exporter/text.h"
+#include "exporter/exposition_source.h"
 #include "libmemhist/model/counter.h"
 
-enum { METRIC_NAME_MAX = 96, HELP_MAX = 256 };
+enum { HELP_MAX = 256 };
 
-static void gauge(struct mh_buf *out, const char *name, const char *help, double value)
+static void gauge(struct families *out, const char *name, const char *help, double value)
 {
-	text_single(out, name, METRIC_GAUGE, help, value);
-}
-
-static void counter(struct mh_buf *out, const char *name, const char *help, uint64_t value)
-{
-	text_single(out, name, METRIC_COUNTER, help, (double)value);
+	families_single(out, name, METRIC_GAUGE, help, value);
 }
 
 /* Open the family of a measured field: "memhist_group_" + "resident_memory_bytes". */
-static void field_family(struct mh_buf *out, char ret_name[METRIC_NAME_MAX], const char *prefix,
-			 int field, const char *scope)
+static void field_family(struct families *out, const char *prefix, int field, const char *scope)
 {
-	char help[HELP_MAX];
+	char name[METRIC_NAME_MAX + 1], help[HELP_MAX];
 
-	snprintf(ret_name, METRIC_NAME_MAX, "%s%s", prefix, mh_fields[field].metric);
+	snprintf(name, sizeof(name), "%s%s", prefix, mh_fields[field].metric);
 	snprintf(help, sizeof(help), "%s %s", mh_fields[field].help, scope);
-	text_family(out, ret_name, METRIC_GAUGE, help);
+	families_begin(out, name, METRIC_GAUGE, help);
 }
 
-static void write_groups(struct mh_buf *out, const struct view *v)
+static uint32_t group_labels(struct families *out, const char *name)
 {
-	char name[METRIC_NAME_MAX];
-	struct label label = {.name = "group"};
+	return families_labels(out, &(struct label){"group", name}, 1);
+}
 
+static void write_groups(struct families *out, const struct view *v)
+{
+	uint32_t first = out->n_sets; /* labels of the groups, one after the other */
+
+	for (size_t i = 0; i < v->n_groups; i++)
+		group_labels(out, v->group[i].name);
 	for (int f = 0; f < MH_FIELD_COUNT; f++) {
 		if (!mh_fields_have(v->fields, f) || mh_fields[f].in_groups != MH_IN_GROUPS_SUM)
 			continue;
-		field_family(out, name, "memhist_group_", f, "Sum over the group's processes.");
-		for (size_t i = 0; i < v->n_groups; i++) {
-			label.value = v->group[i].name;
-			text_sample(out, name, &label, 1, (double)v->group[i].shown[f]);
-		}
+		field_family(out, "memhist_group_", f, "Sum over the group's processes.");
+		for (uint32_t i = 0; i < v->n_groups; i++)
+			families_add(out, first + i, (double)v->group[i].shown[f]);
 	}
-	text_family(out, "memhist_group_processes", METRIC_GAUGE,
-		    "Live processes in the group (one group per program name).");
-	for (size_t i = 0; i < v->n_groups; i++) {
-		label.value = v->group[i].name;
-		text_sample(out, "memhist_group_processes", &label, 1, v->group[i].n_processes);
-	}
+	families_begin(out, "memhist_group_processes", METRIC_GAUGE,
+		       "Live processes in the group (one group per program name).");
+	for (uint32_t i = 0; i < v->n_groups; i++)
+		families_add(out, first + i, v->group[i].n_processes);
 	gauge(out, "memhist_groups_in_other",
 	      "Program names without a group of their own; their processes are in group \"other\".",
 	      v->groups_in_other);
 }
 
-static void write_exits(struct mh_buf *out, const struct view *v)
+static void write_exits(struct families *out, const struct view *v)
 {
-	struct label label = {.name = "group"};
+	uint32_t first = out->n_sets;
 
-	text_family(out, "memhist_group_exits_total", METRIC_COUNTER,
-		    "Processes of the group that ended. Where the kernel reports exits, those that "
-		    "began and ended between two samples too.");
-	for (size_t i = 0; i < v->n_exits; i++) {
-		label.value = v->exits[i].name;
-		text_sample(out, "memhist_group_exits_total", &label, 1, (double)v->exits[i].total);
-	}
+	for (size_t i = 0; i < v->n_exits; i++)
+		group_labels(out, v->exits[i].name);
+	families_begin(out, "memhist_group_exits_total", METRIC_COUNTER,
+		       "Processes of the group that ended. Where the kernel reports exits, those "
+		       "that began and ended between two samples too.");
+	for (uint32_t i = 0; i < v->n_exits; i++)
+		families_add(out, first + i, (double)v->exits[i].total);
 	if (!mh_fields_have(v->fields, MH_FIELD_HWM))
 		return;
-	text_family(out, "memhist_group_exited_peak_bytes", METRIC_GAUGE,
-		    "Highest peak of resident memory among the group's processes that ended "
-		    "within the last minute or two.");
-	for (size_t i = 0; i < v->n_exits; i++) {
-		label.value = v->exits[i].name;
+	families_begin(out, "memhist_group_exited_peak_bytes", METRIC_GAUGE,
+		       "Highest peak of resident memory among the group's processes that ended "
+		       "within the last minute or two.");
+	for (uint32_t i = 0; i < v->n_exits; i++)
 		if (v->exits[i].peak_bytes)
-			text_sample(out, "memhist_group_exited_peak_bytes", &label, 1,
-				    (double)v->exits[i].peak_bytes);
-	}
+			families_add(out, first + i, (double)v->exits[i].peak_bytes);
 }
 
-static void named_sample(struct mh_buf *out, const char *name, uint32_t pid, const char *group,
-			 const char *comm, double value)
+static uint32_t process_labels(struct families *out, uint32_t pid, const char *group,
+			       const char *comm)
 {
 	char text[16];
-	const struct label label[] = {{"pid", text}, {"group", group}, {"comm", comm}};
 
 	snprintf(text, sizeof(text), "%u", pid);
-	text_sample(out, name, label, 3, value);
-}
-
-static void process_sample(struct mh_buf *out, const char *name, const struct view_process *p,
-			   double value)
-{
-	named_sample(out, name, p->pid, p->group, p->comm, value);
+	return families_labels(
+		out, (const struct label[]){{"pid", text}, {"group", group}, {"comm", comm}}, 3);
 }
 
 /* What would make every series of a process another one when it changes has one of its own. */
-static void write_process_info(struct mh_buf *out, const struct view *v)
+static void write_process_info(struct families *out, const struct view *v)
 {
-	text_family(out, "memhist_process_info", METRIC_GAUGE,
-		    "Always 1; says whose process it is, and where it is from. Empty: not known.");
+	families_begin(out, "memhist_process_info", METRIC_INFO,
+		       "Always 1; says whose process it is, and where it is from. Empty: not "
+		       "known.");
 	for (size_t i = 0; i < v->n_processes; i++) {
 		const struct view_process *p = &v->process[i];
 		char pid[16];
@@ -105,49 +97,32 @@ static void write_process_info(struct mh_buf *out, const struct view *v)
 					      {"exe", p->exe},   {"cgroup", p->cgroup}};
 
 		snprintf(pid, sizeof(pid), "%u", p->pid);
-		text_sample(out, "memhist_process_info", label, 6, 1);
+		families_add(out, families_labels(out, label, 6), 1);
 	}
 }
 
-static void write_processes(struct mh_buf *out, const struct view *v)
+static void write_processes(struct families *out, const struct view *v)
 {
-	char name[METRIC_NAME_MAX];
+	uint32_t first = out->n_sets;
 
-	for (int f = 0; v->n_processes && f < MH_FIELD_COUNT; f++) {
+	for (size_t i = 0; i < v->n_processes; i++)
+		process_labels(out, v->process[i].pid, v->process[i].group, v->process[i].comm);
+	for (int f = 0; f < MH_FIELD_COUNT; f++) {
 		if (!mh_fields_have(v->fields, f))
 			continue;
-		field_family(out, name, "memhist_process_", f, "The largest processes by RSS.");
-		for (size_t i = 0; i < v->n_processes; i++)
-			process_sample(out, name, &v->process[i], (double)v->process[i].shown[f]);
+		field_family(out, "memhist_process_", f, "The largest processes by RSS.");
+		for (uint32_t i = 0; i < v->n_processes; i++)
+			families_add(out, first + i, (double)v->process[i].shown[f]);
 	}
-	if (!v->n_processes)
-		return;
+	families_begin(out, "memhist_process_start_time_seconds", METRIC_GAUGE,
+		       "When the process started, in seconds since 1970; another value under the "
+		       "same pid is another process.");
+	for (uint32_t i = 0; i < v->n_processes; i++)
+		families_add(out, first + i, (double)v->process[i].start_ms / 1e3);
 	write_process_info(out, v);
-	text_family(out, "memhist_process_start_time_seconds", METRIC_GAUGE,
-		    "When the process started, in seconds since 1970; another value under the same "
-		    "pid is another process.");
-	for (size_t i = 0; i < v->n_processes; i++)
-		process_sample(out, "memhist_process_start_time_seconds", &v->process[i],
-			       (double)v->process[i].start_ms / 1e3);
 }
 
-struct reason {
-	const char *name;
-	uint64_t n;
-};
-
-/* The samples of a family of counters by reason. */
-static void write_reasons(struct mh_buf *out, const char *name, const struct reason *reason,
-			  size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct label label = {"reason", reason[i].name};
-
-		text_sample(out, name, &label, 1, (double)reason[i].n);
-	}
-}
-
-static void write_pss(struct mh_buf *out, const struct view *v)
+static void write_pss(struct families *out, const struct view *v)
 {
 	enum { PSS, USS, SWAP, AGE, FAMILIES };
 	static const struct {
@@ -160,40 +135,24 @@ static void write_pss(struct mh_buf *out, const struct view *v)
 			       "Swapped out memory, each page divided among those who have it."},
 			      {"memhist_process_proportional_age_seconds",
 			       "How old the proportional and unique figures are in this sample."}};
+	uint32_t first = out->n_sets;
 
-	for (int f = 0; v->n_pss && f < FAMILIES; f++) {
-		text_family(out, family[f].name, METRIC_GAUGE, family[f].help);
-		for (size_t i = 0; i < v->n_pss; i++) {
+	for (size_t i = 0; i < v->n_pss; i++)
+		process_labels(out, v->pss[i].pid, v->pss[i].group, v->pss[i].comm);
+	for (int f = 0; f < FAMILIES; f++) {
+		families_begin(out, family[f].name, METRIC_GAUGE, family[f].help);
+		for (uint32_t i = 0; i < v->n_pss; i++) {
 			const struct view_pss *p = &v->pss[i];
 			const double value[FAMILIES] = {(double)p->pss_bytes, (double)p->uss_bytes,
 							(double)p->swap_pss_bytes, p->age_s};
 
 			if (f != SWAP || p->has_swap)
-				named_sample(out, family[f].name, p->pid, p->group, p->comm,
-					     value[f]);
+				families_add(out, first + i, value[f]);
 		}
 	}
 }
 
-static void write_pss_stats(struct mh_buf *out, const struct mh_pss_stats *s)
-{
-	static const char name[] = "memhist_proportional_errors_total";
-
-	counter(out, "memhist_proportional_reads_total",
-		"Times that the proportional memory of a process was read.", s->reads);
-	text_family(
-		out, name, METRIC_COUNTER,
-		"Times that it could not be: access denied (it takes CAP_SYS_PTRACE), no answer "
-		"in time, not understood, system call failed.");
-	write_reasons(out, name,
-		      (const struct reason[]){{"denied", s->denied},
-					      {"stuck", s->stuck},
-					      {"malformed", s->malformed},
-					      {"failed", s->failed}},
-		      4);
-}
-
-static void write_meminfo(struct mh_buf *out, const struct view *v)
+static void write_meminfo(struct families *out, const struct view *v)
 {
 	char name[MH_MEMINFO_MAX][MH_MEMINFO_METRIC_MAX], help[HELP_MAX];
 	uint32_t n = 0;
@@ -216,7 +175,7 @@ static void write_meminfo(struct mh_buf *out, const struct view *v)
 }
 
 /* Counters that this memhist does not know are those of a newer one's history. */
-static void write_counters(struct mh_buf *out, const struct view *v)
+static void write_counters(struct families *out, const struct view *v)
 {
 	for (int i = 0; i < MH_COUNTER_COUNT; i++) {
 		const struct mh_counter *c = &mh_counters[i];
@@ -230,11 +189,11 @@ static void write_counters(struct mh_buf *out, const struct view *v)
 			shown *= v->page_bytes;
 		else if (c->unit == MH_COUNTER_USEC)
 			shown /= 1e6;
-		text_single(out, c->metric, METRIC_COUNTER, c->help, shown);
+		families_single(out, c->metric, METRIC_COUNTER, c->help, shown);
 	}
 }
 
-static void write_sample(struct mh_buf *out, const struct view *v)
+static void write_sample(struct families *out, const struct view *v)
 {
 	gauge(out, "memhist_last_sample_timestamp_seconds",
 	      "When the sample shown here was taken, in seconds since 1970.",
@@ -247,189 +206,10 @@ static void write_sample(struct mh_buf *out, const struct view *v)
 	gauge(out, "memhist_processes", "Live processes, without kernel threads.", v->n_live);
 }
 
-static void write_scan_errors(struct mh_buf *out, const struct mh_scan_stats *scan)
+static void write_self(struct families *out, const struct self *s)
 {
-	static const char name[] = "memhist_sampler_errors_total";
-
-	text_family(out, name, METRIC_COUNTER,
-		    "Processes not read: access denied, file not understood, system call failed, "
-		    "dropped for the limit of processes; stuck: the command line does not answer.");
-	write_reasons(out, name,
-		      (const struct reason[]){{"denied", scan->denied},
-					      {"malformed", scan->malformed},
-					      {"failed", scan->failed},
-					      {"dropped", scan->dropped},
-					      {"stuck", scan->stuck}},
-		      5);
-}
-
-static void write_backend(struct mh_buf *out, const struct mh_sampler_status *s)
-{
-	const struct label label[] = {{"backend", s->backend}, {"reason", s->backend_reason}};
-
-	if (!s->backend) /* nobody has looked yet */
-		return;
-	text_family(out, "memhist_collector_backend_info", METRIC_GAUGE,
-		    "Always 1; says how processes are read, and why in no better way.");
-	text_sample(out, "memhist_collector_backend_info", label, 2, 1);
-}
-
-static void write_exit_reports(struct mh_buf *out, const struct mh_sampler_status *s)
-{
-	const struct label label = {"reason", s->exits_reason};
-
-	if (!s->backend)
-		return;
-	text_family(out, "memhist_collector_exits_reported", METRIC_GAUGE,
-		    "1 when the kernel reports processes that end; else 0, and why it does not.");
-	text_sample(out, "memhist_collector_exits_reported", &label, 1, !*s->exits_reason);
-	if (*s->exits_reason)
-		return;
-	counter(out, "memhist_sampler_exits_total", "Processes that were reported to have ended.",
-		s->scan.exits);
-	counter(out, "memhist_sampler_exits_dropped_total",
-		"Processes that ended when there was no room to report them.",
-		s->scan.exits_dropped);
-	counter(out, "memhist_sampler_exits_unlisted_total",
-		"Processes between two samples that are in no history and no group, being too "
-		"many.",
-		s->scan.exits_unlisted);
-}
-
-static void write_sampler(struct mh_buf *out, const struct mh_sampler_status *s, uint64_t missed)
-{
-	write_backend(out, s);
-	counter(out, "memhist_sampler_samples_total", "Samples taken.", s->ticks);
-	counter(out, "memhist_sampler_failed_total", "Samples that failed altogether.",
-		s->failed_ticks);
-	counter(out, "memhist_sampler_missed_total",
-		"Samples that were due while the one before was not done, or the machine slept.",
-		missed);
-	counter(out, "memhist_sampler_processes_total", "Processes read, over all samples.",
-		s->scan.processes);
-	counter(out, "memhist_sampler_vanished_total",
-		"Processes that ended while a sample was taken.", s->scan.vanished);
-	write_scan_errors(out, &s->scan);
-	if (s->has_pss)
-		write_pss_stats(out, &s->pss);
-	write_exit_reports(out, s);
-	gauge(out, "memhist_sampler_open_files", "Files of processes kept open between samples.",
-	      s->scan.open_files);
-}
-
-static void write_history(struct mh_buf *out, const struct mh_writer_stats *h)
-{
-	counter(out, "memhist_history_snapshots_written_total",
-		"Snapshots written to the history and handed to the kernel in full.", h->snapshots);
-	counter(out, "memhist_history_written_bytes_total", "Bytes written to the history.",
-		h->bytes);
-	counter(out, "memhist_history_segments_total", "Segment files begun.", h->segments);
-	counter(out, "memhist_history_write_errors_total", "Snapshots that could not be written.",
-		h->errors);
-	if (h->snapshots)
-		gauge(out, "memhist_history_last_snapshot_timestamp_seconds",
-		      "When the last snapshot in the history was taken, in seconds since 1970.",
-		      (double)h->last_wall_ms / 1e3);
-}
-
-static void write_upkeep(struct mh_buf *out, const struct mh_upkeep_status *u)
-{
-	static const char deleted[] = "memhist_history_deleted_segments_total";
-	const struct mh_room_status *room = &u->room;
-	struct reason by[MH_DELETIONS];
-
-	gauge(out, "memhist_history_size_bytes",
-	      "What all files in the history's directory took when it was looked at last, within "
-	      "a minute.",
-	      (double)room->bytes);
-	gauge(out, "memhist_history_size_limit_bytes", "What they may take, 0 = no limit.",
-	      (double)u->limits.max_bytes);
-	if (room->projected_s)
-		gauge(out, "memhist_history_projected_seconds",
-		      "How long the history can become within its limit of size, at the present "
-		      "rate.",
-		      (double)room->projected_s);
-	if (room->oldest_ms)
-		gauge(out, "memhist_history_oldest_timestamp_seconds",
-		      "When the history begins, in seconds since 1970.",
-		      (double)room->oldest_ms / 1e3);
-	gauge(out, "memhist_history_paused",
-	      "1 while nothing is written, since the file system has too little free space.",
-	      room->is_low);
-	gauge(out, "memhist_history_free_bytes", "Free space in the file system of the history.",
-	      (double)room->free_bytes);
-	gauge(out, "memhist_history_min_free_bytes",
-	      "Free space below which nothing is written, 0 = no limit.",
-	      (double)room->min_free_bytes);
-	text_family(out, deleted, METRIC_COUNTER,
-		    "Segments deleted for the limit of size, of age, and for free space.");
-	for (int i = 0; i < MH_DELETIONS; i++)
-		by[i] = (struct reason){mh_deletion_name((enum mh_deletion)i), room->deleted[i]};
-	write_reasons(out, deleted, by, MH_DELETIONS);
-	counter(out, "memhist_history_syncs_total", "Files brought to the disk.", u->syncs);
-	counter(out, "memhist_history_sync_errors_total",
-		"Files that could not be brought to the disk.", u->sync_errors);
-	if (u->synced_wall_ms)
-		gauge(out, "memhist_history_synced_timestamp_seconds",
-		      "Snapshots up to this time are on the disk, in seconds since 1970.",
-		      (double)u->synced_wall_ms / 1e3);
-}
-
-static void write_sealer(struct mh_buf *out, const struct mh_sealer_status *s)
-{
-	counter(out, "memhist_history_sealer_runs_total",
-		"Runs of the program that seals segments and merges them, which have ended.",
-		s->runs);
-	counter(out, "memhist_history_sealer_failures_total",
-		"Of them, and of those that could not be started, how many failed.", s->failures);
-	gauge(out, "memhist_history_sealed_segments",
-	      "Sealed segments in the history when it had run last, or at the start.",
-	      (double)s->sealed_segments);
-	gauge(out, "memhist_history_open_segments",
-	      "Open segments then, the one that is being written included.",
-	      (double)s->open_segments);
-}
-
-static void write_followed(struct mh_buf *out, const struct mh_reader_stats *h)
-{
-	counter(out, "memhist_history_snapshots_read_total",
-		"Snapshots read from the history that is followed.", h->snapshots);
-	counter(out, "memhist_history_read_bytes_total",
-		"Bytes read from the history that is followed.", h->bytes);
-	counter(out, "memhist_history_damages_total",
-		"Damaged places skipped in the history that is followed.", h->damages);
-}
-
-static void write_source(struct mh_buf *out, const struct view *v)
-{
-	const struct label version = {"version", PACKAGE_VERSION};
-
-	text_family(out, "memhist_build_info", METRIC_GAUGE, "Always 1; says what runs here.");
-	text_sample(out, "memhist_build_info", &version, 1, 1);
-	gauge(out, "memhist_up",
-	      "1 when the figures of processes, groups and meminfo are current, else 0 and absent.",
-	      v->up);
-	gauge(out, "memhist_sampler_interval_seconds", "Time from one sample to the next.",
-	      v->source.interval_ms / 1e3);
-	gauge(out, "memhist_history_following",
-	      "1 when samples come from a history that another process writes.",
-	      v->source.following);
-	if (v->source.following)
-		write_followed(out, &v->source.reader);
-	else
-		write_sampler(out, &v->source.sampler, v->missed);
-	if (!v->source.following && v->source.sampler.has_history)
-		write_history(out, &v->source.sampler.history);
-	if (!v->source.following && v->source.sampler.has_history)
-		write_upkeep(out, &v->source.sampler.upkeep);
-	if (!v->source.following && v->source.sampler.upkeep.has_sealer)
-		write_sealer(out, &v->source.sampler.upkeep.sealer);
-}
-
-static void write_self(struct mh_buf *out, const struct self *s)
-{
-	text_single(out, "process_cpu_seconds_total", METRIC_COUNTER,
-		    "CPU time of the exporter itself, user and system.", s->cpu_seconds);
+	families_single(out, "process_cpu_seconds_total", METRIC_COUNTER,
+			"CPU time of the exporter itself, user and system.", s->cpu_seconds);
 	gauge(out, "process_open_fds", "Open file descriptors of the exporter itself.",
 	      (double)s->open_fds);
 	gauge(out, "process_max_fds", "How many it may have.", s->max_fds);
@@ -445,24 +225,56 @@ static void write_self(struct mh_buf *out, const struct self *s)
 	gauge(out, "process_threads", "Threads of the exporter itself.", s->threads);
 }
 
-void exposition_write(struct mh_buf *out, const struct view *v, const struct self *self)
+/* Where the values are that are known at the end. */
+struct late {
+	uint32_t dropped, duration;
+};
+
+static struct late write_page(struct families *out, const struct page_counts *counts)
+{
+	struct late late;
+
+	families_single(
+		out, "memhist_pages_written_total", METRIC_COUNTER,
+		"Pages of metrics written: one for each sample, format and compression that "
+		"somebody asked for, however many did.",
+		(double)counts->written);
+	late.dropped = families_single(
+		out, "memhist_series_dropped_total", METRIC_COUNTER,
+		"Series left out of a sample's page for the limit of series, "
+		"over all samples that were asked for.",
+		0);
+	late.duration = families_single(out, "memhist_scrape_duration_seconds", METRIC_GAUGE,
+					"How long gathering the figures of this page took.", 0);
+	return late;
+}
+
+void exposition_fill(struct families *out, const struct view *v, const struct self *self,
+		     struct page_counts *counts)
 {
 	struct mh_instant begin = mh_now();
+	struct late late;
 
+	families_clear(out);
+	exposition_source(out, v);
+	if (self)
+		write_self(out, self);
+	late = write_page(out, counts);
 	if (v->up) {
-		write_groups(out, v);
-		write_exits(out, v);
-		write_processes(out, v);
-		write_pss(out, v);
+		write_sample(out, v);
 		if (v->has_meminfo) {
 			write_meminfo(out, v);
 			write_counters(out, v);
 		}
-		write_sample(out, v);
+		write_groups(out, v);
+		write_exits(out, v);
+		write_processes(out, v);
+		write_pss(out, v);
 	}
-	write_source(out, v);
-	if (self)
-		write_self(out, self);
-	gauge(out, "memhist_scrape_duration_seconds", "How long writing this page took.",
-	      (double)(mh_now().boot_ns - begin.boot_ns) / 1e9);
+	families_end(out);
+	if (out->error)
+		return;
+	counts->dropped_series += out->n_dropped;
+	out->sample[late.dropped].value = (double)counts->dropped_series;
+	out->sample[late.duration].value = (double)(mh_now().boot_ns - begin.boot_ns) / 1e9;
 }

@@ -9,13 +9,21 @@
 #ifndef MEMHIST_EXPORTER_EXPOSITION_H
 #define MEMHIST_EXPORTER_EXPOSITION_H
 
+#include "exporter/families.h"
 #include "exporter/self.h"
 #include "exporter/view.h"
 
+/* What is counted of the pages, from the first on. */
+struct page_counts {
+	uint64_t written;
+	uint64_t dropped_series; /* over all fillings */
+};
+
 /*
- * Append the whole page. The caller holds the view's lock. `self` may be NULL: not known. Look at
- * out->error after.
+ * Forget what is in `out` and fill in all metrics. The caller holds the view's lock. `self` may be
+ * NULL: not known. Raises counts->dropped_series. Look at out->error after.
  */
-void exposition_write(struct mh_buf *out, const struct view *v, const struct self *self);
+void exposition_fill(struct families *out, const struct view *v, const struct self *self,
+		     struct page_counts *counts);
 
 #endif

@@ -12,6 +12,8 @@ enum {
 	INTERVAL_MAX_MS = 86400000,
 	PROCESS_TOP_MAX = 1000,
 	GROUPS_MAX_MAX = 10000,
+	SERIES_MIN = 500, /* what is not of groups and processes: about 200 */
+	SERIES_MAX = 500000,
 	EXACT_CPUS_MAX = 256,
 	OPEN_FILES_MAX = 1000000,
 	PATH_MAX_BYTES = 255,
@@ -63,6 +65,11 @@ static int set_telemetry_path(struct settings *s, const char *value, struct mh_e
 			       value);
 	s->telemetry_path = value;
 	return 0;
+}
+
+static int set_max_series(struct settings *s, const char *value, struct mh_err *err)
+{
+	return set_count(&s->max_series, value, SERIES_MIN, SERIES_MAX, err);
 }
 
 static int set_procfs(struct settings *s, const char *value, struct mh_err *err)
@@ -200,6 +207,8 @@ static const struct flag {
 	{"--web.listen-address", "ADDR", "127.0.0.1:19256", set_listen_address,
 	 "HOST:PORT to serve at"},
 	{"--web.telemetry-path", "PATH", "/metrics", set_telemetry_path, "where the metrics are"},
+	{"--web.max-series", "N", "200000", set_max_series,
+	 "leave out what is more, 500 to 500000"},
 	{"--path.procfs", "DIR", "/proc", set_procfs, "the procfs to read, e.g. /host/proc"},
 	{"--collector.backend", "NAME", "auto", set_backend,
 	 "read processes by bpf, bpf-seq or procfs"},

@@ -22,6 +22,7 @@ struct settings {
 	const char *config_file; /* NULL = the usual one, "" = none */
 	const char *listen_address;
 	const char *telemetry_path;
+	uint32_t max_series;
 	const char *procfs;
 	enum mh_scan_backend backend;
 	uint32_t max_open_files; /* as in struct mh_scan_config … */

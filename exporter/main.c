@@ -117,7 +117,8 @@ static int start_parts(struct exporter *e, const struct settings *settings, cons
 	struct collector_config collector = {.interval_ms = settings->interval_ms,
 					     .max_groups = settings->groups_max};
 	struct server_config server = {.listen_fd = listen_fd,
-				       .telemetry_path = settings->telemetry_path};
+				       .telemetry_path = settings->telemetry_path,
+				       .max_series = settings->max_series};
 	int rc = start_source(e, settings, user, err);
 
 	if (!rc && view_new(&e->view, settings->groups_max + 1, settings->process_top))

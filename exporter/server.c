@@ -1,18 +1,17 @@
 /*
- * Serving pages. All callbacks run in libmicrohttpd's one thread, which alone touches `page`; the
+ * Serving pages. All callbacks run in libmicrohttpd's one thread, which alone touches `pages`; the
  * connection clocks are shared with server_expire() and lock for themselves.
  *
- * An answer is a struct MHD_Response. The library counts references to it, so that the metrics
- * page is kept here while it is the newest, and by each connection that still sends it.
+ * An answer is a struct MHD_Response. One with metrics has a reference to its page, which it gives
+ * back when the last byte was sent.
  */
 #include "exporter/server.h"
 
 #include "exporter/deadline.h"
-#include "exporter/exposition.h"
 #include "exporter/flags.h"
 #include "exporter/landing.h"
 #include "exporter/log.h"
-#include "exporter/text.h"
+#include "exporter/pages.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -26,31 +25,22 @@ enum {
 	CONNECTION_BYTES = 16 * 1024, /* longest request head: above it 414 or 431 */
 	IDLE_SECONDS = 6,             /* without a byte */
 	STEP_SECONDS = 7,             /* for a whole request, and again for its answer */
-	PAGE_MAX_BYTES = 32 << 20,    /* with 10,000 groups and all fields: 12 MiB */
 };
 
 struct server {
 	struct server_config config;
 	struct MHD_Daemon *daemon;
 	struct deadlines *deadlines;
-
-	/* the metrics page */
-	struct MHD_Response *page; /* NULL: none yet */
-	uint64_t page_serial;      /* of the view it was made from */
-	struct mh_buf text;
-	struct self self;
+	struct pages *pages;
 };
 
 #define TEXT_PLAIN "text/plain; charset=utf-8"
 #define TEXT_HTML  "text/html; charset=utf-8"
+#define VARY       "Accept, Accept-Encoding"
 
-/* An answer that holds a copy of `bytes`, or NULL. */
-static struct MHD_Response *make_response(const char *type, const void *bytes, size_t len)
+/* What every answer has. Returns it, or NULL without it. */
+static struct MHD_Response *add_headers(struct MHD_Response *r, const char *type)
 {
-	/* the library copies in this mode; its parameter lacks only the const */
-	struct MHD_Response *r = MHD_create_response_from_buffer(len, (void *)(uintptr_t)bytes,
-								 MHD_RESPMEM_MUST_COPY);
-
 	if (!r)
 		return NULL;
 	if (MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type) != MHD_YES ||
@@ -63,6 +53,15 @@ static struct MHD_Response *make_response(const char *type, const void *bytes, s
 	return r;
 }
 
+/* An answer that holds a copy of `bytes`, or NULL. */
+static struct MHD_Response *make_response(const char *type, const void *bytes, size_t len)
+{
+	/* the library copies in this mode; its parameter lacks only the const */
+	return add_headers(MHD_create_response_from_buffer(len, (void *)(uintptr_t)bytes,
+							   MHD_RESPMEM_MUST_COPY),
+			   type);
+}
+
 static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int status,
 				   const char *text)
 {
@@ -73,6 +72,8 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned i
 		return MHD_NO;
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	if (status == MHD_HTTP_NOT_ACCEPTABLE)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, VARY);
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED || status == MHD_HTTP_BAD_REQUEST)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
 	queued = MHD_queue_response(connection, status, r);
@@ -90,49 +91,77 @@ static struct view *lock_view(struct server *s)
 	return v;
 }
 
-/* Make `page` anew when the view has changed. Returns 0 or -errno. */
-static int renew_page(struct server *s)
+static void give_page_back(void *page)
 {
-	struct MHD_Response *page;
-	const struct self *self = self_read(&s->self) ? NULL : &s->self;
-	struct view *v = lock_view(s);
-	uint64_t serial = v->serial;
-
-	mh_buf_clear(&s->text);
-	exposition_write(&s->text, v, self);
-	view_unlock(v);
-	if (s->text.error)
-		return s->text.error;
-	page = make_response(TEXT_CONTENT_TYPE, s->text.data, s->text.len);
-	if (!page)
-		return -ENOMEM;
-	if (s->page)
-		MHD_destroy_response(s->page);
-	s->page = page;
-	s->page_serial = serial;
-	return 0;
+	page_release(page);
 }
 
-static bool is_page_current(struct server *s)
+static enum MHD_Result read_wish(void *cls, enum MHD_ValueKind kind, const char *name,
+				 const char *value)
 {
-	struct view *v = lock_view(s);
-	bool current = s->page && s->page_serial == v->serial;
+	struct wishes *w = cls;
 
-	view_unlock(v);
-	return current;
+	(void)kind;
+	if (!strcasecmp(name, MHD_HTTP_HEADER_ACCEPT))
+		wishes_accept(w, value);
+	else if (!strcasecmp(name, MHD_HTTP_HEADER_ACCEPT_ENCODING))
+		wishes_accept_encoding(w, value);
+	return MHD_YES;
+}
+
+/* Takes the reference to the page over. */
+static struct MHD_Response *make_page_response(struct page *page, enum page_format format,
+					       enum page_coding coding)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer_with_free_callback_cls(
+		page->len, page->data, give_page_back, page);
+
+	if (!r) {
+		page_release(page);
+		return NULL;
+	}
+	r = add_headers(r, format_of(format)->content_type);
+	if (!r)
+		return NULL;
+	if (MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, VARY) != MHD_YES ||
+	    (coding == PAGE_GZIP &&
+	     MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip") != MHD_YES)) {
+		MHD_destroy_response(r);
+		return NULL;
+	}
+	return r;
 }
 
 static enum MHD_Result answer_metrics(struct server *s, struct MHD_Connection *connection)
 {
-	int rc = is_page_current(s) ? 0 : renew_page(s);
+	struct wishes wishes = {0};
+	enum page_format format;
+	enum page_coding coding;
+	struct MHD_Response *r;
+	enum MHD_Result queued;
+	struct page *page;
+	int rc;
 
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, read_wish, &wishes);
+	format = wishes_format(&wishes);
+	coding = wishes_coding(&wishes);
+	if (coding == PAGE_CODINGS)
+		return answer_text(connection, MHD_HTTP_NOT_ACCEPTABLE,
+				   "the page can be had as it is or as gzip, and Accept-Encoding "
+				   "refuses both\n");
+	rc = pages_get(s->pages, format, coding, &page);
 	if (rc) {
 		log_error("cannot write the metrics page: %s",
 			  rc == -EOVERFLOW ? "it is too long" : "out of memory");
 		return answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
 				   "cannot write the metrics page, see the log\n");
 	}
-	return MHD_queue_response(connection, MHD_HTTP_OK, s->page);
+	r = make_page_response(page, format, coding);
+	if (!r)
+		return MHD_NO;
+	queued = MHD_queue_response(connection, MHD_HTTP_OK, r);
+	MHD_destroy_response(r);
+	return queued;
 }
 
 static enum MHD_Result answer_landing(struct server *s, struct MHD_Connection *connection)
@@ -323,15 +352,17 @@ static struct MHD_Daemon *start_daemon(struct server *s, unsigned int connection
 
 int server_start(struct server **ret, const struct server_config *config, struct mh_err *err)
 {
+	const struct pages_config pages = {.view = config->view, .max_series = config->max_series};
 	unsigned int connections = max_connections();
 	struct server *s = calloc(1, sizeof(*s));
 	int rc = s ? 0 : -ENOMEM;
 
 	if (!rc) {
 		s->config = *config;
-		s->text = (struct mh_buf)MH_BUF_INIT(PAGE_MAX_BYTES);
-		rc = deadlines_new(&s->deadlines, connections, STEP_SECONDS * UINT64_C(1000000000));
+		rc = pages_new(&s->pages, &pages);
 	}
+	if (!rc)
+		rc = deadlines_new(&s->deadlines, connections, STEP_SECONDS * UINT64_C(1000000000));
 	if (!rc) {
 		s->daemon = start_daemon(s, connections);
 		rc = s->daemon ? 0 : errno ? -errno : -EIO;
@@ -359,9 +390,7 @@ void server_stop(struct server *s)
 		return;
 	if (s->daemon)
 		MHD_stop_daemon(s->daemon); /* closes the listening socket */
-	if (s->page)
-		MHD_destroy_response(s->page);
+	pages_free(s->pages);               /* no answer has a page any more */
 	deadlines_free(s->deadlines);
-	mh_buf_done(&s->text);
 	free(s);
 }

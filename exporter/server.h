@@ -1,7 +1,7 @@
 /*
  * The web side: libmicrohttpd with epoll in one thread of its own, a fixed table of pages, GET and
- * HEAD only. The metrics page is written when the first scraper asks after a sample, and the same
- * bytes are given to all others until the next sample.
+ * HEAD only. The metrics page is negotiated: see negotiate.h for formats and pages.h for when they
+ * are written.
  *
  * Nothing of a request is ever shown, stored or labelled. A request with a body is refused and its
  * connection closed.
@@ -17,6 +17,7 @@ struct server_config {
 	int listen_fd;              /* taken over, also on failure */
 	const char *telemetry_path; /* outlives the server */
 	struct view *view;          /* outlives the server */
+	uint32_t max_series;
 };
 
 /* Returns 0, or -errno and a sentence. */

@@ -19,7 +19,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 def run_tests(tests):
     """As tools_lib.run_tests(), unless there is no exporter."""
     if not os.path.exists(EXPORTER):
-        print("1..0 # SKIP memhist-exporter was not built: libmicrohttpd-dev or libcap-ng-dev is missing")
+        print("1..0 # SKIP memhist-exporter was not built: libmicrohttpd-dev, libcap-ng-dev or zlib1g-dev is missing")
         sys.exit(0)
     tools_lib.run_tests(tests)
 
@@ -78,11 +78,12 @@ class Exporter:
         with open(self.log.name, encoding="utf-8") as f:
             return f.read()
 
-    def get(self, path="/metrics", method="GET"):
+    def get(self, path="/metrics", method="GET", **headers):
         """(status, headers, body) of one request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request(method, path)
+            connection.request(method, path, headers={
+                name.replace("_", "-"): value for name, value in headers.items()})
             response = connection.getresponse()
             return response.status, response.headers, response.read()
         finally:

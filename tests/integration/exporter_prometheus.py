@@ -1,4 +1,5 @@
-"""A real Prometheus scrapes the exporter."""
+"""A real Prometheus scrapes the exporter: OpenMetrics, which it asks for by itself, and protobuf, which it
+asks for where native histograms are enabled."""
 
 import json
 import os
@@ -15,7 +16,7 @@ from exporter_lib import EXPORTER, Child, Exporter, run_tests, single, wait_for
 class Prometheus(Api):
     """A Prometheus in a folder of its own that scrapes one target every second; for a `with`."""
 
-    def __init__(self, target_port):
+    def __init__(self, target_port, *flags):
         self.folder = tempfile.TemporaryDirectory(prefix="memhist-test-")
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
@@ -28,7 +29,7 @@ class Prometheus(Api):
             self.process = subprocess.Popen(
                 ["prometheus", f"--config.file={config}",
                  f"--storage.tsdb.path={self.folder.name}/tsdb",
-                 f"--web.listen-address=127.0.0.1:{self.port}"],
+                 f"--web.listen-address=127.0.0.1:{self.port}", *flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def __enter__(self):
@@ -49,7 +50,9 @@ class Prometheus(Api):
         return result[0][1] if result else None
 
 
-def test(exporter, prometheus):
+def tests_of(exporter, prometheus, way, family):
+    """`family`: what a family of counters is called that are called x_total."""
+
     def it_is_up():
         wait_for(lambda: prometheus.value('up{job="memhist"}') == 1, 60, "the target up")
         target = prometheus.api("targets")["activeTargets"][0]
@@ -69,7 +72,7 @@ def test(exporter, prometheus):
             assert prometheus.value("memhist_process_virtual_memory_bytes" + pid) == vsz
             group = f"memhist_group_resident_memory_bytes{{group={json.dumps(name)}}}"
             assert prometheus.value(group) == rss
-        wait_for(lambda: not prometheus.query(resident), 10, "a stale marker at its end")
+        wait_for(lambda: not prometheus.query(resident), 60, "a stale marker at its end")
         assert not prometheus.query(group)
 
     def it_stores_every_metric_of_the_page():
@@ -82,18 +85,24 @@ def test(exporter, prometheus):
             single(page, "memhist_meminfo_mem_total_bytes")
 
     def it_knows_their_types():
-        for name, kind in (("memhist_sampler_samples_total", "counter"),
+        """By the name of the family it is seen which format it was."""
+        for name, kind in ((family("memhist_sampler_samples_total"), "counter"),
                            ("memhist_group_processes", "gauge")):
             metadata = prometheus.api("metadata", metric=name)[name]
             assert metadata[0]["type"] == kind and metadata[0]["help"], metadata
 
-    run_tests([it_is_up, it_stores_what_the_kernel_counts, it_stores_every_metric_of_the_page,
-               it_knows_their_types])
+    tests = [it_is_up, it_stores_what_the_kernel_counts, it_stores_every_metric_of_the_page,
+             it_knows_their_types]
+    for test in tests:
+        test.__name__ = f"{way}: {test.__name__}"
+    return tests
 
 
 if not shutil.which("prometheus") or not os.path.exists(EXPORTER):
     print("1..0 # SKIP prometheus is not installed, or memhist-exporter was not built")
     sys.exit(0)
 with Exporter("--interval=200ms") as its_target, \
-        Prometheus(its_target.port) as its_prometheus:
-    test(its_target, its_prometheus)
+        Prometheus(its_target.port) as by_itself, \
+        Prometheus(its_target.port, "--enable-feature=native-histograms") as with_histograms:
+    run_tests(tests_of(its_target, by_itself, "openmetrics", lambda n: n.removesuffix("_total"))
+              + tests_of(its_target, with_histograms, "protobuf", lambda name: name))

