@@ -3,7 +3,9 @@
  *
  * The wide table needs its columns before its first row, so the history is read twice: once to
  * find the series to show, once for their candles. The long table needs the first pass only where
- * it has to choose. Memory is bounded by the number of series, not by the range.
+ * it has to choose. Where there is something to choose from, or labels are of commands, memory is
+ * bounded by the number of labels. The long table of all processes needs no more than those that
+ * live (pass.h, `forgotten`); their commands are collected for the PID map (pidmap.h).
  *
  * The second pass stops after as many snapshots as the first saw, and makes sure that they begin
  * with the same one: a history that is being written grows in between, and its oldest part may go.
@@ -11,6 +13,7 @@
 #include "tools/candles.h"
 
 #include "tools/human.h"
+#include "tools/pidmap.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -33,6 +36,10 @@ struct job {
 	uint64_t n_rows;
 	struct outfile table, map;
 	char *map_name; /* NULL = no map */
+	/* where series are forgotten: */
+	bool forgets;
+	struct mh_instant begin; /* of the pass that is repeated without */
+	struct pidmap *labels;   /* their commands; NULL = no map */
 };
 
 /* The length of a path without the extension of its last part; ".profile" is no extension. */
@@ -143,6 +150,7 @@ struct writer {
 	struct table table;
 	struct wide_table wide;
 	struct long_table tidy;
+	bool is_again; /* for the second time, see below */
 };
 
 static int history_changed(struct job *job)
@@ -151,16 +159,30 @@ static int history_changed(struct job *job)
 		       job->config->history);
 }
 
+/* What a pass before this one saw first, it has to see as well. */
 static int on_begin(void *arg)
 {
 	struct writer *w = arg;
 	const struct selection *selection = w->table.selection;
 	const struct mh_instant *first = &w->job->pass.first;
+	const struct mh_instant *begin = selection ? &selection->first : &w->job->begin;
 
-	return selection && (first->wall_ms != selection->first.wall_ms ||
-			     first->boot_ns != selection->first.boot_ns)
+	if (!selection && !w->is_again)
+		return 0;
+	return first->wall_ms != begin->wall_ms || first->boot_ns != begin->boot_ns
 		       ? history_changed(w->job)
 		       : 0;
+}
+
+static int on_forgotten(void *arg, const struct mh_forgotten *label)
+{
+	struct writer *w = arg;
+	struct job *job = w->job;
+
+	if (job->labels)
+		return pidmap_add(job->labels, job->pass.labels, label, job->err);
+	mh_labels_put(job->pass.labels, label->command);
+	return 0;
 }
 
 static int on_candle(void *arg, uint32_t series, const struct mh_candle *candle)
@@ -179,11 +201,12 @@ static int on_window(void *arg, mh_ms_t start_ms)
 				    : wide_window(&w->wide, start_ms);
 }
 
-static int write_table(struct job *job)
+static int write_table(struct job *job, bool is_again)
 {
 	const struct candles_config *c = job->config;
 	struct writer w = {
 		.job = job,
+		.is_again = is_again,
 		.table =
 			{
 				.out = &job->table,
@@ -202,6 +225,7 @@ static int write_table(struct job *job)
 	job->pass.candle = on_candle;
 	job->pass.window = on_window;
 	job->pass.begin = on_begin;
+	job->pass.forgotten = job->forgets ? on_forgotten : NULL;
 	job->pass.arg = &w;
 	rc = pass_run(&job->pass, job->err);
 	progress_end(&job->progress);
@@ -217,12 +241,39 @@ static int write_table(struct job *job)
 	return rc;
 }
 
+/*
+ * Where pids go back in time, an older process of a pid cannot be told from a new one when labels
+ * are forgotten. The table is true up to there, and is made once more with all labels kept.
+ */
+static int write_table_somehow(struct job *job)
+{
+	const struct candles_config *c = job->config;
+	int rc = 0;
+
+	job->forgets = !job->is_selected && c->by == MH_LABEL_BY_IDENTITY;
+	if (job->forgets && job->map_name)
+		rc = pidmap_new(&job->labels, job->map.has_dir ? job->map.dir_fd : -1, job->err);
+	if (!rc)
+		rc = write_table(job, false);
+	if (rc != -EAGAIN || !job->forgets)
+		return rc;
+	job->forgets = false;
+	job->begin = job->pass.first;
+	pass_done(&job->pass);
+	pidmap_free(job->labels);
+	job->labels = NULL;
+	outfile_again(&job->table);
+	return write_table(job, true);
+}
+
 static int write_map(struct job *job)
 {
 	int rc = 0;
 
 	if (!job->map_name)
 		return 0;
+	if (job->labels)
+		return pidmap_write(job->labels, job->pass.labels, &job->map, job->err);
 	if (!job->is_selected)
 		rc = select_all(&job->selection, job->pass.labels, job->err);
 	if (!rc)
@@ -308,7 +359,7 @@ int candles_run(const struct candles_config *config)
 	if (!rc)
 		rc = survey(&job);
 	if (!rc)
-		rc = write_table(&job);
+		rc = write_table_somehow(&job);
 	if (!rc)
 		rc = write_map(&job);
 	if (!rc)
@@ -320,6 +371,7 @@ int candles_run(const struct candles_config *config)
 		say_given_up(&job);
 		status = STATUS_PARTIAL;
 	}
+	pidmap_free(job.labels);
 	pass_done(&job.pass);
 	select_done(&job.selection);
 	outfile_done(&job.table);

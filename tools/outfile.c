@@ -173,6 +173,8 @@ static int write_out(struct outfile *o, struct mh_err *err)
 
 	if (o->buf.error)
 		return mh_err_sys(err, o->buf.error, "cannot compose %s", o->name);
+	done = o->buf.len < o->passed ? o->buf.len : (size_t)o->passed;
+	o->passed -= done;
 	while (done < o->buf.len) {
 		ssize_t n = write(o->fd, o->buf.data + done, o->buf.len - done);
 
@@ -184,6 +186,7 @@ static int write_out(struct outfile *o, struct mh_err *err)
 		if (n < 0)
 			return mh_err_sys(err, -errno, "cannot write %s", o->name);
 		done += (size_t)n;
+		o->written += (uint64_t)n;
 	}
 	mh_buf_clear(&o->buf);
 	return 0;
@@ -192,6 +195,12 @@ static int write_out(struct outfile *o, struct mh_err *err)
 int outfile_pump(struct outfile *o, struct mh_err *err)
 {
 	return o->buf.len < PUMP_BYTES && !o->buf.error ? 0 : write_out(o, err);
+}
+
+void outfile_again(struct outfile *o)
+{
+	mh_buf_clear(&o->buf);
+	o->passed = o->written;
 }
 
 int outfile_finish(struct outfile *o, struct mh_err *err)

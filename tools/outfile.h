@@ -30,6 +30,8 @@ struct outfile {
 	const char *name;  /* for messages; the caller's */
 	const char *spare; /* no file of this directory is replaced; NULL = none; the caller's */
 	int fd;
+	uint64_t written; /* bytes */
+	uint64_t passed;  /* of the buffers that follow, what is written */
 	/* unless it is written in place: */
 	bool has_dir;
 	int dir_fd;              /* where the file is made */
@@ -46,6 +48,12 @@ int outfile_open(struct outfile *o, const char *name, const char *spare, struct 
 
 /* Write the buffer out when it has filled. -EPIPE: nobody reads any more; -EINTR: a signal came. */
 int outfile_pump(struct outfile *o, struct mh_err *err);
+
+/*
+ * All is composed once more, and begins with the bytes that were written already: these are not
+ * written again. The buffer is emptied.
+ */
+void outfile_again(struct outfile *o);
 
 /* Everything is with the kernel and, for a regular file, on the disk; not yet under its name. */
 int outfile_finish(struct outfile *o, struct mh_err *err);

@@ -35,6 +35,14 @@ struct pass {
 	int (*begin)(void *arg);
 	/* A series has got names, or other ones. NULL = not wanted. */
 	int (*named)(void *arg, uint32_t series);
+	/*
+	 * By identity: series are forgotten when all is told of them, so that memory is bounded by
+	 * those that live. NULL = none is. The label's latest command, a reference of the labels'
+	 * that becomes the callback's; a label whose process is missed for a while and then seen
+	 * again comes twice. pass_run() returns -EAGAIN where this cannot work (see
+	 * mh_labels_forget()); what was told until then holds.
+	 */
+	int (*forgotten)(void *arg, const struct mh_forgotten *label);
 	void *arg;
 	bool from_samples;         /* do not use candle columns */
 	uint32_t pid;              /* by identity: only processes with this pid; 0 = all */
@@ -59,7 +67,8 @@ int pass_take_time(struct pass *p, struct mh_instant at, enum mh_gap_kind gap);
 /* By identity: candles out of parts, not snapshots. As pass_run(), the labels are made. */
 int pass_run_parts(struct pass *p, struct mh_err *err);
 
-/* Returns 0; -ENODATA: no segments at all; -EINTR after a signal; or as mh_reader_*(). */
+/* Returns 0; -ENODATA: no segments at all; -EINTR after a signal; -EAGAIN, see `forgotten`; or as
+ * mh_reader_*(). */
 int pass_run(struct pass *p, struct mh_err *err);
 void pass_done(struct pass *p);
 

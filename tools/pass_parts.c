@@ -5,6 +5,9 @@
  * A part tells its processes in order of pid, not of time. Those of one pid are put in order of
  * appearance, since that is how labels count. Names that come later than the process, or that would
  * change what an earlier part said, wait until their window is told.
+ *
+ * Where series are forgotten, a series that the next part does not have waits until the window that
+ * is told is complete, since rows of it may need its names.
  */
 #include "tools/pass.h"
 
@@ -32,6 +35,11 @@ struct appearance {
 	uint32_t n_names;
 };
 
+struct series_list {
+	uint32_t *item;
+	uint32_t n, cap;
+};
+
 struct run {
 	struct pass *pass;
 	struct mh_err *err;
@@ -48,6 +56,13 @@ struct run {
 	uint32_t n_of_pid, of_pid_cap;
 	uint32_t *brief; /* by pid */
 	uint32_t brief_cap;
+	/* where series are forgotten */
+	uint32_t n_parts;
+	uint32_t *seen; /* by series: in the how-manieth part, the last time; 0: forgotten */
+	uint32_t seen_cap;
+	struct series_list shown;   /* by this part */
+	struct series_list waiting; /* to be forgotten */
+	bool is_told;               /* a candle of the window that is not complete */
 };
 
 static int reserve(void **array, uint32_t *cap, uint32_t n, size_t size)
@@ -153,6 +168,86 @@ static int on_names(void *arg, uint32_t to)
 	return rc;
 }
 
+/* --- forgetting ------------------------------------------------------------------------------ */
+
+static int add_series(struct series_list *list, uint32_t series)
+{
+	if (list->n == list->cap &&
+	    reserve((void **)&list->item, &list->cap, list->n + 1, sizeof(*list->item)))
+		return -ENOMEM;
+	list->item[list->n++] = series;
+	return 0;
+}
+
+/* The part shows a series. */
+static int note_shown(struct run *run, uint32_t series)
+{
+	uint32_t cap = run->seen_cap;
+
+	if (!run->pass->forgotten)
+		return 0;
+	if (series >= cap) {
+		if (reserve((void **)&run->seen, &run->seen_cap, series + 1, sizeof(*run->seen)))
+			return -ENOMEM;
+		memset(run->seen + cap, 0, (run->seen_cap - cap) * sizeof(*run->seen));
+	}
+	if (run->seen[series] == run->n_parts)
+		return 0;
+	run->seen[series] = run->n_parts;
+	return add_series(&run->shown, series);
+}
+
+/* A new part is known: what the one before had, and it has not, has to be forgotten. */
+static int find_gone(struct run *run, uint32_t n_before)
+{
+	struct series_list *shown = &run->shown;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < n_before && !rc; i++)
+		if (run->seen[shown->item[i]] != run->n_parts)
+			rc = add_series(&run->waiting, shown->item[i]);
+	shown->n -= n_before;
+	if (n_before && shown->n)
+		memmove(shown->item, shown->item + n_before, shown->n * sizeof(*shown->item));
+	return rc;
+}
+
+static int forget(struct run *run, uint32_t series)
+{
+	struct pass *p = run->pass;
+	struct mh_forgotten label;
+
+	run->seen[series] = 0;
+	mh_labels_forget(p->labels, series, &label);
+	return p->forgotten(p->arg, &label);
+}
+
+/* Those who wait, and have not come again. */
+static int forget_waiting(struct run *run)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < run->waiting.n && !rc; i++) {
+		uint32_t series = run->waiting.item[i];
+
+		if (run->seen[series] && run->seen[series] != run->n_parts)
+			rc = forget(run, series);
+	}
+	run->waiting.n = 0;
+	return rc;
+}
+
+/* Everything is told. */
+static int forget_all(struct run *run)
+{
+	int rc = forget_waiting(run);
+
+	for (uint32_t i = 0; i < run->shown.n && !rc; i++)
+		rc = forget(run, run->shown.item[i]);
+	run->shown.n = 0;
+	return rc;
+}
+
 /* --- processes -------------------------------------------------------------------------------- */
 
 static int add_appearance(struct run *run, const struct appearance *a)
@@ -201,6 +296,8 @@ static int take_appearance(struct run *run, const struct appearance *a)
 	while (v + 1 < end && place[v[1].at] <= from)
 		v++;
 	rc = give_names(run, a->at, a->id, v, &series);
+	if (!rc)
+		rc = note_shown(run, series);
 	run->label[a->number] = series;
 	for (v++; v < end && place[v->at] < to && !rc; v++) {
 		struct mh_label_names names;
@@ -326,12 +423,13 @@ static int on_part(void *arg, const struct mh_part *part, const struct mh_part_w
 {
 	struct run *run = arg;
 	struct pass *p = run->pass;
-	uint32_t n = part->series.n + part->brief.n;
+	uint32_t n = part->series.n + part->brief.n, n_before = run->shown.n;
 	int rc;
 
 	if (tool_interrupted())
 		return -EINTR;
 	end_texts(run);
+	run->n_parts++;
 	run->part = part;
 	run->windows = w;
 	run->n_later = run->next_later = 0;
@@ -346,6 +444,10 @@ static int on_part(void *arg, const struct mh_part *part, const struct mh_part_w
 		rc = mh_labels_begin(p->labels, &part->head.boot_id);
 	if (!rc)
 		rc = take_series(run);
+	if (!rc)
+		rc = find_gone(run, n_before);
+	if (!rc && !run->is_told)
+		rc = forget_waiting(run);
 	if (!rc && run->n_later)
 		qsort(run->later, run->n_later, sizeof(*run->later), by_time);
 	if (p->progress)
@@ -359,17 +461,22 @@ static int on_candle(void *arg, uint32_t number, const struct mh_candle *candle)
 	struct pass *p = run->pass;
 	struct mh_candle shown = pass_shown(p, candle);
 
+	run->is_told = true;
 	return p->candle(p->arg, run->label[number], &shown);
 }
 
 static int on_window(void *arg, mh_ms_t start_ms, mh_ms_t end_ms)
 {
 	struct run *run = arg;
+	int rc = 0;
 
 	(void)end_ms;
 	if (tool_interrupted())
 		return -EINTR;
-	return run->pass->window ? run->pass->window(run->pass->arg, start_ms) : 0;
+	if (run->pass->window)
+		rc = run->pass->window(run->pass->arg, start_ms);
+	run->is_told = false;
+	return rc ? rc : forget_waiting(run);
 }
 
 static void done(struct run *run)
@@ -381,6 +488,9 @@ static void done(struct run *run)
 	free(run->later);
 	free(run->of_pid);
 	free(run->brief);
+	free(run->seen);
+	free(run->shown.item);
+	free(run->waiting.item);
 }
 
 int pass_run_parts(struct pass *p, struct mh_err *err)
@@ -407,9 +517,13 @@ int pass_run_parts(struct pass *p, struct mh_err *err)
 
 	if (rc)
 		return rc;
+	if (p->forgotten)
+		mh_labels_forgetful(p->labels);
 	do
 		rc = tool_interrupted() ? -EINTR : mh_candle_reader_next(c, err);
 	while (rc > 0);
+	if (!rc)
+		rc = forget_all(&run);
 	if (rc == -ENOMEM)
 		mh_err_sys(err, rc, "cannot read on in %s", p->dir);
 	mh_candle_reader_stats(c, &stats, &p->stats);

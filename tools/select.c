@@ -4,7 +4,7 @@
  */
 #include "tools/select.h"
 
-#include "libmemhist/base/escape.h"
+#include "tools/pidmap.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -219,22 +219,16 @@ void select_done(struct selection *s)
 int select_write_map(const struct selection *s, const struct mh_labels *labels, struct outfile *out,
 		     struct mh_err *err)
 {
-	struct mh_buf command = MH_BUF_INIT(COMMAND_MAX);
 	int rc = 0;
 
-	mh_buf_adds(&out->buf, "PID\tCOMMAND\n");
+	pidmap_write_header(&out->buf);
 	for (uint32_t i = 0; i < s->n_shown && !rc; i++) {
 		struct mh_series series;
 
 		mh_labels_series(labels, s->shown[i].series, &series);
-		mh_buf_clear(&command);
-		mh_label_command(&command, &series);
-		mh_label_write(&out->buf, &series);
-		mh_buf_addc(&out->buf, '\t');
-		mh_escape_tsv(&out->buf, command.data, command.len);
-		mh_buf_addc(&out->buf, '\n');
+		pidmap_write_row(&out->buf, series.pid, series.nth, series.command,
+				 series.command_len);
 		rc = outfile_pump(out, err);
 	}
-	mh_buf_done(&command);
 	return rc;
 }

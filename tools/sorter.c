@@ -6,19 +6,17 @@
  */
 #include "tools/sorter.h"
 
-#include "tools/tool.h"
+#include "tools/heap.h"
+#include "tools/spill.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
-	PIECE = 1 << 19,         /* samples sorted in memory */
-	READ_BYTES = 16 << 20,   /* read ahead of all runs together */
-	READ_LEAST = 4096,       /* of one */
-	WRITE_AT_ONCE = 1 << 20, /* bytes */
+	PIECE = 1 << 19,       /* samples sorted in memory */
+	READ_BYTES = 16 << 20, /* read ahead of all runs together */
+	READ_LEAST = 4096,     /* of one */
 };
 
 struct item {
@@ -33,9 +31,7 @@ struct run {
 };
 
 struct sorter {
-	int dir_fd;
-	int fd; /* -1: all fits in memory */
-	uint64_t bytes;
+	struct spill spill; /* where runs are; none: all fits in memory */
 	struct item *piece;
 	size_t n;  /* of `piece` */
 	size_t at; /* next one handed out, when nothing was written */
@@ -51,8 +47,7 @@ int sorter_open(struct sorter **ret, int dir_fd, struct mh_err *err)
 	struct sorter *s = calloc(1, sizeof(*s));
 
 	if (s) {
-		s->dir_fd = dir_fd;
-		s->fd = -1;
+		s->spill = (struct spill)SPILL_INIT("samples", dir_fd);
 		s->piece = malloc(PIECE * sizeof(*s->piece));
 	}
 	if (!s || !s->piece) {
@@ -72,8 +67,7 @@ void sorter_close(struct sorter *s)
 	free(s->run);
 	free(s->heap);
 	free(s->piece);
-	if (s->fd >= 0)
-		close(s->fd);
+	spill_done(&s->spill);
 	free(s);
 }
 
@@ -96,57 +90,6 @@ static int compare_items(const void *a, const void *b)
 	return order ? order : x->nth < y->nth ? -1 : x->nth > y->nth;
 }
 
-/* In a directory whose file system has no files without names. */
-static int open_named(int dir_fd)
-{
-	char name[64];
-	int fd;
-
-	snprintf(name, sizeof(name), ".memhist-sort.%ld", (long)getpid());
-	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	unlinkat(dir_fd, name, 0);
-	return fd;
-}
-
-static int open_file(struct sorter *s, struct mh_err *err)
-{
-	const char *tmp = getenv("TMPDIR");
-	int dir_fd = s->dir_fd;
-
-	if (dir_fd < 0)
-		dir_fd = open(tmp && *tmp ? tmp : "/var/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	s->fd = dir_fd < 0 ? -errno : openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (s->fd < 0 && dir_fd >= 0)
-		s->fd = open_named(dir_fd);
-	if (dir_fd >= 0 && dir_fd != s->dir_fd)
-		close(dir_fd);
-	return s->fd < 0 ? mh_err_sys(err, s->fd, "cannot make a temporary file to sort samples in")
-			 : 0;
-}
-
-static int write_all(struct sorter *s, const void *bytes, size_t len, struct mh_err *err)
-{
-	const char *from = bytes;
-
-	while (len) {
-		ssize_t n = write(s->fd, from, len < WRITE_AT_ONCE ? len : WRITE_AT_ONCE);
-
-		if (tool_interrupted())
-			return -EINTR;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return mh_err_sys(err, -errno,
-					  "cannot write the file that samples are sorted in");
-		from += n;
-		len -= (size_t)n;
-		s->bytes += (uint64_t)n;
-	}
-	return 0;
-}
-
 static int add_run(struct sorter *s, struct mh_err *err)
 {
 	size_t cap = s->runs_cap ? s->runs_cap * 2 : 16;
@@ -166,11 +109,9 @@ static int add_run(struct sorter *s, struct mh_err *err)
 static int write_piece(struct sorter *s, struct mh_err *err)
 {
 	struct sort_sample *packed = (struct sort_sample *)s->piece;
-	uint64_t from = s->bytes;
-	int rc = s->fd < 0 ? open_file(s, err) : 0;
+	uint64_t from = s->spill.bytes;
+	int rc = add_run(s, err);
 
-	if (!rc)
-		rc = add_run(s, err);
 	if (rc)
 		return rc;
 	qsort(s->piece, s->n, sizeof(*s->piece), compare_items);
@@ -179,10 +120,10 @@ static int write_piece(struct sorter *s, struct mh_err *err)
 
 		memcpy(packed + i, &sample, sizeof(sample));
 	}
-	rc = write_all(s, packed, s->n * sizeof(*packed), err);
+	rc = spill_write(&s->spill, packed, s->n * sizeof(*packed), err);
 	if (rc)
 		return rc;
-	s->run[s->n_runs++] = (struct run){.at = from, .end = s->bytes};
+	s->run[s->n_runs++] = (struct run){.at = from, .end = s->spill.bytes};
 	s->n = 0;
 	return 0;
 }
@@ -203,54 +144,29 @@ int sorter_add(struct sorter *s, const struct sort_sample *sample, struct mh_err
 /* More of a run into memory: 1, 0 at its end, or -errno. */
 static int refill(struct sorter *s, struct run *run, struct mh_err *err)
 {
-	size_t want = s->ahead_cap * sizeof(*run->ahead), have = 0;
+	size_t want = s->ahead_cap * sizeof(*run->ahead);
+	int rc;
 
 	if (run->next < run->n)
 		return 1;
 	if (want > run->end - run->at)
 		want = run->end - run->at;
-	while (have < want) {
-		ssize_t n = pread(s->fd, (char *)run->ahead + have, want - have,
-				  (off_t)(run->at + have));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return mh_err_sys(err, n ? -errno : -EIO,
-					  "cannot read the file that samples are sorted in");
-		have += (size_t)n;
-	}
-	run->at += have;
-	run->n = have / sizeof(*run->ahead);
+	rc = spill_read(&s->spill, run->at, run->ahead, want, err);
+	if (rc)
+		return rc;
+	run->at += want;
+	run->n = want / sizeof(*run->ahead);
 	run->next = 0;
-	return have != 0;
+	return want != 0;
 }
 
-static bool is_before(const struct sorter *s, size_t a, size_t b)
+static bool is_before(const void *arg, size_t a, size_t b)
 {
+	const struct sorter *s = arg;
 	const struct run *x = &s->run[a], *y = &s->run[b];
 	int order = compare(&x->ahead[x->next], &y->ahead[y->next]);
 
 	return order ? order < 0 : a < b;
-}
-
-/* The heap's rule holds but for entry `i`, which may belong further down. */
-static void sift(struct sorter *s, size_t i)
-{
-	for (;;) {
-		size_t least = i;
-
-		for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < s->n_heap; child++)
-			if (is_before(s, s->heap[child], s->heap[least]))
-				least = child;
-		if (least == i)
-			return;
-		size_t swap = s->heap[i];
-
-		s->heap[i] = s->heap[least];
-		s->heap[least] = swap;
-		i = least;
-	}
 }
 
 static int begin_merge(struct sorter *s, struct mh_err *err)
@@ -271,8 +187,7 @@ static int begin_merge(struct sorter *s, struct mh_err *err)
 		if (rc)
 			s->heap[s->n_heap++] = i;
 	}
-	for (size_t i = s->n_heap; i-- > 0;)
-		sift(s, i);
+	heap_make(s->heap, s->n_heap, is_before, s);
 	return 0;
 }
 
@@ -280,7 +195,7 @@ int sorter_turn(struct sorter *s, struct mh_err *err)
 {
 	int rc;
 
-	if (s->fd < 0) {
+	if (s->spill.fd < 0) {
 		qsort(s->piece, s->n, sizeof(*s->piece), compare_items);
 		return 0;
 	}
@@ -297,7 +212,7 @@ int sorter_next(struct sorter *s, struct sort_sample *ret, struct mh_err *err)
 	struct run *run;
 	int rc;
 
-	if (s->fd < 0) {
+	if (s->spill.fd < 0) {
 		if (s->at == s->n)
 			return 0;
 		*ret = s->piece[s->at++].sample;
@@ -312,6 +227,6 @@ int sorter_next(struct sorter *s, struct sort_sample *ret, struct mh_err *err)
 		return rc;
 	if (!rc)
 		s->heap[0] = s->heap[--s->n_heap];
-	sift(s, 0);
+	heap_sift(s->heap, s->n_heap, 0, is_before, s);
 	return 1;
 }

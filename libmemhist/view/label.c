@@ -6,8 +6,11 @@
  *
  * Invariants: `index` finds each of the first n_indexed series by its key (see hash_of() and
  * below); texts are pooled, so equal ones have equal pointers; by_pid[pid].last is the series of
- * that pid with the greatest nth, and no series of that pid has a later boot, or start in that
- * boot, than by_pid[pid] says.
+ * that pid with the greatest nth, which is by_pid[pid].n, and no series of that pid is later than
+ * by_pid[pid] says (see is_later()).
+ *
+ * Where series are forgotten there is no index, all series of a pid come one after the other, and
+ * by_pid[pid] tells the last of them, also when that is forgotten.
  */
 #include "libmemhist/view/label.h"
 
@@ -33,17 +36,23 @@ struct series {
 };
 
 struct of_pid {
-	uint32_t last; /* series + 1; 0 = none */
-	uint32_t boot;
 	uint64_t start_ticks;
+	uint32_t twin;
+	uint32_t boot;
+	uint32_t last; /* series + 1; 0 = none, or forgotten */
+	uint32_t n;
 };
 
 struct mh_labels {
 	enum mh_label_rule rule;
 
 	struct series *series;
-	uint32_t n_series;
+	uint32_t n_series; /* numbers used */
 	uint32_t series_cap;
+	uint32_t n_labels; /* given */
+	bool is_forgetful;
+	uint32_t *unused; /* numbers of forgotten series */
+	uint32_t n_unused, unused_cap;
 	struct mh_index index;
 	uint32_t n_indexed;
 	struct mh_strpool pool;
@@ -64,7 +73,7 @@ int mh_labels_new(struct mh_labels **ret, enum mh_label_rule rule)
 	if (!l)
 		return -ENOMEM;
 	l->rule = rule;
-	/* 64 MiB of address space; the kernel gives the pages of pids that come up */
+	/* 96 MiB of address space; the kernel gives the pages of pids that come up */
 	l->by_pid = calloc((size_t)MH_PID_MAX + 1, sizeof(*l->by_pid));
 	if (!l->by_pid) {
 		free(l);
@@ -82,6 +91,7 @@ void mh_labels_free(struct mh_labels *l)
 	mh_strpool_done(&l->pool);
 	mh_strset_done(&l->boots);
 	free(l->series);
+	free(l->unused);
 	free(l->by_slot);
 	free(l->of_brief);
 	free(l->by_pid);
@@ -138,6 +148,21 @@ static int complete_index(struct mh_labels *l)
 	return 0;
 }
 
+static bool is_later(const struct series *key, const struct of_pid *known)
+{
+	if (key->boot != known->boot)
+		return key->boot > known->boot;
+	if (key->start_ticks != known->start_ticks)
+		return key->start_ticks > known->start_ticks;
+	return key->twin > known->twin;
+}
+
+static bool is_last(const struct series *key, const struct of_pid *known)
+{
+	return key->boot == known->boot && key->start_ticks == known->start_ticks &&
+	       key->twin == known->twin;
+}
+
 /* Look for the series with this key: 1 and *ret, 0: there is none, or -errno. */
 static int look_up(struct mh_labels *l, const struct series *key, uint32_t *ret)
 {
@@ -145,16 +170,16 @@ static int look_up(struct mh_labels *l, const struct series *key, uint32_t *ret)
 	uint32_t at = 0, number, hash;
 	int rc;
 
-	if (!known->last)
+	if (!known->n)
 		return 0;
-	if (same_key(l, &l->series[known->last - 1], key)) {
+	if (known->last && same_key(l, &l->series[known->last - 1], key)) {
 		*ret = known->last - 1;
 		return 1;
 	}
-	if (l->rule == MH_LABEL_BY_IDENTITY &&
-	    (key->boot > known->boot ||
-	     (key->boot == known->boot && key->start_ticks > known->start_ticks)))
-		return 0; /* later than all */
+	if (l->rule == MH_LABEL_BY_IDENTITY && is_later(key, known))
+		return 0;
+	if (l->is_forgetful)
+		return is_last(key, known) ? 0 : -EAGAIN;
 	rc = complete_index(l);
 	if (rc)
 		return rc;
@@ -167,32 +192,75 @@ static int look_up(struct mh_labels *l, const struct series *key, uint32_t *ret)
 	return 0;
 }
 
+/* A number for a series. */
+static int take_number(struct mh_labels *l, uint32_t *ret)
+{
+	if (l->n_unused) {
+		*ret = l->unused[--l->n_unused];
+		return 0;
+	}
+	if (l->n_labels >= SERIES_MAX)
+		return -EOVERFLOW;
+	if (l->n_series == l->series_cap &&
+	    (reserve((void **)&l->series, &l->series_cap, l->n_series + 1, sizeof(*l->series)) ||
+	     (l->is_forgetful &&
+	      reserve((void **)&l->unused, &l->unused_cap, l->series_cap, sizeof(*l->unused)))))
+		return -ENOMEM;
+	*ret = l->n_series++;
+	return 0;
+}
+
+/* What is known of the pid of a series that is new, or was forgotten: its nth. */
+static uint32_t note(struct mh_labels *l, const struct series *key, uint32_t number)
+{
+	struct of_pid *known = &l->by_pid[key->pid];
+
+	if (!l->is_forgetful || !known->n || !is_last(key, known)) {
+		l->n_labels++;
+		known->n++;
+	}
+	if (known->n == 1 || is_later(key, known)) {
+		known->boot = key->boot;
+		known->start_ticks = key->start_ticks;
+		known->twin = key->twin;
+	}
+	known->last = number + 1;
+	return known->n;
+}
+
 /* The series with the key that `key` has; made of it when there was none: 1, else 0, or -errno. Its
  * texts are references that it takes over when it is made. */
 static int find_series(struct mh_labels *l, const struct series *key, uint32_t *ret)
 {
-	struct of_pid *known = &l->by_pid[key->pid];
-	uint32_t number = l->n_series;
+	uint32_t number;
 	int rc = look_up(l, key, ret);
 
 	if (rc)
 		return rc < 0 ? rc : 0;
-	if (number >= SERIES_MAX)
-		return -EOVERFLOW;
-	if (number == l->series_cap &&
-	    reserve((void **)&l->series, &l->series_cap, number + 1, sizeof(*l->series)))
-		return -ENOMEM;
+	rc = take_number(l, &number);
+	if (rc)
+		return rc;
 	l->series[number] = *key;
-	l->series[number].nth = known->last ? l->series[known->last - 1].nth + 1 : 1;
-	l->n_series++;
-	if (!known->last || key->boot > known->boot ||
-	    (key->boot == known->boot && key->start_ticks > known->start_ticks)) {
-		known->boot = key->boot;
-		known->start_ticks = key->start_ticks;
-	}
-	known->last = number + 1;
+	l->series[number].nth = note(l, key, number);
 	*ret = number;
 	return 1;
+}
+
+void mh_labels_forgetful(struct mh_labels *l)
+{
+	l->is_forgetful = true;
+}
+
+void mh_labels_forget(struct mh_labels *l, uint32_t series, struct mh_forgotten *ret)
+{
+	const struct series *s = &l->series[series];
+	struct of_pid *known = &l->by_pid[s->pid];
+
+	*ret = (struct mh_forgotten){s->pid, s->nth, s->command, s->has_cmdline};
+	mh_strpool_put(&l->pool, s->comm);
+	if (known->last == series + 1)
+		known->last = 0;
+	l->unused[l->n_unused++] = series;
 }
 
 static const struct mh_pooled *get_bracketed(struct mh_labels *l, const char *comm, size_t len)
@@ -348,7 +416,7 @@ uint32_t mh_labels_of_slot(const struct mh_labels *l, uint32_t slot)
 
 uint32_t mh_labels_count(const struct mh_labels *l)
 {
-	return l->n_series;
+	return l->n_labels;
 }
 
 void mh_labels_series(const struct mh_labels *l, uint32_t series, struct mh_series *ret)

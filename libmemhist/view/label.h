@@ -9,8 +9,9 @@
  *
  * A process that loses its command line keeps the one it had: a zombie is still what died.
  *
- * An update costs by births and renames, not by processes alive. Series are never forgotten: each
- * takes some 100 bytes, and its command, which is shared by all series that have the same.
+ * An update costs by births and renames, not by processes alive. A series takes some 60 bytes, and
+ * its command, which is shared by all series that have the same. They are kept, unless whoever
+ * needs them no more has them forgotten.
  */
 #ifndef MEMHIST_VIEW_LABEL_H
 #define MEMHIST_VIEW_LABEL_H
@@ -58,7 +59,8 @@ struct mh_label_names {
 
 /* The processes that follow are of this boot. Returns 0 or -ENOMEM. */
 int mh_labels_begin(struct mh_labels *l, const struct mh_boot_id *boot_id);
-/* The series of a process: 1: it is new, and has these names; 0: it had been met; or as _update. */
+/* The series of a process: 1: it is new, and has these names; 0: it had been met; or as _update, or
+ * -EAGAIN where series are forgotten. */
 int mh_labels_find(struct mh_labels *l, const struct mh_identity *id,
 		   const struct mh_label_names *names, uint32_t *ret);
 /* A series has these names from now on. */
@@ -68,6 +70,26 @@ const struct mh_pooled *mh_labels_text(struct mh_labels *l, const char *bytes, s
 const struct mh_pooled *mh_labels_bracketed(struct mh_labels *l, const char *comm, size_t len);
 void mh_labels_put(struct mh_labels *l, const struct mh_pooled *text);
 
+/*
+ * Forgetting, by identity: for who goes through a long history and needs series only while their
+ * processes live. Of a pid stays how many had it, and which was the last; that one gets its label
+ * again when it is seen again. Older ones could not be told from new ones: where one is seen, which
+ * takes a history whose pids go back in time, mh_labels_find() returns -EAGAIN, and one has to
+ * begin again without forgetting.
+ */
+struct mh_forgotten {
+	uint32_t pid, nth;
+	const struct mh_pooled
+		*command; /* as that of struct mh_series; a reference, the caller's */
+	bool has_cmdline; /* it is a command line, not "[comm]" */
+};
+
+/* Before anything else: series will be forgotten. */
+void mh_labels_forgetful(struct mh_labels *l);
+/* The number may be that of another series from now on. */
+void mh_labels_forget(struct mh_labels *l, uint32_t series, struct mh_forgotten *ret);
+
+/* How many series there were, forgotten ones too. */
 uint32_t mh_labels_count(const struct mh_labels *l);
 /* Pointers are valid until the next update. */
 void mh_labels_series(const struct mh_labels *l, uint32_t series, struct mh_series *ret);
