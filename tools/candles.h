@@ -23,9 +23,8 @@ extern const struct words language_words[]; /* in the same order */
 
 enum { TEXT_NUMBER_MAX = 32 };
 
-/* Numbers into room for TEXT_NUMBER_MAX bytes; returns the end. */
-char *text_number(char *to, uint64_t number);
-/* A number of bytes in `unit`: whole KiB and bytes, MiB with three decimals. */
+/* A number of bytes in `unit`: whole KiB and bytes, MiB with three decimals. Into room for
+ * TEXT_NUMBER_MAX bytes; returns the end. */
 char *text_value(char *to, uint64_t bytes, enum unit unit);
 
 /* --- candles_run.c: the work ------------------------------------------------------------- */

@@ -7,6 +7,7 @@
  */
 #include "tools/candles.h"
 
+#include "libmemhist/base/decimal.h"
 #include "libmemhist/base/escape.h"
 
 #include <errno.h>
@@ -70,7 +71,7 @@ static bool is_shown(const struct selection *s, uint32_t series)
 int long_candle(void *arg, uint32_t series, const struct mh_candle *candle)
 {
 	struct long_table *l = arg;
-	struct mh_series s;
+	struct mh_label label;
 
 	if (!is_shown(l->table->selection, series))
 		return 0;
@@ -80,9 +81,9 @@ int long_candle(void *arg, uint32_t series, const struct mh_candle *candle)
 		candle_merge(&l->cell[l->cell_of[series] - 1].candle, candle);
 		return 0;
 	}
-	mh_labels_series(*l->table->labels, series, &s);
+	label = mh_labels_label(*l->table->labels, series);
 	l->cell[l->n_cells++] = (struct long_cell){
-		.owner = {.series = series, .pid = s.pid, .nth = s.nth},
+		.owner = {.series = series, .pid = label.pid, .nth = label.nth},
 		.candle = *candle,
 	};
 	l->cell_of[series] = l->n_cells;
@@ -98,43 +99,119 @@ static void write_header(struct table *t)
 	t->has_header = true;
 }
 
-static void write_row(const struct table *t, const char *time, size_t time_len,
-		      const struct long_cell *cell)
-{
-	struct mh_buf *out = &t->out->buf;
-	const struct mh_candle *c = &cell->candle;
-	const uint64_t ends[] = {c->open, c->high, c->low, c->close};
-	char *to = mh_buf_reserve(out, time_len + 7 * (TEXT_NUMBER_MAX + 2)), *from = to;
-	struct mh_series s;
+enum {
+	TIME_MAX = 64,
+	COMM_MAX = 4 * MH_COMM_MAX, /* escaped */
+	ROW_MAX = TIME_MAX + 8 * (TEXT_NUMBER_MAX + 2) + COMM_MAX,
+	ROWS_AT_ONCE = 64,
+};
 
-	if (!to)
-		return;
-	mh_labels_series(*t->labels, cell->owner.series, &s);
-	memcpy(to, time, time_len);
-	to += time_len;
+/* The beginning of all rows of a window: its time and a tab, in room for TIME_MAX bytes. */
+struct row_time {
+	char text[TIME_MAX];
+	size_t len;
+};
+
+/* As mh_escape_tsv(); most names need no escape. */
+static char *put_comm(char *to, const char *comm, size_t len)
+{
+	struct mh_buf escaped = MH_BUF_INIT(COMM_MAX);
+	size_t n = 0;
+
+	for (; n < len && comm[n] >= 0x20 && comm[n] < 0x7f && comm[n] != '\\'; n++)
+		to[n] = comm[n];
+	if (n == len)
+		return to + n;
+	mh_escape_tsv(&escaped, comm, len);
+	if (escaped.len)
+		memcpy(to, escaped.data, escaped.len);
+	to += escaped.len;
+	mh_buf_done(&escaped);
+	return to;
+}
+
+/* The same once more: a number, perhaps with a tab. There is room, and that much can be read. */
+static char *put_again(char *to, const char *from, size_t len)
+{
+	char block[TEXT_NUMBER_MAX];
+
+	memcpy(block, from, sizeof(block));
+	memcpy(to, block, sizeof(block));
+	return to + len;
+}
+
+/* A tab and each of the four values; what is the same as the one before is copied. */
+static char *put_values(char *to, const struct mh_candle *c, enum unit unit)
+{
+	const uint64_t ends[] = {c->open, c->high, c->low, c->close};
+	char *before = to;
+
 	*to++ = '\t';
-	to = text_number(to, s.pid);
-	if (s.nth > 1) {
+	to = text_value(to, ends[0], unit);
+	for (size_t end = 1; end < 4; end++) {
+		size_t len = (size_t)(to - before);
+
+		if (ends[end] == ends[end - 1]) {
+			char *same = to;
+
+			to = put_again(to, before, len);
+			before = same;
+			continue;
+		}
+		before = to;
+		*to++ = '\t';
+		to = text_value(to, ends[end], unit);
+	}
+	return to;
+}
+
+/* A row in room for ROW_MAX bytes; returns its end. */
+static char *put_row(char *to, const struct table *t, const struct row_time *time,
+		     const struct long_cell *cell)
+{
+	const struct mh_pooled *comm = mh_labels_comm(*t->labels, cell->owner.series);
+	char *pid;
+	size_t len;
+
+	memcpy(to, time->text, TIME_MAX);
+	pid = to += time->len;
+	to = mh_decimal(to, cell->owner.pid);
+	len = (size_t)(to - pid);
+	if (cell->owner.nth > 1) {
 		*to++ = '(';
-		to = text_number(to, s.nth);
+		to = mh_decimal(to, cell->owner.nth);
 		*to++ = ')';
 	}
 	*to++ = '\t';
-	to = text_number(to, s.pid);
+	to = put_again(to, pid, len);
 	*to++ = '\t';
-	out->len += (size_t)(to - from);
-	mh_escape_tsv(out, s.comm, s.comm_len);
-	to = from = mh_buf_reserve(out, 5 * (TEXT_NUMBER_MAX + 2));
-	if (!to)
-		return;
-	for (size_t end = 0; end < 4; end++) {
-		*to++ = '\t';
-		to = text_value(to, ends[end], t->unit);
-	}
+	to = put_comm(to, comm->bytes, comm->len);
+	to = put_values(to, &cell->candle, t->unit);
 	*to++ = '\t';
-	to = text_number(to, c->samples);
+	to = mh_decimal(to, cell->candle.samples);
 	*to++ = '\n';
-	out->len += (size_t)(to - from);
+	return to;
+}
+
+static int write_rows(struct long_table *l, const struct long_order *order,
+		      const struct row_time *time)
+{
+	struct table *t = l->table;
+	struct mh_buf *out = &t->out->buf;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < l->n_cells && !rc;) {
+		uint32_t end = l->n_cells - i < ROWS_AT_ONCE ? l->n_cells : i + ROWS_AT_ONCE;
+		char *from = mh_buf_reserve(out, (size_t)ROW_MAX * ROWS_AT_ONCE), *to = from;
+
+		if (from) {
+			for (; i < end; i++)
+				to = put_row(to, t, time, &l->cell[order[i].cell]);
+			out->len += (size_t)(to - from);
+		}
+		rc = outfile_pump(t->out, t->err);
+	}
+	return rc;
 }
 
 static bool is_before(const struct long_order *a, const struct long_order *b)
@@ -181,26 +258,33 @@ static const struct long_order *sort_cells(struct long_table *l)
 	return o;
 }
 
+static struct row_time row_time(mh_ms_t start_ms, bool utc)
+{
+	struct mh_buf text = MH_BUF_INIT(TIME_MAX);
+	struct row_time time = {{0}, 0};
+
+	mh_time_format(&text, start_ms, utc);
+	mh_buf_addc(&text, '\t');
+	if (text.len)
+		memcpy(time.text, text.data, text.len);
+	time.len = text.len;
+	mh_buf_done(&text);
+	return time;
+}
+
 int long_window(void *arg, mh_ms_t start_ms)
 {
 	struct long_table *l = arg;
-	struct table *t = l->table;
-	struct mh_buf time = MH_BUF_INIT(64);
-	const struct long_order *order = sort_cells(l);
-	int rc = 0;
+	const struct row_time time = row_time(start_ms, l->table->utc);
+	int rc;
 
-	if (!t->has_header)
-		write_header(t);
-	mh_time_format(&time, start_ms, t->utc);
-	for (uint32_t i = 0; i < l->n_cells && !rc; i++) {
-		write_row(t, time.data, time.len, &l->cell[order[i].cell]);
-		rc = outfile_pump(t->out, t->err);
-	}
+	if (!l->table->has_header)
+		write_header(l->table);
+	rc = write_rows(l, sort_cells(l), &time);
 	for (uint32_t i = 0; i < l->n_cells; i++)
 		l->cell_of[l->cell[i].owner.series] = 0;
-	t->n_rows += l->n_cells;
+	l->table->n_rows += l->n_cells;
 	l->n_cells = 0;
-	mh_buf_done(&time);
 	return rc;
 }
 

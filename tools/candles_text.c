@@ -1,6 +1,8 @@
 /* Header words and values of the candle tables. */
 #include "tools/candles.h"
 
+#include "libmemhist/base/decimal.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -14,25 +16,6 @@ const struct words language_words[] = {
 	{"时间", "开盘", "最高", "最低", "收盘", "标签", "PID", "程序", "样本数"},
 };
 
-char *text_number(char *to, uint64_t number)
-{
-	char digits[TEXT_NUMBER_MAX], *p = digits + sizeof(digits), *end = p;
-
-	for (; number >= 100; number /= 100) {
-		unsigned two = (unsigned)(number % 100);
-
-		*--p = (char)('0' + two % 10);
-		*--p = (char)('0' + two / 10);
-	}
-	if (number >= 10) {
-		*--p = (char)('0' + number % 10);
-		number /= 10;
-	}
-	*--p = (char)('0' + number);
-	memcpy(to, p, (size_t)(end - p));
-	return to + (end - p);
-}
-
 /* value / 2^shift with three decimals, rounded to the nearest. */
 static char *put_thousandths(char *to, uint64_t value, unsigned shift)
 {
@@ -40,7 +23,7 @@ static char *put_thousandths(char *to, uint64_t value, unsigned shift)
 	uint64_t rest = value & ((UINT64_C(1) << shift) - 1);
 	uint64_t thousandths = (rest * 1000 + (UINT64_C(1) << shift) / 2) >> shift;
 
-	to = text_number(to, whole + thousandths / 1000);
+	to = mh_decimal(to, whole + thousandths / 1000);
 	*to++ = '.';
 	*to++ = (char)('0' + thousandths / 100 % 10);
 	*to++ = (char)('0' + thousandths / 10 % 10);
@@ -55,10 +38,9 @@ char *text_value(char *to, uint64_t bytes, enum unit unit)
 		return put_thousandths(to, bytes, 20);
 	case UNIT_KIB:
 		/* pages are whole KiB on every machine; a crafted file may say otherwise */
-		return bytes % 1024 ? put_thousandths(to, bytes, 10)
-				    : text_number(to, bytes / 1024);
+		return bytes % 1024 ? put_thousandths(to, bytes, 10) : mh_decimal(to, bytes / 1024);
 	case UNIT_BYTES:
 	default:
-		return text_number(to, bytes);
+		return mh_decimal(to, bytes);
 	}
 }

@@ -26,9 +26,14 @@ struct mh_candle pass_shown(const struct pass *p, const struct mh_candle *candle
 	struct mh_candle shown = *candle;
 
 	shown.open = mh_field_shown(p->field, candle->open, p->page_bytes);
-	shown.high = mh_field_shown(p->field, candle->high, p->page_bytes);
-	shown.low = mh_field_shown(p->field, candle->low, p->page_bytes);
-	shown.close = mh_field_shown(p->field, candle->close, p->page_bytes);
+	/* most processes do not change in most windows */
+	shown.high = shown.low = shown.close = shown.open;
+	if (candle->high != candle->open)
+		shown.high = mh_field_shown(p->field, candle->high, p->page_bytes);
+	if (candle->low != candle->open)
+		shown.low = mh_field_shown(p->field, candle->low, p->page_bytes);
+	if (candle->close != candle->open)
+		shown.close = mh_field_shown(p->field, candle->close, p->page_bytes);
 	return shown;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "tools/pidmap.h"
 
+#include "libmemhist/base/decimal.h"
 #include "libmemhist/base/escape.h"
 #include "tools/heap.h"
 #include "tools/spill.h"
@@ -23,6 +24,7 @@ enum {
 	N_SHOWN = 4096,  /* a power of two */
 	SHOWN_BYTES = 1 << 20,
 	COMMAND_MAX = 4 * 8192,
+	LABEL_MAX = 2 * MH_DECIMAL_MAX + 3,
 };
 
 struct record {
@@ -114,11 +116,32 @@ void pidmap_write_header(struct mh_buf *out)
 	mh_buf_adds(out, "PID\tCOMMAND\n");
 }
 
-/* The label, and a tab. */
-static void write_label(struct mh_buf *out, uint32_t pid, uint32_t nth)
+/* The label, and a tab, into room for LABEL_MAX bytes; returns the end. */
+static char *put_label(char *to, uint32_t pid, uint32_t nth)
 {
-	mh_label_write(out, &(struct mh_series){.pid = pid, .nth = nth});
-	mh_buf_addc(out, '\t');
+	to = mh_decimal(to, pid);
+	if (nth > 1) {
+		*to++ = '(';
+		to = mh_decimal(to, nth);
+		*to++ = ')';
+	}
+	*to++ = '\t';
+	return to;
+}
+
+/* A row whose command is as it is shown. */
+static void add_row(struct mh_buf *out, uint32_t pid, uint32_t nth, const char *text, size_t len)
+{
+	char *from = mh_buf_reserve(out, LABEL_MAX + len + 1), *to = from;
+
+	if (!from)
+		return;
+	to = put_label(to, pid, nth);
+	if (len)
+		memcpy(to, text, len);
+	to += len;
+	*to++ = '\n';
+	out->len += (size_t)(to - from);
 }
 
 /* Arguments with blanks between them, behind what is in *out. */
@@ -135,7 +158,9 @@ static void write_command(struct mh_buf *out, const char *command, size_t len)
 void pidmap_write_row(struct mh_buf *out, uint32_t pid, uint32_t nth, const char *command,
 		      size_t command_len)
 {
-	write_label(out, pid, nth);
+	char label[LABEL_MAX];
+
+	mh_buf_add(out, label, (size_t)(put_label(label, pid, nth) - label));
 	write_command(out, command, command_len);
 	mh_buf_addc(out, '\n');
 }
@@ -392,9 +417,7 @@ static void write_waiting(struct pidmap *m, const struct row *row, struct outfil
 {
 	if (!row->nth)
 		return;
-	write_label(&out->buf, row->pid, row->nth);
-	mh_buf_add(&out->buf, m->scratch.data, m->scratch.len);
-	mh_buf_addc(&out->buf, '\n');
+	add_row(&out->buf, row->pid, row->nth, m->scratch.data, m->scratch.len);
 }
 
 static int merge(struct pidmap *m, struct outfile *out, struct mh_err *err)
@@ -443,9 +466,7 @@ static int write_from_memory(struct pidmap *m, struct mh_labels *labels, struct 
 
 		if (!text)
 			return no_memory(err);
-		write_label(&out->buf, r.pid, r.nth);
-		mh_buf_add(&out->buf, text, len);
-		mh_buf_addc(&out->buf, '\n');
+		add_row(&out->buf, r.pid, r.nth, text, len);
 		rc = outfile_pump(out, err);
 	}
 	return rc;

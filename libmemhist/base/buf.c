@@ -1,6 +1,8 @@
 /* The growing buffer. Invariant: len <= cap, len <= max, data == NULL exactly when cap == 0. */
 #include "libmemhist/base/buf.h"
 
+#include "libmemhist/base/decimal.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -75,12 +77,9 @@ void mh_buf_adds(struct mh_buf *b, const char *text)
 
 void mh_buf_addu(struct mh_buf *b, uint64_t value)
 {
-	char digits[20], *p = digits + sizeof(digits);
+	char digits[MH_DECIMAL_MAX];
 
-	do
-		*--p = (char)('0' + value % 10);
-	while (value /= 10);
-	mh_buf_add(b, p, (size_t)(digits + sizeof(digits) - p));
+	mh_buf_add(b, digits, (size_t)(mh_decimal(digits, value) - digits));
 }
 
 void mh_buf_printf(struct mh_buf *b, const char *fmt, ...)

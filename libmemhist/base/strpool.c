@@ -93,8 +93,10 @@ const struct mh_pooled *mh_strpool_get(struct mh_strpool *pool, const char *byte
 
 void mh_strpool_hold(struct mh_strpool *pool, const struct mh_pooled *string)
 {
+	(void)pool;
+	/* ours, although others may only read it */
 	if (string)
-		pool->items[string->number]->references++;
+		((struct mh_pooled *)(uintptr_t)string)->references++;
 }
 
 void mh_strpool_put(struct mh_strpool *pool, const struct mh_pooled *string)
@@ -103,7 +105,7 @@ void mh_strpool_put(struct mh_strpool *pool, const struct mh_pooled *string)
 
 	if (!string)
 		return;
-	mine = pool->items[string->number];
+	mine = (struct mh_pooled *)(uintptr_t)string;
 	if (--mine->references)
 		return;
 	mh_index_remove(&pool->index, mine->hash, mine->number);

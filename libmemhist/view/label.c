@@ -433,6 +433,16 @@ void mh_labels_series(const struct mh_labels *l, uint32_t series, struct mh_seri
 	};
 }
 
+struct mh_label mh_labels_label(const struct mh_labels *l, uint32_t series)
+{
+	return (struct mh_label){l->series[series].pid, l->series[series].nth};
+}
+
+const struct mh_pooled *mh_labels_comm(const struct mh_labels *l, uint32_t series)
+{
+	return l->series[series].comm;
+}
+
 void mh_label_write(struct mh_buf *out, const struct mh_series *series)
 {
 	mh_buf_addu(out, series->pid);

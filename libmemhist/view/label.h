@@ -94,6 +94,13 @@ uint32_t mh_labels_count(const struct mh_labels *l);
 /* Pointers are valid until the next update. */
 void mh_labels_series(const struct mh_labels *l, uint32_t series, struct mh_series *ret);
 
+/* Of that only: pid and nth; comm, whose pointer is valid as long. */
+struct mh_label {
+	uint32_t pid, nth;
+};
+struct mh_label mh_labels_label(const struct mh_labels *l, uint32_t series);
+const struct mh_pooled *mh_labels_comm(const struct mh_labels *l, uint32_t series);
+
 /* "1234" or "1234(2)". */
 void mh_label_write(struct mh_buf *out, const struct mh_series *series);
 /* The command as people type it: NUL bytes become blanks. Not escaped. */
