@@ -354,6 +354,131 @@ static void a_random_life_equals_the_list(void **state)
 	mh_labels_free(NULL);
 }
 
+/* Every process a pid ever had, in order of appearance; the last of them may be seen again. */
+struct past {
+	struct mh_identity id;
+	uint32_t boot, nth;
+	uint32_t series; /* while it is not forgotten */
+	bool is_there;
+};
+
+static void next_of_pid(struct past *p, uint32_t random, uint32_t boot)
+{
+	p->nth++;
+	if (boot != p->boot)
+		p->id.start_ticks = random % 5;
+	else if (p->nth > 1 && random % 3)
+		p->id.start_ticks += 1 + random % 100;
+	else
+		p->id.twin++;
+	p->boot = boot;
+}
+
+static void the_forgotten_keep_their_labels(void **state)
+{
+	enum { N_PIDS = 20, STEPS = 20000 };
+	struct mh_labels *l = labels(MH_LABEL_BY_IDENTITY);
+	struct past past[N_PIDS] = {0};
+	struct mh_boot_id boot_id = {{0}};
+	uint32_t n_labels = 0, boot = 1, n_forgotten = 0, n_again = 0, random = 7;
+	struct mh_label_names names = {.has_cmdline = true};
+
+	(void)state;
+	mh_labels_forgetful(l);
+	names.comm = mh_labels_text(l, "comm", 4);
+	names.command = mh_labels_text(l, "a\0b", 3);
+	assert_int_equal(mh_labels_begin(l, &boot_id), 0);
+	for (int step = 0; step < STEPS; step++) {
+		struct past *p;
+		uint32_t series;
+		int rc;
+
+		random = random * 1103515245 + 12345;
+		p = &past[(random >> 8) % N_PIDS];
+		p->id.pid = (uint32_t)(p - past) + 1;
+		if (random >> 29 == 0 && p->is_there) {
+			struct mh_forgotten f;
+
+			mh_labels_forget(l, p->series, &f);
+			assert_int_equal(f.pid, p->id.pid);
+			assert_int_equal(f.nth, p->nth);
+			assert_true(f.has_cmdline);
+			assert_ptr_equal(f.command, names.command);
+			mh_labels_put(l, f.command);
+			p->is_there = false;
+			n_forgotten++;
+			continue;
+		}
+		if (step % 1000 == 999) {
+			memcpy(boot_id.bytes, &step, sizeof(step));
+			assert_int_equal(mh_labels_begin(l, &boot_id), 0);
+			boot++;
+		}
+		/* those of an earlier boot are not seen again */
+		if (!p->nth || p->boot != boot || random >> 30 == 1) {
+			if (p->is_there) {
+				struct mh_forgotten f;
+
+				mh_labels_forget(l, p->series, &f);
+				mh_labels_put(l, f.command);
+			}
+			p->is_there = false;
+			next_of_pid(p, random >> 12, boot);
+			n_labels++;
+		} else if (!p->is_there) {
+			n_again++;
+		}
+		rc = mh_labels_find(l, &p->id, &names, &series);
+		assert_int_equal(rc, p->is_there ? 0 : 1);
+		if (p->is_there)
+			assert_int_equal(series, p->series);
+		p->series = series;
+		p->is_there = true;
+		assert_int_equal(mh_labels_label(l, series).pid, p->id.pid);
+		assert_int_equal(mh_labels_label(l, series).nth, p->nth);
+		assert_ptr_equal(mh_labels_comm(l, series), names.comm);
+		assert_int_equal(mh_labels_count(l), n_labels);
+		assert_in_range(series, 0, N_PIDS - 1); /* numbers are used again */
+	}
+	assert_in_range(n_forgotten, 100, STEPS);
+	assert_in_range(n_again, 100, STEPS);
+	mh_labels_free(l);
+}
+
+static void an_older_one_cannot_be_told(void **state)
+{
+	const struct mh_identity before = {7, 0, 100}, last = {7, 1, 200}, other = {8, 0, 50};
+	const struct mh_identity twin = {7, 0, 200};
+
+	(void)state;
+	for (int forgetful = 0; forgetful < 2; forgetful++) {
+		struct mh_labels *l = labels(MH_LABEL_BY_IDENTITY);
+		struct mh_label_names names = {.has_cmdline = true};
+		struct mh_boot_id boots[2] = {{{0}}, {{1}}};
+		uint32_t series;
+
+		if (forgetful)
+			mh_labels_forgetful(l);
+		names.comm = names.command = mh_labels_text(l, "x", 1);
+		assert_int_equal(mh_labels_begin(l, &boots[0]), 0);
+		assert_int_equal(mh_labels_find(l, &before, &names, &series), 1);
+		assert_int_equal(mh_labels_find(l, &last, &names, &series), 1);
+		assert_int_equal(mh_labels_find(l, &other, &names, &series), 1);
+		assert_int_equal(mh_labels_find(l, &last, &names, &series), 0);
+		assert_int_equal(mh_labels_find(l, &before, &names, &series),
+				 forgetful ? -EAGAIN : 0);
+		assert_int_equal(mh_labels_find(l, &twin, &names, &series),
+				 forgetful ? -EAGAIN : 1);
+		assert_int_equal(mh_labels_begin(l, &boots[1]), 0);
+		assert_int_equal(mh_labels_find(l, &other, &names, &series), 1);
+		assert_int_equal(mh_labels_label(l, series).nth, 2);
+		assert_int_equal(mh_labels_begin(l, &boots[0]), 0);
+		assert_int_equal(mh_labels_find(l, &other, &names, &series),
+				 forgetful ? -EAGAIN : 0);
+		mh_labels_free(l);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +490,8 @@ int main(void)
 		cmocka_unit_test(without_a_command_line_comm_stands_in),
 		cmocka_unit_test(commands_are_written_as_typed),
 		cmocka_unit_test(a_random_life_equals_the_list),
+		cmocka_unit_test(the_forgotten_keep_their_labels),
+		cmocka_unit_test(an_older_one_cannot_be_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
