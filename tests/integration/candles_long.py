@@ -20,7 +20,8 @@ def life(seed, minutes=400, pids=40, back_in_time=0):
         for pid in range(1, pids):
             if chance.random() < 0.05 and pid in alive:
                 gone.setdefault(pid, []).append(alive.pop(pid))
-            if pid not in alive and chance.random() < 0.1:
+            # some rest for longer than a segment
+            if pid not in alive and chance.random() < (0.1 if pid % 3 else 0.01):
                 before = gone.get(pid, [])
                 if before and back_in_time and minute >= back_in_time and chance.random() < 0.3:
                     alive[pid] = chance.choice(before)
@@ -61,6 +62,7 @@ def in_all_ways():
         ("-i", "1m"),
         ("-i", "7m"),
         ("-i", "1h"),
+        ("-i", "3h"),
         ("-i", "1d"),
         ("--metric", "vsz"),
         ("--since", "2026-06-01 13:20", "--until", "2026-06-01 16:41"),
