@@ -12,6 +12,7 @@
 #include "tools/pass.h"
 
 #include "libmemhist/history/candle_reader.h"
+#include "tools/pass_forget.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -35,11 +36,6 @@ struct appearance {
 	uint32_t n_names;
 };
 
-struct series_list {
-	uint32_t *item;
-	uint32_t n, cap;
-};
-
 struct run {
 	struct pass *pass;
 	struct mh_err *err;
@@ -56,13 +52,8 @@ struct run {
 	uint32_t n_of_pid, of_pid_cap;
 	uint32_t *brief; /* by pid */
 	uint32_t brief_cap;
-	/* where series are forgotten */
-	uint32_t n_parts;
-	uint32_t *seen; /* by series: in the how-manieth part, the last time; 0: forgotten */
-	uint32_t seen_cap;
-	struct series_list shown;   /* by this part */
-	struct series_list waiting; /* to be forgotten */
-	bool is_told;               /* a candle of the window that is not complete */
+	struct forgetting forgetting; /* where series are forgotten */
+	bool is_told;                 /* a candle of the window that is not complete */
 };
 
 static int reserve(void **array, uint32_t *cap, uint32_t n, size_t size)
@@ -168,86 +159,6 @@ static int on_names(void *arg, uint32_t to)
 	return rc;
 }
 
-/* --- forgetting ------------------------------------------------------------------------------ */
-
-static int add_series(struct series_list *list, uint32_t series)
-{
-	if (list->n == list->cap &&
-	    reserve((void **)&list->item, &list->cap, list->n + 1, sizeof(*list->item)))
-		return -ENOMEM;
-	list->item[list->n++] = series;
-	return 0;
-}
-
-/* The part shows a series. */
-static int note_shown(struct run *run, uint32_t series)
-{
-	uint32_t cap = run->seen_cap;
-
-	if (!run->pass->forgotten)
-		return 0;
-	if (series >= cap) {
-		if (reserve((void **)&run->seen, &run->seen_cap, series + 1, sizeof(*run->seen)))
-			return -ENOMEM;
-		memset(run->seen + cap, 0, (run->seen_cap - cap) * sizeof(*run->seen));
-	}
-	if (run->seen[series] == run->n_parts)
-		return 0;
-	run->seen[series] = run->n_parts;
-	return add_series(&run->shown, series);
-}
-
-/* A new part is known: what the one before had, and it has not, has to be forgotten. */
-static int find_gone(struct run *run, uint32_t n_before)
-{
-	struct series_list *shown = &run->shown;
-	int rc = 0;
-
-	for (uint32_t i = 0; i < n_before && !rc; i++)
-		if (run->seen[shown->item[i]] != run->n_parts)
-			rc = add_series(&run->waiting, shown->item[i]);
-	shown->n -= n_before;
-	if (n_before && shown->n)
-		memmove(shown->item, shown->item + n_before, shown->n * sizeof(*shown->item));
-	return rc;
-}
-
-static int forget(struct run *run, uint32_t series)
-{
-	struct pass *p = run->pass;
-	struct mh_forgotten label;
-
-	run->seen[series] = 0;
-	mh_labels_forget(p->labels, series, &label);
-	return p->forgotten(p->arg, &label);
-}
-
-/* Those who wait, and have not come again. */
-static int forget_waiting(struct run *run)
-{
-	int rc = 0;
-
-	for (uint32_t i = 0; i < run->waiting.n && !rc; i++) {
-		uint32_t series = run->waiting.item[i];
-
-		if (run->seen[series] && run->seen[series] != run->n_parts)
-			rc = forget(run, series);
-	}
-	run->waiting.n = 0;
-	return rc;
-}
-
-/* Everything is told. */
-static int forget_all(struct run *run)
-{
-	int rc = forget_waiting(run);
-
-	for (uint32_t i = 0; i < run->shown.n && !rc; i++)
-		rc = forget(run, run->shown.item[i]);
-	run->shown.n = 0;
-	return rc;
-}
-
 /* --- processes -------------------------------------------------------------------------------- */
 
 static int add_appearance(struct run *run, const struct appearance *a)
@@ -297,7 +208,7 @@ static int take_appearance(struct run *run, const struct appearance *a)
 		v++;
 	rc = give_names(run, a->at, a->id, v, &series);
 	if (!rc)
-		rc = note_shown(run, series);
+		rc = forgetting_show(&run->forgetting, run->pass, series);
 	run->label[a->number] = series;
 	for (v++; v < end && place[v->at] < to && !rc; v++) {
 		struct mh_label_names names;
@@ -423,13 +334,13 @@ static int on_part(void *arg, const struct mh_part *part, const struct mh_part_w
 {
 	struct run *run = arg;
 	struct pass *p = run->pass;
-	uint32_t n = part->series.n + part->brief.n, n_before = run->shown.n;
+	uint32_t n = part->series.n + part->brief.n;
 	int rc;
 
 	if (tool_interrupted())
 		return -EINTR;
 	end_texts(run);
-	run->n_parts++;
+	forgetting_begin_part(&run->forgetting);
 	run->part = part;
 	run->windows = w;
 	run->n_later = run->next_later = 0;
@@ -445,9 +356,9 @@ static int on_part(void *arg, const struct mh_part *part, const struct mh_part_w
 	if (!rc)
 		rc = take_series(run);
 	if (!rc)
-		rc = find_gone(run, n_before);
+		rc = forgetting_end_part(&run->forgetting);
 	if (!rc && !run->is_told)
-		rc = forget_waiting(run);
+		rc = forgetting_waiting(&run->forgetting, p);
 	if (!rc && run->n_later)
 		qsort(run->later, run->n_later, sizeof(*run->later), by_time);
 	if (p->progress)
@@ -476,7 +387,7 @@ static int on_window(void *arg, mh_ms_t start_ms, mh_ms_t end_ms)
 	if (run->pass->window)
 		rc = run->pass->window(run->pass->arg, start_ms);
 	run->is_told = false;
-	return rc ? rc : forget_waiting(run);
+	return rc ? rc : forgetting_waiting(&run->forgetting, run->pass);
 }
 
 static void done(struct run *run)
@@ -488,9 +399,7 @@ static void done(struct run *run)
 	free(run->later);
 	free(run->of_pid);
 	free(run->brief);
-	free(run->seen);
-	free(run->shown.item);
-	free(run->waiting.item);
+	forgetting_done(&run->forgetting);
 }
 
 int pass_run_parts(struct pass *p, struct mh_err *err)
@@ -523,7 +432,7 @@ int pass_run_parts(struct pass *p, struct mh_err *err)
 		rc = tool_interrupted() ? -EINTR : mh_candle_reader_next(c, err);
 	while (rc > 0);
 	if (!rc)
-		rc = forget_all(&run);
+		rc = forgetting_all(&run.forgetting, p);
 	if (rc == -ENOMEM)
 		mh_err_sys(err, rc, "cannot read on in %s", p->dir);
 	mh_candle_reader_stats(c, &stats, &p->stats);
