@@ -261,6 +261,22 @@ static void take_order(const uint32_t *column, size_t n, struct mh_frame_order *
 		ret->field[ret->n++] = column[i] ? mh_field_by_column(column[i]) : MH_FIELD_ANON;
 }
 
+/* Z11: candles are told from the first values of series, which Z9 says. */
+static bool has_candles_starts(const struct mh_part_decoder *d, const struct mh_part *p)
+{
+	const mh_fields_t starts = p->head.features & MH_FEATURE_STARTS ? d->stored : 0;
+
+	for (uint32_t i = 0; i < d->candle_order.n; i++) {
+		const int field = d->candle_order.field[i];
+
+		if (field == MH_FIELD_ANON && MH_FIELDS_OF_RSS & ~starts)
+			return false;
+		if (field >= 0 && field != MH_FIELD_ANON && !mh_fields_have(starts, field))
+			return false;
+	}
+	return true;
+}
+
 /* The first pid of each chunk, where that matters. */
 static int take_chunk_pids(struct mh_part_decoder *d, const Memhist__V1__PartHead *m)
 {
@@ -325,6 +341,8 @@ int mh_part_decode_head(struct mh_part_decoder *d, const struct mh_frame *frame,
 			d->stored |= p->head.fields & (mh_fields_t)1 << f;
 	take_order(m->segment->field, m->segment->n_field, &d->value_order);
 	take_order(m->candle_field, m->n_candle_field, &d->candle_order);
+	if (!has_candles_starts(d, p))
+		return -EBADMSG;
 	rc = take_chunk_pids(d, m);
 	if (rc)
 		return rc;
