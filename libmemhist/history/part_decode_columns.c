@@ -155,7 +155,8 @@ int mh_part_take_values(struct mh_part_decoder *d, const struct mh_frame *frame,
 struct candle_columns {
 	struct mh_varints shape, open, close, high, low;
 	struct mh_varints entry, exit, late, age;
-	const uint8_t *print[2], *print_end[2];
+	const uint8_t *print[2]; /* at entries and at exits; NULL: none */
+	size_t print_bytes[2];   /* left of them */
 	bool has_mark, lags;
 };
 
@@ -227,10 +228,11 @@ static bool take_print(struct candle_columns *c, int which, uint32_t *ret)
 {
 	const uint8_t *p = c->print[which];
 
-	if (c->print_end[which] - p < 4)
+	if (c->print_bytes[which] < 4)
 		return false;
 	*ret = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 	c->print[which] += 4;
+	c->print_bytes[which] -= 4;
 	return true;
 }
 
@@ -320,8 +322,7 @@ int mh_part_take_candles(struct mh_part_decoder *d, const struct mh_frame *frame
 		.late = mh_bytes_of(m->late),
 		.age = mh_bytes_of(m->age),
 		.print = {m->entry_print.data, m->exit_print.data},
-		.print_end = {m->entry_print.data + m->entry_print.len,
-			      m->exit_print.data + m->exit_print.len},
+		.print_bytes = {m->entry_print.len, m->exit_print.len},
 		.has_mark = mark != MH_FIELD_NONE,
 		.lags = mark != MH_FIELD_NONE && mh_fields_have(p->head.lagging, mark),
 	};
@@ -334,7 +335,7 @@ int mh_part_take_candles(struct mh_part_decoder *d, const struct mh_frame *frame
 			       mh_varints_done(&c.high) && mh_varints_done(&c.low) &&
 			       mh_varints_done(&c.entry) && mh_varints_done(&c.exit) &&
 			       mh_varints_done(&c.late) && mh_varints_done(&c.age) &&
-			       c.print[0] == c.print_end[0] && c.print[1] == c.print_end[1]
+			       !c.print_bytes[0] && !c.print_bytes[1]
 		       ? 0
 		       : -EBADMSG;
 }
