@@ -31,6 +31,17 @@ void mh_tally_book(struct mh_tally *t)
 	t->total += t->fresh;
 }
 
+void mh_tally_continue(struct mh_tally *t, const struct mh_tally *old)
+{
+	const bool same = old->minute == t->minute;
+
+	t->total += old->total;
+	t->peak_pages = higher(t->peak_pages, same ? old->peak_pages : 0);
+	t->earlier_peak = higher(t->earlier_peak, same                           ? old->earlier_peak
+						  : old->minute + 1 == t->minute ? old->peak_pages
+										 : 0);
+}
+
 uint64_t mh_tally_peak(const struct mh_tally *t)
 {
 	return higher(t->peak_pages, t->earlier_peak);

@@ -26,6 +26,8 @@ void mh_tally_begin(struct mh_tally *t, mh_boot_ns_t now_ns);
 /* n exits, none with a higher peak than this; 0: not known. */
 void mh_tally_add(struct mh_tally *t, uint64_t n, uint64_t peak_pages);
 void mh_tally_book(struct mh_tally *t);
+/* Go on where another ended, which is not used after. Both had _begin at about the same time. */
+void mh_tally_continue(struct mh_tally *t, const struct mh_tally *old);
 /* The highest peak of this minute and the one before. */
 uint64_t mh_tally_peak(const struct mh_tally *t);
 

@@ -24,16 +24,9 @@ void rounds_begin(struct rounds *r)
 	mh_table_set_boot(r->table, &r->boot_id);
 }
 
-void rounds_process(struct rounds *r, uint32_t pid, uint64_t start_ticks, const char *comm,
-		    const char *command, uint64_t rss_pages)
+void rounds_named(struct rounds *r, uint32_t pid, uint64_t start_ticks,
+		  const struct mh_names *names, uint64_t rss_pages)
 {
-	struct mh_names names = {
-		.ppid = 1,
-		.comm = comm,
-		.comm_len = strlen(comm),
-		.cmdline = command,
-		.cmdline_len = command ? strlen(command) : 0,
-	};
 	struct mh_identity id = {.pid = pid, .start_ticks = start_ticks};
 	struct mh_process *p = mh_table_find(r->table, pid);
 
@@ -43,11 +36,25 @@ void rounds_process(struct rounds *r, uint32_t pid, uint64_t start_ticks, const 
 	}
 	if (!p && mh_table_add(r->table, &id, &p))
 		abort();
-	if (mh_table_rename(r->table, p, &names) < 0)
+	if (mh_table_rename(r->table, p, names) < 0)
 		abort();
 	mh_table_set_one(r->table, p, MH_FIELD_RSS, rss_pages);
 	mh_table_set_one(r->table, p, MH_FIELD_VSZ, 2 * rss_pages);
 	mh_table_keep(r->table, p);
+}
+
+void rounds_process(struct rounds *r, uint32_t pid, uint64_t start_ticks, const char *comm,
+		    const char *command, uint64_t rss_pages)
+{
+	const struct mh_names names = {
+		.ppid = 1,
+		.comm = comm,
+		.comm_len = strlen(comm),
+		.cmdline = command,
+		.cmdline_len = command ? strlen(command) : 0,
+	};
+
+	rounds_named(r, pid, start_ticks, &names, rss_pages);
 }
 
 const struct mh_snapshot *rounds_end(struct rounds *r)

@@ -25,6 +25,9 @@ void rounds_begin(struct rounds *r);
  * NULL as command: it has none. VSZ is twice the RSS. */
 void rounds_process(struct rounds *r, uint32_t pid, uint64_t start_ticks, const char *comm,
 		    const char *command, uint64_t rss_pages);
+/* The same with all its names. */
+void rounds_named(struct rounds *r, uint32_t pid, uint64_t start_ticks,
+		  const struct mh_names *names, uint64_t rss_pages);
 const struct mh_snapshot *rounds_end(struct rounds *r);
 
 #endif
