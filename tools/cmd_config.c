@@ -72,9 +72,21 @@ static const char *default_of(enum mh_config_key key)
 		[MH_CONFIG_HISTORY_MAX_SIZE] = "2G",
 		[MH_CONFIG_HISTORY_MIN_FREE] = "the smaller of 1G and 5%",
 		[MH_CONFIG_HISTORY_SYNC_INTERVAL] = "60s",
+		[MH_CONFIG_GROUPS_BY] = "program, or other where there are process_names",
+		[MH_CONFIG_GROUPS_TREE] = "true",
+		[MH_CONFIG_GROUPS_MIN_RSS] = "none",
+		[MH_CONFIG_GROUPS_TOP] = "none",
+		[MH_CONFIG_GROUPS_MAX] = "200",
+		[MH_CONFIG_PROCESS_NAMES] = "none",
 	};
 
 	return words[key];
+}
+
+/* What a list says that has nothing in it. */
+static const char *empty_of(enum mh_config_key key)
+{
+	return key == MH_CONFIG_PROCESS_NAMES ? "none" : "nowhere";
 }
 
 static void say_file(struct page *p, const struct mh_config *config)
@@ -125,7 +137,7 @@ static void say_value(struct page *p, const struct mh_config_item *item, enum mh
 		mh_buf_adds(out, "default");
 	pad(out, start, VALUE_COLUMN);
 	if (!item->n)
-		mh_buf_printf(out, "%s\n", item->is_set ? "nowhere" : default_of(key));
+		mh_buf_printf(out, "%s\n", item->is_set ? empty_of(key) : default_of(key));
 	for (size_t i = 0; i < item->n; i++) {
 		if (i)
 			mh_buf_printf(out, "%*s", VALUE_COLUMN, "");

@@ -5,7 +5,6 @@
 #include "libmemhist/config/config.h"
 
 #include "libmemhist/base/suggest.h"
-#include "libmemhist/config/confile.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -124,6 +123,105 @@ void mh_config_limits(const struct mh_config *c, struct mh_limits *limits, uint3
 			read_limit((enum mh_config_key)id, c->text[id], limits, sync_ms, NULL);
 }
 
+/* Values below `groups`. Returns 0, or -EINVAL and a sentence. */
+static int read_group_value(enum mh_config_key id, const char *text, bool *tree,
+			    uint64_t *min_rss_bytes, struct mh_groups_config *groups,
+			    struct mh_err *err)
+{
+	switch (id) {
+	case MH_CONFIG_GROUPS_BY:
+		return mh_grouping_by(text, &groups->rest, err);
+	case MH_CONFIG_GROUPS_TREE:
+		return mh_grouping_bool(text, tree, err);
+	case MH_CONFIG_GROUPS_MIN_RSS:
+		return mh_grouping_size(text, min_rss_bytes, err);
+	case MH_CONFIG_GROUPS_TOP:
+		return mh_grouping_count(text, &groups->top, err);
+	default:
+		return mh_grouping_count(text, &groups->max_groups, err);
+	}
+}
+
+static int take_group_value(struct mh_config *c, enum mh_config_key id, const struct mh_node *node,
+			    struct mh_err *err)
+{
+	struct mh_groups_config groups;
+	uint64_t min_rss_bytes;
+	struct mh_err why;
+	bool tree;
+	int rc = check_text(node, err);
+
+	if (rc)
+		return rc;
+	if (read_group_value(id, node->text, &tree, &min_rss_bytes, &groups, &why))
+		return mh_document_wrong(node->at, err, "“%s”: %s", node->key, why.text);
+	c->text[id] = node->text;
+	return 0;
+}
+
+void mh_config_groups(struct mh_config *c, uint32_t page_bytes, struct mh_groups_config *ret)
+{
+	uint64_t min_rss_bytes = 0;
+	bool tree;
+
+	if (c->rules)
+		ret->rest = MH_REST_OTHER;
+	/* checked when they were taken */
+	for (int id = MH_CONFIG_GROUPS_BY; id <= MH_CONFIG_GROUPS_MAX; id++)
+		if (c->text[id])
+			read_group_value((enum mh_config_key)id, c->text[id], &tree, &min_rss_bytes,
+					 ret, NULL);
+	if (c->text[MH_CONFIG_GROUPS_MIN_RSS])
+		ret->min_rss_pages = min_rss_bytes / page_bytes + (min_rss_bytes % page_bytes != 0);
+	ret->rules = c->rules;
+	c->rules = NULL;
+}
+
+static int take_rules(struct mh_config *c, enum mh_config_key id, const struct mh_node *node,
+		      struct mh_err *err)
+{
+	(void)c;
+	(void)id;
+	(void)node;
+	(void)err;
+	return 0; /* by make_rules(), when the whole document was seen */
+}
+
+/* The rules, which other keys have a say in. */
+static int make_rules(struct mh_config *c, struct mh_err *err)
+{
+	const char *tree_text = c->text[MH_CONFIG_GROUPS_TREE];
+	const struct mh_node *list = c->document.root ? c->document.root->first : NULL;
+	bool tree = true;
+	int rc;
+
+	while (list && strcmp(list->key, "process_names") != 0)
+		list = list->next;
+	/* all its lines are commented out */
+	if (!list || (list->kind == MH_NODE_TEXT && list->is_nothing))
+		return 0;
+	if (tree_text)
+		mh_grouping_bool(tree_text, &tree, NULL);
+	rc = mh_grouping_rules(&c->rules, list, tree, err);
+	if (rc)
+		return rc;
+	c->rule_name = calloc(list->n + 1, sizeof(*c->rule_name));
+	if (!c->rule_name)
+		return -ENOMEM;
+	for (const struct mh_node *item = list->first; item; item = item->next)
+		c->rule_name[c->n_rules++] = mh_grouping_name(item);
+	return 0;
+}
+
+static const struct key groups_keys[] = {
+	{"by", take_group_value, NULL, MH_CONFIG_GROUPS_BY},
+	{"tree", take_group_value, NULL, MH_CONFIG_GROUPS_TREE},
+	{"min_rss", take_group_value, NULL, MH_CONFIG_GROUPS_MIN_RSS},
+	{"top", take_group_value, NULL, MH_CONFIG_GROUPS_TOP},
+	{"max", take_group_value, NULL, MH_CONFIG_GROUPS_MAX},
+	{0},
+};
+
 static const struct key history_keys[] = {
 	{"dir", take_path, NULL, MH_CONFIG_HISTORY_DIR},
 	{"max_age", take_limit, NULL, MH_CONFIG_HISTORY_MAX_AGE},
@@ -136,6 +234,15 @@ static const struct key history_keys[] = {
 static const struct key top_keys[] = {
 	{"allowed_output_paths", take_allowed_paths, NULL, MH_CONFIG_ALLOWED_OUTPUT_PATHS},
 	{"history", NULL, history_keys, 0},
+	{"groups", NULL, groups_keys, 0},
+	{"process_names", take_rules, NULL, MH_CONFIG_PROCESS_NAMES},
+	{0},
+};
+
+/* Of a file of groups alone. */
+static const struct key group_file_keys[] = {
+	{"process_names", take_rules, NULL, MH_CONFIG_PROCESS_NAMES},
+	{"groups", NULL, groups_keys, 0},
 	{0},
 };
 
@@ -147,6 +254,12 @@ static const char *const names[MH_CONFIG_KEYS] = {
 	[MH_CONFIG_HISTORY_MAX_SIZE] = "history.max_size",
 	[MH_CONFIG_HISTORY_MIN_FREE] = "history.min_free",
 	[MH_CONFIG_HISTORY_SYNC_INTERVAL] = "history.sync_interval",
+	[MH_CONFIG_GROUPS_BY] = "groups.by",
+	[MH_CONFIG_GROUPS_TREE] = "groups.tree",
+	[MH_CONFIG_GROUPS_MIN_RSS] = "groups.min_rss",
+	[MH_CONFIG_GROUPS_TOP] = "groups.top",
+	[MH_CONFIG_GROUPS_MAX] = "groups.max",
+	[MH_CONFIG_PROCESS_NAMES] = "process_names",
 };
 
 static int unknown(const struct mh_node *node, const struct key *table, struct mh_err *err)
@@ -206,7 +319,8 @@ static int take_map(struct mh_config *c, const struct mh_node *map, const struct
 	return rc;
 }
 
-int mh_config_parse(struct mh_config *ret, const char *bytes, size_t len, struct mh_err *err)
+static int parse(struct mh_config *ret, const struct key *table, const char *bytes, size_t len,
+		 struct mh_err *err)
 {
 	struct mh_config c = {0};
 	int rc = mh_document_read(&c.document, bytes, len, err);
@@ -214,7 +328,9 @@ int mh_config_parse(struct mh_config *ret, const char *bytes, size_t len, struct
 	if (rc)
 		return rc;
 	if (c.document.root)
-		rc = take_map(&c, c.document.root, top_keys, err);
+		rc = take_map(&c, c.document.root, table, err);
+	if (!rc)
+		rc = make_rules(&c, err);
 	if (!rc) {
 		*ret = c;
 		return 0;
@@ -223,17 +339,23 @@ int mh_config_parse(struct mh_config *ret, const char *bytes, size_t len, struct
 	return rc == -ENOMEM ? mh_err_sys(err, rc, "cannot read a configuration") : rc;
 }
 
-int mh_config_read(struct mh_config *ret, const char *path, struct mh_err *err)
+int mh_config_parse(struct mh_config *ret, const char *bytes, size_t len, struct mh_err *err)
+{
+	return parse(ret, top_keys, bytes, len, err);
+}
+
+static int read_file(struct mh_config *ret, const struct key *table, enum mh_confile_kind kind,
+		     const char *path, struct mh_err *err)
 {
 	char *bytes, *copy;
 	struct mh_err why;
 	size_t len;
-	int rc = mh_confile_read(path, &bytes, &len, err);
+	int rc = mh_confile_read(path, kind, &bytes, &len, err);
 
 	if (rc)
 		return rc;
 	copy = strdup(path);
-	rc = copy ? mh_config_parse(ret, bytes, len, &why) : -ENOMEM;
+	rc = copy ? parse(ret, table, bytes, len, &why) : -ENOMEM;
 	free(bytes);
 	if (!rc) {
 		ret->file = copy;
@@ -243,6 +365,16 @@ int mh_config_read(struct mh_config *ret, const char *path, struct mh_err *err)
 	if (rc == -EBADMSG)
 		return mh_errf(err, rc, "%s:%s", path, why.text);
 	return mh_err_sys(err, rc, "cannot read %s", path);
+}
+
+int mh_config_read(struct mh_config *ret, const char *path, struct mh_err *err)
+{
+	return read_file(ret, top_keys, MH_CONFILE_SECRET, path, err);
+}
+
+int mh_config_read_groups(struct mh_config *ret, const char *path, struct mh_err *err)
+{
+	return read_file(ret, group_file_keys, MH_CONFILE_OPEN, path, err);
 }
 
 const char *mh_config_default_file(void)
@@ -283,19 +415,27 @@ void mh_config_done(struct mh_config *c)
 	free(c->file);
 	mh_places_done(&c->places);
 	mh_document_done(&c->document);
+	mh_rules_free(c->rules);
+	free(c->rule_name);
 	*c = (struct mh_config){0};
 }
 
 void mh_config_item(const struct mh_config *c, enum mh_config_key key, struct mh_config_item *ret)
 {
-	const bool is_list = key == MH_CONFIG_ALLOWED_OUTPUT_PATHS;
-
 	*ret = (struct mh_config_item){
 		.key = names[key],
-		.value = is_list ? (const char *const *)c->places.dir : &c->text[key],
-		.n = is_list ? c->places.n : c->text[key] != NULL,
-		.is_list = is_list,
+		.value = &c->text[key],
+		.n = c->text[key] != NULL,
 		.is_set = c->from[key].line != 0,
 		.from = c->from[key],
 	};
+	if (key == MH_CONFIG_ALLOWED_OUTPUT_PATHS) {
+		ret->value = (const char *const *)c->places.dir;
+		ret->n = c->places.n;
+		ret->is_list = true;
+	} else if (key == MH_CONFIG_PROCESS_NAMES) {
+		ret->value = c->rule_name;
+		ret->n = c->n_rules;
+		ret->is_list = true;
+	}
 }

@@ -18,7 +18,9 @@
 #define MEMHIST_CONFIG_CONFIG_H
 
 #include "libmemhist/base/places.h"
+#include "libmemhist/config/confile.h"
 #include "libmemhist/config/document.h"
+#include "libmemhist/config/grouping.h"
 #include "libmemhist/history/limits.h"
 
 enum mh_config_key {
@@ -28,6 +30,12 @@ enum mh_config_key {
 	MH_CONFIG_HISTORY_MAX_SIZE,
 	MH_CONFIG_HISTORY_MIN_FREE,
 	MH_CONFIG_HISTORY_SYNC_INTERVAL,
+	MH_CONFIG_GROUPS_BY, /* these as config/grouping.h reads them: see mh_config_groups() */
+	MH_CONFIG_GROUPS_TREE,
+	MH_CONFIG_GROUPS_MIN_RSS,
+	MH_CONFIG_GROUPS_TOP,
+	MH_CONFIG_GROUPS_MAX,
+	MH_CONFIG_PROCESS_NAMES, /* a list: see `rules` */
 	MH_CONFIG_KEYS,
 };
 
@@ -35,6 +43,9 @@ struct mh_config {
 	char *file;     /* that was read; NULL = none */
 	bool is_closed; /* there is a file, which we may not read (MH_CONFIG_TOOL) */
 	struct mh_places places;
+	struct mh_rules *rules; /* NULL = not set, or handed over */
+	const char **rule_name; /* of process_names */
+	size_t n_rules;
 	const char *text[MH_CONFIG_KEYS];    /* as it was written, and checked; NULL = not set */
 	struct mh_mark from[MH_CONFIG_KEYS]; /* where its value stands; line 0 = not set */
 	struct mh_document document;         /* keeps the texts */
@@ -72,11 +83,25 @@ const char *mh_config_default_file(void);
 int mh_config_load_or(struct mh_config *ret, const char *given, const char *default_file,
 		      enum mh_config_reader reader, struct mh_err *err);
 
+/*
+ * Read a file of groups alone, at `path`: a configuration of process-exporter, or one of memhist
+ * with no other keys than `process_names` and `groups`. There are no secrets in it, so everybody
+ * may read it (MH_CONFILE_OPEN). Else as mh_config_read().
+ */
+int mh_config_read_groups(struct mh_config *ret, const char *path, struct mh_err *err);
+
 /* A zeroed one is allowed. */
 void mh_config_done(struct mh_config *c);
 
 /* Change of the limits those that are set. */
 void mh_config_limits(const struct mh_config *c, struct mh_limits *limits, uint32_t *sync_ms);
+
+/*
+ * What is said of groups, into a configuration of them, where the rest stays as it is. Where there
+ * are rules and nothing is said of the rest, the rest is "other". The rules are handed over: they
+ * belong to *ret, to be given to mh_groups_new() or mh_rules_free().
+ */
+void mh_config_groups(struct mh_config *c, uint32_t page_bytes, struct mh_groups_config *ret);
 
 /* One key as people write it, and its values. */
 struct mh_config_item {

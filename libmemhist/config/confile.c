@@ -37,8 +37,8 @@ static int judge_dir(const char *path, const struct stat *dir, uid_t self, struc
 	return 0;
 }
 
-int mh_confile_judge(const char *path, const struct stat *file, const struct stat *dir, uid_t self,
-		     struct mh_err *err)
+int mh_confile_judge(const char *path, enum mh_confile_kind kind, const struct stat *file,
+		     const struct stat *dir, uid_t self, struct mh_err *err)
 {
 	const unsigned mode = file->st_mode & 07777;
 	char owner[MH_USER_WORDS_MAX];
@@ -52,13 +52,13 @@ int mh_confile_judge(const char *path, const struct stat *file, const struct sta
 			       "it does (chown root %s)",
 			       path, owner, path);
 	}
-	if (mode & 0027)
-		return mh_errf(err, -EPERM, "%s may be %s (mode %04o): chmod 0640 %s", path,
+	if (mode & (kind == MH_CONFILE_OPEN ? 0022 : 0027))
+		return mh_errf(err, -EPERM, "%s may be %s (mode %04o): chmod %s %s", path,
 			       mode & S_IWOTH   ? "changed by everybody"
 			       : mode & S_IWGRP ? "changed by its group"
 			       : mode & S_IROTH ? "read by everybody"
 						: "executed by everybody",
-			       mode, path);
+			       mode, kind == MH_CONFILE_OPEN ? "0644" : "0640", path);
 	return judge_dir(path, dir, self, err);
 }
 
@@ -77,7 +77,7 @@ static int stat_parent(const char *path, struct stat *ret)
 }
 
 /* A descriptor of a good file, or -errno and a sentence. */
-static int open_judged(const char *path, struct mh_err *err)
+static int open_judged(const char *path, enum mh_confile_kind kind, struct mh_err *err)
 {
 	char user[MH_USER_WORDS_MAX];
 	struct mh_resolved at;
@@ -113,16 +113,17 @@ static int open_judged(const char *path, struct mh_err *err)
 	if (rc)
 		mh_err_sys(err, rc, "cannot read %s", path);
 	else
-		rc = mh_confile_judge(path, &file, &dir, geteuid(), err);
+		rc = mh_confile_judge(path, kind, &file, &dir, geteuid(), err);
 	if (!rc)
 		return fd;
 	close(fd);
 	return rc;
 }
 
-int mh_confile_read(const char *path, char **ret, size_t *ret_len, struct mh_err *err)
+int mh_confile_read(const char *path, enum mh_confile_kind kind, char **ret, size_t *ret_len,
+		    struct mh_err *err)
 {
-	int fd = open_judged(path, err), rc = 0;
+	int fd = open_judged(path, kind, err), rc = 0;
 	char *bytes;
 	size_t len = 0;
 

@@ -304,6 +304,9 @@ static int expect_name(struct mh_rules *r, const struct mh_piece *piece, size_t 
 		rc = r->expected[r->n_expected] ? 0 : -ENOMEM;
 		r->n_expected += !rc;
 	}
+	/* one that is too long is not expected */
+	if (name.error == -ENOMEM)
+		rc = -ENOMEM;
 	mh_buf_done(&name);
 	return rc;
 }

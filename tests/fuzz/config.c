@@ -6,6 +6,25 @@
 #include <errno.h>
 #include <string.h>
 
+/* The rules are asked for somebody, whose arguments are theirs too. */
+static void classify(struct mh_rules *rules)
+{
+	static char cmdline[] = "/usr/bin/x\0-D\0/srv\0a\xff";
+	struct mh_process p = {.id = {7, 0, 1234},
+			       .comm = "bash",
+			       .comm_len = 4,
+			       .cmdline = cmdline,
+			       .cmdline_len = sizeof(cmdline) - 1};
+	struct mh_named named;
+	bool undecided;
+
+	if (!rules)
+		return;
+	mh_rules_tick(rules, (struct mh_instant){.wall_ms = 1795231810250, .boot_ns = 1});
+	if (mh_rules_classify(rules, &p, &named, &undecided) >= 0)
+		fuzz_assert(named.len <= MH_RULES_NAME_BYTES);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	struct mh_config config = {0};
@@ -13,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	int rc = mh_config_parse(&config, (const char *)bytes, len, &err);
 
 	if (!rc) {
+		classify(config.rules);
 		mh_config_done(&config);
 		return 0;
 	}
@@ -30,6 +50,14 @@ uint8_t *fuzz_seed(unsigned n, size_t *ret_len)
 		"allowed_output_paths: [/srv/a, '/srv/it''s']\n",
 		"---\nhistory:\n    dir: \"/srv/\\u00e4\\n\"\n...\n",
 		"history: {dir: /srv/x}\r\n",
+		("groups: {by: unit, tree: no, min_rss: 10M, top: 5, max: 300}\n"
+		 "process_names:\n"
+		 "  - comm: [bash, 'vim']\n"
+		 "    name: \"{{.Comm}}: {{ .Username }}\"\n"
+		 "  - exe: [postgres, /usr/bin/x]\n    tree: false\n"
+		 "    cmdline: ['-D\\s+(?P<dir>\\S+)', '^a|b$']\n"
+		 "    name: \"{{.ExeBase}} {{.Matches.dir}} {{.PID}}\"\n"
+		 "  - {by: user, class: user, unit: ['/\\.scope$/'], cgroup: [/user.slice]}\n"),
 	};
 
 	if (n >= sizeof(seeds) / sizeof(seeds[0]))

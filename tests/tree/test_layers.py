@@ -9,7 +9,7 @@ MAY_INCLUDE = {
     "libmemhist/base": set(),
     "libmemhist/model": {"libmemhist/base"},
     "libmemhist/proc": {"libmemhist/base", "libmemhist/model"},
-    "libmemhist/config": {"libmemhist/base", "libmemhist/history"},
+    "libmemhist/config": {"libmemhist/base", "libmemhist/model", "libmemhist/history"},
     "libmemhist/history": {"libmemhist/base", "libmemhist/model", "proto"},
     "libmemhist/view": {"libmemhist/base", "libmemhist/model"},
     "libmemhist": {"libmemhist/base", "libmemhist/model", "libmemhist/proc", "libmemhist/history"},

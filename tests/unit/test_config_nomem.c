@@ -14,7 +14,11 @@
 #include <cmocka.h>
 
 static const char text[] = "allowed_output_paths:\n  - /srv/a\n  - /srv/b\n  - /srv/c\n"
-			   "history: {dir: /srv/a/history}\n";
+			   "history: {dir: /srv/a/history}\n"
+			   "groups: {by: unit}\n"
+			   "process_names:\n"
+			   "  - {comm: [b, a, c], name: \"{{.Comm}}-\"}\n"
+			   "  - {cmdline: ['-c (?P<x>y)'], name: \"{{.Matches.x}}\"}\n";
 
 /* Texts that take several blocks of the arena. */
 static void a_large_document(void **state)

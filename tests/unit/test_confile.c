@@ -20,7 +20,7 @@ static int judge(mode_t mode, uid_t owner, mode_t dir_mode, uid_t dir_owner, str
 	const struct stat file = {.st_mode = mode, .st_uid = owner};
 	const struct stat dir = {.st_mode = S_IFDIR | dir_mode, .st_uid = dir_owner};
 
-	return mh_confile_judge("f.yaml", &file, &dir, ME, err);
+	return mh_confile_judge("f.yaml", MH_CONFILE_SECRET, &file, &dir, ME, err);
 }
 
 /* Every mode that there is. */
