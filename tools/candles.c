@@ -14,36 +14,22 @@ enum { TOP_MAX = 100 * 1000 * 1000 };
 static const mh_ms_t SECOND_MS = 1000, MINUTE_MS = 60 * 1000;
 
 enum {
-	OPT_HISTORY = 1,
-	OPT_HOURS,
-	OPT_DAYS,
-	OPT_RANGE,
-	OPT_SINCE,
-	OPT_UNTIL,
-	OPT_INTERVAL,
+	OPT_INTERVAL = 1,
 	OPT_METRIC,
 	OPT_BY,
 	OPT_PID,
 	OPT_MATCH,
 	OPT_TOP,
-	OPT_ALL,
-	OPT_LONG,
 	OPT_UNIT,
 	OPT_LANG,
-	OPT_UTC,
-	OPT_OUTPUT,
-	OPT_PID_MAP,
-	OPT_CHECK,
-	OPT_VERBOSE,
 };
 
 static const struct option options[] = {
-	{OPT_HISTORY, 0, "history", "DIR", "the history to read [" DEFAULT_HISTORY "]"},
-	{OPT_HOURS, 0, "hours", "N", "the last N hours [everything]"},
-	{OPT_DAYS, 0, "days", "N", "the last N days"},
-	{OPT_RANGE, 0, "range", "FROM TO", "from FROM up to, not including, TO"},
-	{OPT_SINCE, 0, "since", "TIME", "2026-06-01 12:00:00, @SECONDS, 2h ago, now"},
-	{OPT_UNTIL, 0, "until", "TIME", "up to, not including, TIME"},
+	{OPTION_TEXT(struct candles_config, history), 0, "history", "DIR",
+	 "the history to read [" DEFAULT_HISTORY "]"},
+	{RANGE_OPT_HOURS, 0, "hours", "N", "the last N hours [everything]"},
+	{RANGE_OPT_DAYS, 0, "days", "N", "the last N days"},
+	RANGE_OPTIONS(""),
 	{OPT_INTERVAL, 'i', "interval", "TIME", "length of a candle: 30s, 15m, 1h, 1d [15m]"},
 	{OPT_METRIC, 0, "metric", "NAME",
 	 "rss, vsz, swap, hwm, file, shmem, anon, peak, locked or threads [rss]"},
@@ -53,17 +39,21 @@ static const struct option options[] = {
 	{OPT_PID, 0, "pid", "N", "only the processes that had this pid, one after the other"},
 	{OPT_MATCH, 0, "match", "PATTERN", "only commands with PATTERN in them, or /REGEX/"},
 	{OPT_TOP, 0, "top", "N", "only the N labels with the highest highs [500 if wide]"},
-	{OPT_ALL, 0, "all", NULL, "every label in the wide table"},
-	{OPT_LONG, 0, "long", NULL, "a row per candle instead of a row per time"},
+	{OPTION_FLAG(struct candles_config, all), 0, "all", NULL, "every label in the wide table"},
+	{OPTION_FLAG(struct candles_config, tidy), 0, "long", NULL,
+	 "a row per candle instead of a row per time"},
 	{OPT_UNIT, 0, "unit", "UNIT", "KiB, MiB or bytes [KiB]"},
 	{OPT_LANG, 0, "lang", "LANG", "words of the header: en, ja or zh [en]"},
-	{OPT_UTC, 0, "utc", NULL, "times given, shown and aligned to are UTC, not local"},
-	{OPT_OUTPUT, 'o', "output", "FILE", "the table; - is standard output [-]"},
-	{OPT_PID_MAP, 0, "pid-map", "FILE",
+	{OPTION_FLAG(struct candles_config, utc), 0, "utc", NULL,
+	 "times given, shown and aligned to are UTC, not local"},
+	{OPTION_TEXT(struct candles_config, output), 'o', "output", "FILE",
+	 "the table; - is standard output [-]"},
+	{OPTION_TEXT(struct candles_config, pid_map), 0, "pid-map", "FILE",
 	 "labels and commands [beside the output: x.tsv, x.pids.tsv]"},
-	{OPT_CHECK, 0, "check", NULL,
+	{OPTION_FLAG(struct candles_config, check), 0, "check", NULL,
 	 "write nothing: make sure that stored candles are those that samples make"},
-	{OPT_VERBOSE, 'v', "verbose", NULL, "say what was done; progress on a terminal"},
+	{OPTION_FLAG(struct candles_config, verbose), 'v', "verbose", NULL,
+	 "say what was done; progress on a terminal"},
 	{0},
 };
 
@@ -106,23 +96,6 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 	int word;
 
 	switch (id) {
-	case OPT_HISTORY:
-		c->history = value[0];
-		return 0;
-	case OPT_HOURS:
-		return option_number(value[0], 1, RANGE_HOURS_MAX, &c->when.hours, err);
-	case OPT_DAYS:
-		return option_number(value[0], 1, RANGE_DAYS_MAX, &c->when.days, err);
-	case OPT_RANGE:
-		c->when.from = value[0];
-		c->when.to = value[1];
-		return 0;
-	case OPT_SINCE:
-		c->when.since = value[0];
-		return 0;
-	case OPT_UNTIL:
-		c->when.until = value[0];
-		return 0;
 	case OPT_INTERVAL:
 		return take_interval(value[0], &c->interval_ms, err);
 	case OPT_METRIC:
@@ -140,12 +113,6 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 		return mh_match_new(&c->match, value[0], MH_MATCH_SUBSTRING, err);
 	case OPT_TOP:
 		return option_number(value[0], 1, TOP_MAX, &c->top, err);
-	case OPT_ALL:
-		c->all = true;
-		return 0;
-	case OPT_LONG:
-		c->tidy = true;
-		return 0;
 	case OPT_UNIT:
 		c->has_unit = true;
 		word = option_word(value[0], unit_names, err);
@@ -154,23 +121,8 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 	case OPT_LANG:
 		c->language = option_word(value[0], language_names, err);
 		return c->language < 0 ? c->language : 0;
-	case OPT_UTC:
-		c->utc = true;
-		return 0;
-	case OPT_OUTPUT:
-		c->output = value[0];
-		return 0;
-	case OPT_PID_MAP:
-		c->pid_map = value[0];
-		return 0;
-	case OPT_CHECK:
-		c->check = true;
-		return 0;
-	case OPT_VERBOSE:
-		c->verbose = true;
-		return 0;
 	default:
-		return option_no_word(value[0], err);
+		return range_take(&c->when, id, value, err);
 	}
 }
 

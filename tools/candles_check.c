@@ -188,6 +188,12 @@ static int report(const struct check *c, const struct mh_candle_reader_stats *st
 		mh_buf_done(&samples);
 		return STATUS_DAMAGED;
 	}
+	if (!stats->parts_from_columns) {
+		printf("0 candles compared: none of %" PRIu64 " part%s was read from columns; open "
+		       "segments have none, nor windows that are not made of quarters of an hour\n",
+		       stats->parts_from_samples, human_s(stats->parts_from_samples));
+		return STATUS_OK;
+	}
 	printf("%" PRIu64 " candle%s compared, no difference; columns in %" PRIu64
 	       " part%s of %" PRIu64 "\n",
 	       c->n_compared, human_s(c->n_compared), stats->parts_from_columns,

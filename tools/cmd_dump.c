@@ -21,24 +21,15 @@ struct config {
 	const char *output;
 };
 
-enum {
-	OPT_HISTORY = 1,
-	OPT_RANGE,
-	OPT_SINCE,
-	OPT_UNTIL,
-	OPT_UTC,
-	OPT_FULL,
-	OPT_OUTPUT,
-};
-
 static const struct option options[] = {
-	{OPT_HISTORY, 0, "history", "DIR", "the history to dump [" DEFAULT_HISTORY "]"},
-	{OPT_RANGE, 0, "range", "FROM TO", "from FROM up to, not including, TO [everything]"},
-	{OPT_SINCE, 0, "since", "TIME", "2026-06-01 12:00:00, @SECONDS, 2h ago, now"},
-	{OPT_UNTIL, 0, "until", "TIME", "up to, not including, TIME"},
-	{OPT_UTC, 0, "utc", NULL, "times given are UTC (those shown always are)"},
-	{OPT_FULL, 0, "full", NULL, "every process and meminfo, not only what changed"},
-	{OPT_OUTPUT, 'o', "output", "FILE", "- is standard output [-]"},
+	{OPTION_TEXT(struct config, history), 0, "history", "DIR",
+	 "the history to dump [" DEFAULT_HISTORY "]"},
+	RANGE_OPTIONS(" [everything]"),
+	{OPTION_FLAG(struct config, utc), 0, "utc", NULL,
+	 "times given are UTC (those shown always are)"},
+	{OPTION_FLAG(struct config, full), 0, "full", NULL,
+	 "every process and meminfo, not only what changed"},
+	{OPTION_TEXT(struct config, output), 'o', "output", "FILE", "- is standard output [-]"},
 	{0},
 };
 
@@ -46,32 +37,7 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 {
 	struct config *c = arg;
 
-	switch (id) {
-	case OPT_HISTORY:
-		c->history = value[0];
-		return 0;
-	case OPT_RANGE:
-		c->when.from = value[0];
-		c->when.to = value[1];
-		return 0;
-	case OPT_SINCE:
-		c->when.since = value[0];
-		return 0;
-	case OPT_UNTIL:
-		c->when.until = value[0];
-		return 0;
-	case OPT_UTC:
-		c->utc = true;
-		return 0;
-	case OPT_FULL:
-		c->full = true;
-		return 0;
-	case OPT_OUTPUT:
-		c->output = value[0];
-		return 0;
-	default:
-		return option_no_word(value[0], err);
-	}
+	return range_take(&c->when, id, value, err);
 }
 
 struct dump {

@@ -29,37 +29,30 @@ struct config {
 
 enum {
 	OPT_FORMAT = 1,
-	OPT_HISTORY,
-	OPT_OUTPUT,
-	OPT_RANGE,
-	OPT_SINCE,
-	OPT_UNTIL,
-	OPT_LAST,
-	OPT_UTC,
 	OPT_PID,
 	OPT_MATCH,
 	OPT_FIELD,
-	OPT_FORMULAS,
-	OPT_VERBOSE,
 };
 
 static const struct option options[] = {
 	{OPT_FORMAT, 'f', "format", "FORMAT", "json, csv, tsv, openmetrics, sqlite"},
-	{OPT_HISTORY, 0, "history", "DIR", "the history to export [" DEFAULT_HISTORY "]"},
-	{OPT_OUTPUT, 'o', "output", "FILE", "where to; - is standard output [csv, tsv: -]"},
-	{OPT_RANGE, 0, "range", "FROM TO", "from FROM up to, not including, TO [everything]"},
-	{OPT_SINCE, 0, "since", "TIME", "2026-06-01 12:00:00, @SECONDS, 2h ago, now"},
-	{OPT_UNTIL, 0, "until", "TIME", "up to, not including, TIME"},
-	{OPT_LAST, 0, "last", "TIME", "the last 15m, 2h, 7d up to now"},
-	{OPT_UTC, 0, "utc", NULL, "times given and written are UTC, not local time"},
+	{OPTION_TEXT(struct config, job.history), 0, "history", "DIR",
+	 "the history to export [" DEFAULT_HISTORY "]"},
+	{OPTION_TEXT(struct config, job.output), 'o', "output", "FILE",
+	 "where to; - is standard output [csv, tsv: -]"},
+	RANGE_OPTIONS(" [everything]"),
+	{RANGE_OPT_LAST, 0, "last", "TIME", "the last 15m, 2h, 7d up to now"},
+	{OPTION_FLAG(struct config, job.utc), 0, "utc", NULL,
+	 "times given and written are UTC, not local time"},
 	{OPT_PID, 'p', "pid", "PID", "only these pids: 1 or 1,22,333"},
 	{OPT_MATCH, 'm', "match", "PATTERN",
 	 "only processes whose name or command line has this word, or matches /PATTERN/"},
 	{OPT_FIELD, 0, "field", "NAME",
 	 "only these: rss or rss,vsz,hwm [all; csv, tsv: all that are stored]"},
-	{OPT_FORMULAS, 0, "formulas", NULL,
+	{OPTION_FLAG(struct config, job.formulas), 0, "formulas", NULL,
 	 "csv, tsv: no quote in front of text that a spreadsheet takes for a formula"},
-	{OPT_VERBOSE, 'v', "verbose", NULL, "progress on a terminal, and what was exported"},
+	{OPTION_FLAG(struct config, verbose), 'v', "verbose", NULL,
+	 "progress on a terminal, and what was exported"},
 	{0},
 };
 
@@ -110,42 +103,14 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 	switch (id) {
 	case OPT_FORMAT:
 		return take_format(c, value[0], err);
-	case OPT_HISTORY:
-		c->job.history = value[0];
-		return 0;
-	case OPT_OUTPUT:
-		c->job.output = value[0];
-		return 0;
-	case OPT_RANGE:
-		c->when.from = value[0];
-		c->when.to = value[1];
-		return 0;
-	case OPT_SINCE:
-		c->when.since = value[0];
-		return 0;
-	case OPT_UNTIL:
-		c->when.until = value[0];
-		return 0;
-	case OPT_LAST:
-		c->when.last = value[0];
-		return 0;
-	case OPT_UTC:
-		c->job.utc = true;
-		return 0;
 	case OPT_PID:
 		return chosen_add_pids(&c->job.chosen, value[0], err);
 	case OPT_MATCH:
 		return chosen_set_match(&c->job.chosen, value[0], err);
 	case OPT_FIELD:
 		return take_fields(c, value[0], err);
-	case OPT_FORMULAS:
-		c->job.formulas = true;
-		return 0;
-	case OPT_VERBOSE:
-		c->verbose = true;
-		return 0;
 	default:
-		return option_no_word(value[0], err);
+		return range_take(&c->when, id, value, err);
 	}
 }
 
@@ -158,6 +123,26 @@ static mh_fields_t stored_fields(void)
 		if (mh_fields[f].column)
 			fields |= (mh_fields_t)1 << f;
 	return fields;
+}
+
+static void say_given_up(const struct export_job *job)
+{
+	uint64_t given_up = chosen_given_up(&job->chosen);
+
+	tool_say(job->who, "--match took too long for %" PRIu64 " name%s, which are left out",
+		 given_up, human_s(given_up));
+}
+
+/* The exit status when there is no export. */
+static int fail(const struct export_job *job, int rc, const struct mh_err *err)
+{
+	int status = tool_fail(job->who, rc, err);
+
+	if (status != STATUS_NO_DATA || !chosen_given_up(&job->chosen))
+		return status;
+	/* nothing was found to match, but not everything was looked through */
+	say_given_up(job);
+	return STATUS_PARTIAL;
 }
 
 static int report(const struct config *c)
@@ -174,9 +159,7 @@ static int report(const struct config *c)
 			 human_s(job->snapshots), job->brief, human_s(job->brief), job->gaps,
 			 human_s(job->gaps));
 	if (given_up)
-		tool_say(job->who,
-			 "--match took too long for %" PRIu64 " name%s, which are left out",
-			 given_up, human_s(given_up));
+		say_given_up(job);
 	status = pass_verdict(job->who, job->history, &job->stats);
 	if (status == STATUS_DAMAGED)
 		tool_say(job->who,
@@ -208,7 +191,7 @@ static int export(struct config *c)
 	progress_begin(&job->progress, "exporting: snapshot", c->verbose);
 	rc = export_run(c->format, job, &err);
 	progress_end(&job->progress);
-	return rc ? tool_fail(job->who, rc, &err) : report(c);
+	return rc ? fail(job, rc, &err) : report(c);
 }
 
 static int run(int argc, char **argv)

@@ -31,19 +31,26 @@ struct config {
 	bool verbose;
 };
 
-enum { OPT_FROM = 1, OPT_HISTORY, OPT_HOST, OPT_INTERVAL, OPT_CLK_TCK, OPT_UTC, OPT_VERBOSE };
+enum {
+	OPT_FROM = 1,
+	OPT_HOST,
+	OPT_INTERVAL,
+	OPT_CLK_TCK,
+};
 
 static const struct option options[] = {
 	{OPT_FROM, 0, "from", "FORMAT",
 	 "csv, tsv: as memhist export writes them; json: memory_*.json; inspector: "
 	 "process_mem_*.csv and sys_mem_*.csv [by what SOURCE holds]"},
-	{OPT_HISTORY, 0, "history", "DIR", "the history to make; must not exist yet or be empty"},
+	{OPTION_TEXT(struct config, history), 0, "history", "DIR",
+	 "the history to make; must not exist yet or be empty"},
 	{OPT_HOST, 0, "host", "NAME", "whose processes these are [nobody's in particular]"},
 	{OPT_INTERVAL, 'i', "interval", "TIME",
 	 "how often snapshots were due: 1s, 500ms [as the first two are apart]"},
 	{OPT_CLK_TCK, 0, "clk-tck", "N", "clock ticks per second of starttime [100]"},
-	{OPT_UTC, 0, "utc", NULL, "times without a zone are UTC, not local time"},
-	{OPT_VERBOSE, 'v', "verbose", NULL, "progress on a terminal"},
+	{OPTION_FLAG(struct config, utc), 0, "utc", NULL,
+	 "times without a zone are UTC, not local time"},
+	{OPTION_FLAG(struct config, verbose), 'v', "verbose", NULL, "progress on a terminal"},
 	{0},
 };
 
@@ -75,9 +82,6 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 	switch (id) {
 	case OPT_FROM:
 		return take_format(c, value[0], err);
-	case OPT_HISTORY:
-		c->history = value[0];
-		return 0;
 	case OPT_HOST:
 		c->host = value[0];
 		return 0;
@@ -85,12 +89,6 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 		return take_interval(c, value[0], err);
 	case OPT_CLK_TCK:
 		return option_number(value[0], 1, 1000000, &c->clk_tck, err);
-	case OPT_UTC:
-		c->utc = true;
-		return 0;
-	case OPT_VERBOSE:
-		c->verbose = true;
-		return 0;
 	default:
 		if (c->source)
 			return mh_errf(err, -EINVAL, "one SOURCE at a time: %s or %s?", c->source,

@@ -33,16 +33,20 @@ struct config {
 	bool verbose;
 };
 
-enum { OPT_HISTORY = 1, OPT_OUTPUT, OPT_DRY_RUN, OPT_UTC, OPT_VERBOSE };
+enum {
+	OPT_OUTPUT = 1,
+	OPT_DRY_RUN,
+};
 
 static const struct option options[] = {
-	{OPT_HISTORY, 0, "history", "DIR", "the history to repair [" DEFAULT_HISTORY "]"},
+	{OPTION_TEXT(struct config, history), 0, "history", "DIR",
+	 "the history to repair [" DEFAULT_HISTORY "]"},
 	{OPT_OUTPUT, 'o', "output", "DIR",
 	 "make a repaired copy there, and change nothing [repair in place]"},
 	{OPT_DRY_RUN, 'n', "dry-run", NULL,
 	 "say what is damaged and would be lost, and do nothing"},
-	{OPT_UTC, 0, "utc", NULL, "times are shown in UTC"},
-	{OPT_VERBOSE, 'v', "verbose", NULL, "progress on a terminal"},
+	{OPTION_FLAG(struct config, utc), 0, "utc", NULL, "times are shown in UTC"},
+	{OPTION_FLAG(struct config, verbose), 'v', "verbose", NULL, "progress on a terminal"},
 	{0},
 };
 
@@ -51,20 +55,11 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 	struct config *c = arg;
 
 	switch (id) {
-	case OPT_HISTORY:
-		c->history = value[0];
-		return 0;
 	case OPT_OUTPUT:
 		c->output = value[0];
 		return 0;
 	case OPT_DRY_RUN:
 		c->dry_run = true;
-		return 0;
-	case OPT_UTC:
-		c->utc = true;
-		return 0;
-	case OPT_VERBOSE:
-		c->verbose = true;
 		return 0;
 	default:
 		if (c->file)

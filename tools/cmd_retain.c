@@ -18,17 +18,24 @@ struct config {
 	bool has_limit, dry_run, verbose;
 };
 
-enum { OPT_HISTORY = 1, OPT_MAX_SIZE, OPT_MAX_AGE, OPT_MIN_FREE, OPT_DRY_RUN, OPT_VERBOSE };
+enum {
+	OPT_MAX_SIZE = 1,
+	OPT_MAX_AGE,
+	OPT_MIN_FREE,
+	OPT_DRY_RUN,
+};
 
 static const struct option options[] = {
-	{OPT_HISTORY, 0, "history", "DIR", "the history to make smaller [" DEFAULT_HISTORY "]"},
+	{OPTION_TEXT(struct config, history), 0, "history", "DIR",
+	 "the history to make smaller [" DEFAULT_HISTORY "]"},
 	{OPT_MAX_SIZE, 0, "max-size", "SIZE",
 	 "what all files there may take: 500M, 2G (powers of 1024)"},
 	{OPT_MAX_AGE, 0, "max-age", "DURATION",
 	 "how old a segment may be, beside the newest one: 90d, 1y"},
 	{OPT_MIN_FREE, 0, "min-free", "AMOUNT", "what is to be free in the file system: 5G, 10%"},
 	{OPT_DRY_RUN, 'n', "dry-run", NULL, "say what would be deleted, and delete nothing"},
-	{OPT_VERBOSE, 'v', "verbose", NULL, "list every segment that is deleted"},
+	{OPTION_FLAG(struct config, verbose), 'v', "verbose", NULL,
+	 "list every segment that is deleted"},
 	{0},
 };
 
@@ -38,9 +45,6 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 
 	c->has_limit |= id == OPT_MAX_SIZE || id == OPT_MAX_AGE || id == OPT_MIN_FREE;
 	switch (id) {
-	case OPT_HISTORY:
-		c->history = value[0];
-		return 0;
 	case OPT_MAX_SIZE:
 		return mh_limits_max_size(&c->limits, value[0], err);
 	case OPT_MAX_AGE:
@@ -49,9 +53,6 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 		return mh_limits_min_free(&c->limits, value[0], err);
 	case OPT_DRY_RUN:
 		c->dry_run = true;
-		return 0;
-	case OPT_VERBOSE:
-		c->verbose = true;
 		return 0;
 	default:
 		return option_no_word(value[0], err);

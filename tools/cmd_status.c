@@ -28,14 +28,17 @@ struct config {
 	bool verbose;
 };
 
-enum { OPT_HISTORY = 1, OPT_TOP, OPT_UTC, OPT_JSON, OPT_VERBOSE };
+enum {
+	OPT_TOP = 1,
+};
 
 static const struct option options[] = {
-	{OPT_HISTORY, 0, "history", "DIR", "the history to look at [" DEFAULT_HISTORY "]"},
+	{OPTION_TEXT(struct config, history), 0, "history", "DIR",
+	 "the history to look at [" DEFAULT_HISTORY "]"},
 	{OPT_TOP, 0, "top", "N", "also the N processes with the highest resident memory"},
-	{OPT_UTC, 0, "utc", NULL, "times are shown in UTC"},
-	{OPT_JSON, 0, "json", NULL, "one JSON object instead of text"},
-	{OPT_VERBOSE, 'v', "verbose", NULL, "progress on a terminal"},
+	{OPTION_FLAG(struct config, utc), 0, "utc", NULL, "times are shown in UTC"},
+	{OPTION_FLAG(struct config, json), 0, "json", NULL, "one JSON object instead of text"},
+	{OPTION_FLAG(struct config, verbose), 'v', "verbose", NULL, "progress on a terminal"},
 	{0},
 };
 
@@ -44,20 +47,8 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 	struct config *c = arg;
 
 	switch (id) {
-	case OPT_HISTORY:
-		c->history = value[0];
-		return 0;
 	case OPT_TOP:
 		return option_number(value[0], 1, TOP_MAX, &c->top, err);
-	case OPT_UTC:
-		c->utc = true;
-		return 0;
-	case OPT_JSON:
-		c->json = true;
-		return 0;
-	case OPT_VERBOSE:
-		c->verbose = true;
-		return 0;
 	default:
 		return option_no_word(value[0], err);
 	}

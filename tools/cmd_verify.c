@@ -17,32 +17,20 @@ struct config {
 	bool verbose;
 };
 
-enum { OPT_HISTORY = 1, OPT_UTC, OPT_VERBOSE };
-
 static const struct option options[] = {
-	{OPT_HISTORY, 0, "history", "DIR", "the history to verify [" DEFAULT_HISTORY "]"},
-	{OPT_UTC, 0, "utc", NULL, "times are shown in UTC"},
-	{OPT_VERBOSE, 'v', "verbose", NULL, "list every gap; progress on a terminal"},
+	{OPTION_TEXT(struct config, history), 0, "history", "DIR",
+	 "the history to verify [" DEFAULT_HISTORY "]"},
+	{OPTION_FLAG(struct config, utc), 0, "utc", NULL, "times are shown in UTC"},
+	{OPTION_FLAG(struct config, verbose), 'v', "verbose", NULL,
+	 "list every gap; progress on a terminal"},
 	{0},
 };
 
 static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], struct mh_err *err)
 {
-	struct config *c = arg;
-
-	switch (id) {
-	case OPT_HISTORY:
-		c->history = value[0];
-		return 0;
-	case OPT_UTC:
-		c->utc = true;
-		return 0;
-	case OPT_VERBOSE:
-		c->verbose = true;
-		return 0;
-	default:
-		return option_no_word(value[0], err);
-	}
+	(void)arg;
+	(void)id;
+	return option_no_word(value[0], err);
 }
 
 struct verification {

@@ -59,6 +59,19 @@ static int read_all(const struct export_format *format, void *self, struct mh_re
 	return rc;
 }
 
+/* Whether anything was found of what was asked for. */
+static int check_found(const struct export_job *job, struct mh_err *err)
+{
+	const struct chosen *chosen = &job->chosen;
+
+	if (job->samples || job->brief || !(chosen->match || chosen->n_pids))
+		return 0;
+	return mh_errf(err, -ENODATA, "no process in %s %s", job->history,
+		       !chosen->n_pids  ? "matches --match"
+		       : !chosen->match ? "had a pid of --pid"
+					: "had a pid of --pid and matches --match");
+}
+
 int export_run(const struct export_format *format, struct export_job *job, struct mh_err *err)
 {
 	struct mh_reader_options reading = {
@@ -77,6 +90,8 @@ int export_run(const struct export_format *format, struct export_job *job, struc
 		mh_reader_stats(reader, &job->stats);
 	if (!rc && !job->snapshots)
 		rc = range_no_data(job->history, &job->range, job->utc, &job->stats, err);
+	if (!rc)
+		rc = check_found(job, err);
 	if (!rc)
 		rc = format->commit(self, err);
 	format->close(self);

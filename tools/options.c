@@ -180,6 +180,18 @@ static int read_values(const struct command *cmd, const struct option *o, const 
 	return check_names(cmd, o, value);
 }
 
+/* Whether an option only sets a member of `config`; it is set. */
+static bool set(int id, const char *text, void *config)
+{
+	char *base = config;
+
+	if (id >= OPTION_SETS_FLAG)
+		*(bool *)(void *)(base + (id - OPTION_SETS_FLAG)) = true;
+	else if (id >= OPTION_SETS_TEXT)
+		*(const char **)(void *)(base + (id - OPTION_SETS_TEXT)) = text;
+	return id >= OPTION_SETS_TEXT;
+}
+
 static int hand_over(const struct command *cmd, const struct option *o, struct words *w,
 		     const char *const value[OPTION_VALUES_MAX], void *config)
 {
@@ -197,6 +209,8 @@ static int hand_over(const struct command *cmd, const struct option *o, struct w
 		w->config = value[0];
 		return OPTIONS_GO_ON;
 	}
+	if (set(o->id, value[0], config))
+		return OPTIONS_GO_ON;
 	if (cmd->take(config, o->id, value, &err))
 		return options_usage_error(cmd, "--%s: %s", o->name, err.text);
 	return OPTIONS_GO_ON;

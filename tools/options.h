@@ -5,9 +5,12 @@
  *     static const struct option options[] = {
  *             {OPT_OUTPUT, 'o', "output", "FILE", "write to FILE; - is standard output"},
  *             {OPT_RANGE, 0, "range", "FROM TO", "from FROM up to, not including, TO"},
- *             {OPT_UTC, 0, "utc", NULL, "times are UTC"},
+ *             {OPTION_FLAG(struct config, utc), 0, "utc", NULL, "times are UTC"},
  *             {0},
  *     };
+ *
+ * An option that only sets a text or a flag of `config` says so by its id; the others are taken by
+ * the command.
  *
  * Values may be given as --name VALUE or --name=VALUE; a value may begin with '-'. Every table is
  * followed by --config, -h, --help and -V, --version. "--" ends the options, "-" is no option.
@@ -18,12 +21,26 @@
 #include "libmemhist/base/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 
 enum { OPTION_VALUES_MAX = 2 };
 
 /* The id with which words that are no options are handed to `take`. */
 enum { OPTION_WORD = -1, OPTION_CONFIG = -2 };
+
+/* Ids from here on are those of OPTION_TEXT() and OPTION_FLAG(). */
+enum { OPTION_SETS_TEXT = 1 << 20, OPTION_SETS_FLAG = 1 << 21 };
+
+/* The id of an option that sets a member of the command's `config`: a text, or a bool. */
+#define OPTION_TEXT(type, member) OPTION_SETS(OPTION_SETS_TEXT, type, member, const char *)
+#define OPTION_FLAG(type, member) OPTION_SETS(OPTION_SETS_FLAG, type, member, bool)
+#define OPTION_SETS(what, type, member, wanted)                                              \
+	((int)(what + offsetof(type, member) +                                               \
+	       0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((type *)0)->member), \
+							    wanted)                          \
+				       ? 1                                                   \
+				       : -1])))
 
 struct option {
 	int id;           /* > 0; 0 ends the table */

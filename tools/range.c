@@ -7,6 +7,32 @@
 #include <inttypes.h>
 #include <stddef.h>
 
+int range_take(struct range_words *w, int id, const char *const value[OPTION_VALUES_MAX],
+	       struct mh_err *err)
+{
+	switch (id) {
+	case RANGE_OPT_HOURS:
+		return option_number(value[0], 1, RANGE_HOURS_MAX, &w->hours, err);
+	case RANGE_OPT_DAYS:
+		return option_number(value[0], 1, RANGE_DAYS_MAX, &w->days, err);
+	case RANGE_OPT_RANGE:
+		w->from = value[0];
+		w->to = value[1];
+		return 0;
+	case RANGE_OPT_SINCE:
+		w->since = value[0];
+		return 0;
+	case RANGE_OPT_UNTIL:
+		w->until = value[0];
+		return 0;
+	case RANGE_OPT_LAST:
+		w->last = value[0];
+		return 0;
+	default:
+		return option_no_word(value[0], err);
+	}
+}
+
 static const mh_ms_t HOUR_MS = 60 * 60 * 1000;
 
 static int read_time(const char *option, const char *text, mh_ms_t now_ms, bool utc, mh_ms_t *ret,

@@ -7,6 +7,7 @@
 #include "libmemhist/base/err.h"
 #include "libmemhist/base/timespec.h"
 #include "libmemhist/history/reader.h"
+#include "tools/options.h"
 
 /* As given; 0 and NULL = not given. */
 struct range_words {
@@ -17,6 +18,30 @@ struct range_words {
 };
 
 enum { RANGE_HOURS_MAX = 100 * 366 * 24, RANGE_DAYS_MAX = 100 * 366 };
+
+/* Options, to stand in tables, each in its sentence: a command need not have all. */
+enum {
+	RANGE_OPT_HOURS = 1000,
+	RANGE_OPT_DAYS,
+	RANGE_OPT_RANGE,
+	RANGE_OPT_SINCE,
+	RANGE_OPT_UNTIL,
+	RANGE_OPT_LAST,
+};
+
+/* Those that all have; `otherwise` says what is read without. */
+#define RANGE_OPTIONS(otherwise)                                                                  \
+	{RANGE_OPT_RANGE, 0, "range", "FROM TO", "from FROM up to, not including, TO" otherwise}, \
+		{RANGE_OPT_SINCE, 0, "since", "TIME",                                             \
+		 "2026-06-01 12:00:00, @SECONDS, 2h ago, now"},                                   \
+	{                                                                                         \
+		RANGE_OPT_UNTIL, 0, "until", "TIME", "up to, not including, TIME"                 \
+	}
+
+/* Take one of them; the last resort of a command: of other ids it says that they are no options.
+ * Returns 0, or -EINVAL and a sentence. */
+int range_take(struct range_words *words, int id, const char *const value[OPTION_VALUES_MAX],
+	       struct mh_err *err);
 
 struct range {
 	mh_ms_t since_ms; /* inclusive; MH_MS_MIN = from the beginning */

@@ -95,8 +95,13 @@ def compared(*args):
     """How many candles were compared, in how many parts."""
     found = candles("--check", *args)
     assert not found.err
+    nothing = re.fullmatch(r"0 candles compared: none of (\d+) parts? was read from columns; .*\n",
+                           found.text)
+    if nothing:
+        return 0, 0, int(nothing.group(1))
     match = re.fullmatch(r"(\d+) candles compared, no difference; "
                          r"columns in (\d+) parts? of (\d+)\n", found.text)
+    assert match and match.group(1) != "0", found.text
     return tuple(map(int, match.groups()))
 
 

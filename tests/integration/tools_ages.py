@@ -105,7 +105,8 @@ def columns_without_candles():
              "snapshots 36 with 171 process-samples", "gaps 1: 1 stopped")
     are_samples()
     assert candles("--check").text == \
-        "0 candles compared, no difference; columns in 0 parts of 2\n"
+        "0 candles compared: none of 2 parts was read from columns; open segments have none, nor " \
+        "windows that are not made of quarters of an hour\n"
     seal_and_merge(are_samples)
 
 

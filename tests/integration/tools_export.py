@@ -103,6 +103,10 @@ def a_stretch_and_a_choice_of_processes():
     assert list(rows[0])[14:-2] == ["rss_kb", "anon_kb"]
     assert int(rows[0]["anon_kb"]) == 1000 - 500 - 250
     refuses(export("csv", "--last", "1h", status=lib.NO_DATA), "no snapshot since")
+    refuses(export("csv", "--match", "nobody", status=lib.NO_DATA), "no process", "matches --match")
+    refuses(export("csv", "--pid", "7777", "-o", "none.csv", status=lib.NO_DATA), "had a pid of --pid")
+    refuses(export("csv", "--pid", "1", "--match", "run 2", status=lib.NO_DATA), "--pid", "--match")
+    assert not os.path.exists("none.csv")
 
 
 def the_command_line_is_checked():
