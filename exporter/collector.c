@@ -11,6 +11,9 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+/* Between samples that are farther apart, it is seen so often what became of the history. */
+enum { REFRESH_MS = 2000 };
+
 struct collector {
 	struct collector_config config;
 	struct mh_groups *groups;
@@ -23,7 +26,8 @@ struct collector {
 	bool history_failed;
 	uint64_t disk_troubles;   /* of the history's upkeep */
 	uint64_t sealer_troubles; /* that were told */
-	bool groups_overflowed;   /* ever */
+	struct mh_deleted deleted;
+	bool groups_overflowed; /* ever */
 };
 
 static void get_facts(const struct collector *c, struct view_facts *ret)
@@ -82,6 +86,17 @@ static void report_sealer(struct collector *c, const struct source_status *statu
 	c->sealer_troubles = sealer->troubles;
 }
 
+/* One line for all that has gone since it was looked at last. */
+static void report_deleted(struct collector *c, const struct source_status *status)
+{
+	struct mh_buf text = MH_BUF_INIT(1024);
+
+	if (!status->following &&
+	    mh_room_describe_deleted(&text, &c->deleted, &status->sampler.upkeep.room))
+		log_info("%s", mh_buf_str(&text));
+	mh_buf_done(&text);
+}
+
 /* Said once: where there are about as many names as places, they come and go all the time. */
 static void report_groups(struct collector *c, uint32_t in_other)
 {
@@ -104,7 +119,27 @@ static void sample(struct collector *c)
 	report_state(c, rc, &err);
 	report_history(c, &facts.source);
 	report_sealer(c, &facts.source);
+	report_deleted(c, &facts.source);
 	report_groups(c, facts.groups_in_other);
+}
+
+/* The history goes on between samples: it is sealed, brought to the disk, deleted from. */
+static void refresh(struct collector *c)
+{
+	struct view_facts facts;
+
+	get_facts(c, &facts);
+	view_refresh(c->config.view, &facts);
+	report_history(c, &facts.source);
+	report_sealer(c, &facts.source);
+	report_deleted(c, &facts.source);
+}
+
+static int refresh_ms(const struct collector *c)
+{
+	return source_has_history(c->config.source) && c->config.interval_ms > REFRESH_MS
+		       ? REFRESH_MS
+		       : -1;
 }
 
 static void *run(void *arg)
@@ -112,9 +147,15 @@ static void *run(void *arg)
 	struct collector *c = arg;
 	struct pollfd fds[] = {{.fd = c->timer_fd, .events = POLLIN},
 			       {.fd = c->stop_fd, .events = POLLIN}};
+	const int wait_ms = refresh_ms(c);
 	uint64_t ticks;
+	int n;
 
-	while (poll(fds, 2, -1) >= 0 || errno == EINTR) {
+	while ((n = poll(fds, 2, wait_ms)) >= 0 || errno == EINTR) {
+		if (!n)
+			refresh(c);
+		if (n <= 0)
+			continue;
 		if (fds[1].revents)
 			break;
 		if (read(c->timer_fd, &ticks, sizeof(ticks)) != sizeof(ticks))

@@ -60,7 +60,8 @@ static void write_exits(struct families *out, const struct view *v)
 		group_labels(out, v->exits[i].name);
 	families_begin(out, "memhist_group_exits_total", METRIC_COUNTER,
 		       "Processes of the group that ended. Where the kernel reports exits, those "
-		       "that began and ended between two samples too.");
+		       "that began and ended between two samples too, but for those too many, "
+		       "which memhist_sampler_exits_unlisted_total counts without a group.");
 	for (uint32_t i = 0; i < v->n_exits; i++)
 		families_add(out, first + i, (double)v->exits[i].total);
 	if (!mh_fields_have(v->fields, MH_FIELD_HWM))

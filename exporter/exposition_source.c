@@ -133,8 +133,9 @@ static void write_upkeep(struct families *out, const struct mh_upkeep_status *u)
 	struct reason by[MH_DELETIONS];
 
 	gauge(out, "memhist_history_size_bytes",
-	      "What all files in the history's directory took when it was looked at last, within "
-	      "a minute.",
+	      "What all files in the history's directory take. It is looked at within a minute, "
+	      "and "
+	      "when a segment has ended, was sealed or deleted; what is written counts at once.",
 	      (double)room->bytes);
 	gauge(out, "memhist_history_size_limit_bytes", "What they may take, 0 = no limit.",
 	      (double)u->limits.max_bytes);
@@ -158,7 +159,8 @@ static void write_upkeep(struct families *out, const struct mh_upkeep_status *u)
 	families_begin(out, "memhist_history_deleted_segments_total", METRIC_COUNTER,
 		       "Segments deleted for the limit of size, of age, and for free space.");
 	for (int i = 0; i < MH_DELETIONS; i++)
-		by[i] = (struct reason){mh_deletion_name((enum mh_deletion)i), room->deleted[i]};
+		by[i] = (struct reason){mh_deletion_name((enum mh_deletion)i),
+					room->deleted.segments[i]};
 	write_reasons(out, by, MH_DELETIONS);
 	counter(out, "memhist_history_syncs_total", "Files brought to the disk.", u->syncs);
 	counter(out, "memhist_history_sync_errors_total",

@@ -88,9 +88,14 @@ const char *source_following(const struct source *s)
 	return s->following ? s->follow_reason.text : NULL;
 }
 
+bool source_has_history(const struct source *s)
+{
+	return s->sampler && s->config.history_dir;
+}
+
 bool source_upkeep(const struct source *s, struct mh_upkeep_status *ret)
 {
-	if (!s->sampler || !s->config.history_dir)
+	if (!source_has_history(s))
 		return false;
 	*ret = s->upkeep;
 	return true;

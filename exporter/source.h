@@ -46,6 +46,9 @@ void source_free(struct source *s);
 /* A sentence to say at the start when following, else NULL. Lives as long as the source. */
 const char *source_following(const struct source *s);
 
+/* Whether it keeps one. */
+bool source_has_history(const struct source *s);
+
 /* What the upkeep of the history said at the start. False when there is none. */
 bool source_upkeep(const struct source *s, struct mh_upkeep_status *ret);
 

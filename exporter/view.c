@@ -198,8 +198,6 @@ static void copy_processes(struct view *v, const struct source_item *item)
 	const struct mh_snapshot *s = item->snapshot;
 
 	v->n_processes = find_largest(v, s);
-	if (v->n_processes)
-		mh_users_read(&v->users, PASSWD); /* what cannot be read is shown as numbers */
 	for (size_t i = 0; i < v->n_processes; i++) {
 		const struct mh_process *from = &s->process[v->largest[i]];
 		struct view_process *to = &v->process[i];
@@ -244,6 +242,9 @@ void view_update(struct view *v, const struct source_item *item, const struct vi
 {
 	const struct mh_snapshot *s = item->snapshot;
 
+	/* without the lock: a file may not answer. What cannot be read is shown as numbers */
+	if (v->max_processes)
+		mh_users_read(&v->users, PASSWD);
 	view_lock(v);
 	v->serial++;
 	v->up = true;
@@ -264,6 +265,14 @@ void view_update(struct view *v, const struct source_item *item, const struct vi
 	v->has_meminfo = s->meminfo != NULL;
 	if (s->meminfo)
 		v->meminfo = *s->meminfo;
+	view_unlock(v);
+}
+
+void view_refresh(struct view *v, const struct view_facts *facts)
+{
+	view_lock(v);
+	v->serial++;
+	v->source = facts->source;
 	view_unlock(v);
 }
 

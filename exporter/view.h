@@ -88,7 +88,7 @@ struct view {
 	uint32_t page_bytes; /* what counters in pages are counted in */
 
 	/* private */
-	struct mh_users users; /* of /etc/passwd */
+	struct mh_users users; /* of /etc/passwd; only who updates the view looks at it */
 	size_t max_groups;
 	size_t max_processes;
 	uint32_t *largest; /* slots of the processes to copy */
@@ -117,6 +117,8 @@ struct view_facts {
 
 /* The next snapshot. The caller does not hold the lock. */
 void view_update(struct view *v, const struct source_item *item, const struct view_facts *facts);
+/* Of the facts the status of the source alone, between snapshots. */
+void view_refresh(struct view *v, const struct view_facts *facts);
 /* There is no current snapshot, and why. */
 void view_fail(struct view *v, const struct mh_err *reason, const struct view_facts *facts);
 

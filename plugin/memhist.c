@@ -57,6 +57,7 @@ static struct {
 	bool said_other, said_select;
 	uint64_t disk_troubles;   /* of the history's upkeep, as told last */
 	uint64_t sealer_troubles; /* likewise, of who seals it */
+	struct mh_deleted deleted;
 	struct trouble history, sampling, values;
 } plugin = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -135,6 +136,7 @@ static int use_sampler(bool with_history, struct mh_err *err)
 	mh_sampler_free(plugin.sampler);
 	plugin.sampler = sampler;
 	plugin.disk_troubles = plugin.sealer_troubles = 0;
+	plugin.deleted = (struct mh_deleted){0};
 	plugin.has_history = with_history;
 	return 0;
 }
@@ -168,6 +170,16 @@ static void retry_history(mh_boot_ns_t now)
 	use_sampler(true, &err);
 }
 
+/* One line for all that has gone since the last sample. */
+static void tell_deleted(const struct mh_room_status *room)
+{
+	struct mh_buf text = MH_BUF_INIT(1024);
+
+	if (mh_room_describe_deleted(&text, &plugin.deleted, room))
+		NOTICE("memhist plugin: %s.", mh_buf_str(&text));
+	mh_buf_done(&text);
+}
+
 static void tell_history(void)
 {
 	struct mh_sampler_status status;
@@ -182,6 +194,7 @@ static void tell_history(void)
 	if (status.upkeep.sealer.troubles != plugin.sealer_troubles)
 		WARNING("memhist plugin: %s.", status.upkeep.sealer.trouble.text);
 	plugin.sealer_troubles = status.upkeep.sealer.troubles;
+	tell_deleted(&status.upkeep.room);
 }
 
 /* At the start: what decides what a sample costs and which values there are. */

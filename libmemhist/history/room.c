@@ -1,6 +1,10 @@
 /* Retention at the right moments. */
 #include "libmemhist/history/room.h"
 
+#include "libmemhist/base/size.h"
+
+#include <inttypes.h>
+
 enum {
 	HOLD_S = 3600,
 	AGE_PACE_S = 60,
@@ -72,12 +76,14 @@ int mh_room_check(struct mh_room *r, int dir_fd, const char *dir_path,
 		return rc;
 	}
 	take_rate(r, dir_fd, &result.stock, moment->keep_seq);
+	status->looks++;
 	status->bytes = result.stock.bytes;
 	status->segments = list->n;
 	status->other_bytes = list->other_bytes;
 	status->oldest_ms = list->n ? list->file[0].start_ms : 0;
 	for (int by = 0; by < MH_DELETIONS; by++)
-		status->deleted[by] += result.deleted[by];
+		status->deleted.segments[by] += result.deleted[by];
+	status->deleted.bytes += result.deleted_bytes;
 	status->is_low = result.is_low;
 	status->low = result.low;
 	status->free_bytes = result.free_bytes;
@@ -85,6 +91,36 @@ int mh_room_check(struct mh_room *r, int dir_fd, const char *dir_path,
 	status->projected_s = mh_retention_projected_s(&r->limits, &r->rate);
 	mh_stock_done(&result.stock);
 	return rc;
+}
+
+bool mh_room_describe_deleted(struct mh_buf *out, struct mh_deleted *told,
+			      const struct mh_room_status *status)
+{
+	static const char *const limits[MH_DELETIONS] = {"max_size", "max_age", "min_free"};
+	const struct mh_deleted *now = &status->deleted;
+	uint64_t n = 0;
+	const char *between = " for ";
+	char size[MH_SIZE_TEXT];
+
+	for (int by = 0; by < MH_DELETIONS; by++)
+		n += now->segments[by] - told->segments[by];
+	if (!n)
+		return false;
+	mh_buf_printf(out, "%" PRIu64 " segment%s deleted, %s,", n, n == 1 ? " was" : "s were",
+		      mh_size_text(size, now->bytes - told->bytes));
+	for (int by = 0; by < MH_DELETIONS; by++) {
+		if (now->segments[by] == told->segments[by])
+			continue;
+		mh_buf_printf(out, "%s%s", between, limits[by]);
+		between = " and ";
+	}
+	if (status->oldest_ms) {
+		mh_buf_adds(out, "; the history begins at ");
+		mh_time_format(out, status->oldest_ms, true);
+		mh_buf_adds(out, " UTC");
+	}
+	*told = *now;
+	return true;
 }
 
 int mh_room_look(const struct mh_room *r, int dir_fd, const char *dir_path,

@@ -26,14 +26,21 @@ struct mh_room {
 	struct mh_stock_rate rate;
 };
 
+/* What has gone, since the writer began. */
+struct mh_deleted {
+	uint64_t segments[MH_DELETIONS];
+	uint64_t bytes;
+};
+
 struct mh_room_status {
-	uint64_t bytes;                 /* of all in the directory, at the last check */
-	uint64_t segments;              /* files of them */
-	uint64_t other_bytes;           /* of what is no segment */
-	mh_ms_t oldest_ms;              /* when the oldest segment begins; 0 = there is none */
-	uint64_t deleted[MH_DELETIONS]; /* segments, since the writer began */
-	bool is_low;                    /* writing pauses … */
-	struct mh_err low;              /* … for this reason */
+	uint64_t looks;       /* how often all this was found out */
+	uint64_t bytes;       /* of all in the directory, at the last check */
+	uint64_t segments;    /* files of them */
+	uint64_t other_bytes; /* of what is no segment */
+	mh_ms_t oldest_ms;    /* when the oldest segment begins; 0 = there is none */
+	struct mh_deleted deleted;
+	bool is_low;       /* writing pauses … */
+	struct mh_err low; /* … for this reason */
 	uint64_t free_bytes;
 	uint64_t min_free_bytes; /* 0 = no limit */
 	uint64_t projected_s;    /* see mh_retention_projected_s() */
@@ -53,6 +60,13 @@ struct mh_room_moment {
 int mh_room_check(struct mh_room *r, int dir_fd, const char *dir_path,
 		  const struct mh_room_moment *moment, struct mh_room_status *status,
 		  struct mh_err *err);
+
+/*
+ * For people, what has gone since *told, which is brought up to date: "3 segments were deleted, 1.2
+ * MiB, for max_size; the history begins at …". Returns whether there is anything to say.
+ */
+bool mh_room_describe_deleted(struct mh_buf *out, struct mh_deleted *told,
+			      const struct mh_room_status *status);
 
 /* Only whether there is enough free space again: updates is_low, low and free_bytes. */
 int mh_room_look(const struct mh_room *r, int dir_fd, const char *dir_path,

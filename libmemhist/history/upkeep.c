@@ -347,5 +347,6 @@ void mh_upkeep_status(struct mh_upkeep *u, struct mh_upkeep_status *ret)
 {
 	pthread_mutex_lock(&u->lock);
 	*ret = u->status;
+	ret->room.bytes += u->granted - u->looked_granted;
 	pthread_mutex_unlock(&u->lock);
 }

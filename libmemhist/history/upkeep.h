@@ -122,7 +122,7 @@ struct mh_upkeep_status {
 	uint64_t troubles;      /* raised when something breaks that people should hear of … */
 	struct mh_err trouble;  /* … and what it was, the last time */
 	struct mh_limits limits;
-	struct mh_room_status room;
+	struct mh_room_status room; /* `bytes` with what was written since it was looked */
 	bool has_sealer;
 	struct mh_sealer_status sealer; /* its troubles are not among those above */
 };

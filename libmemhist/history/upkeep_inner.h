@@ -57,6 +57,7 @@ struct mh_upkeep {
 	struct mh_room room;       /* the thread's */
 	uint64_t keep_seq;         /* number of the open segment, or the next */
 	uint64_t granted, left;    /* bytes since the upkeep began (K3) */
+	uint64_t looked_granted;   /* what was, when the directory was looked at last */
 	uint64_t check_at_granted; /* when so much is granted, it is time for a check … */
 	uint64_t check_ns;         /* … and at this time */
 	bool check_failed;         /* and people were told */

@@ -113,6 +113,7 @@ static void grant_anew(struct mh_upkeep *u, uint64_t granted_before)
 	const uint64_t max_bytes = u->config.limits.max_bytes;
 	const uint64_t bytes = u->status.room.bytes + u->room.segment_bytes + u->seal_bytes;
 
+	u->looked_granted = granted_before;
 	u->left = UINT64_MAX;
 	if (max_bytes)
 		u->left = granted_before + (bytes < max_bytes ? max_bytes - bytes : 0);
@@ -130,6 +131,7 @@ void mh_upkeep_check(struct mh_upkeep *u)
 		.arg = u,
 	};
 	struct mh_room_status room = u->status.room;
+	const uint64_t looks = room.looks;
 	struct mh_err err;
 	int rc;
 
@@ -138,7 +140,9 @@ void mh_upkeep_check(struct mh_upkeep *u)
 	rc = mh_room_check(&u->room, u->dir_fd, u->dir_path, &moment, &room, &err);
 	pthread_mutex_lock(&u->lock);
 	u->status.room = room;
-	grant_anew(u, granted);
+	/* what is not known to be there is not granted; but for the first time, when nothing is */
+	if (room.looks != looks || !u->left)
+		grant_anew(u, granted);
 	if (rc && rc != -EINTR && !u->check_failed)
 		mh_upkeep_trouble(u, rc, &err);
 	u->check_failed = rc != 0;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -55,6 +56,32 @@ def limits_are_said_and_shown():
             assert status["max_age_ms"] == 30 * 86400 * 1000 and not status["min_free_percent"]
 
 
+def what_is_deleted_is_said():
+    with tempfile.TemporaryDirectory(prefix="memhist-test-") as folder:
+        history = os.path.join(folder, "history")
+        os.mkdir(history, 0o750)
+        for number in range(1, 11):  # 2.5 MiB that have the names of segments, an hour each
+            name = f"{number:010}-20260101T{number:02}0000Z-01234567.open"
+            with open(os.path.join(history, name), "wb") as file:
+                file.write(bytes(256 << 10))
+        with Exporter("--interval=100ms", f"--history.dir={history}", "--history.max-size=2M",
+                      "--history.min-free=none", "--history.sealer=none") as exporter:
+            wait_for(lambda: "deleted" in exporter.read_log(), seconds=60, what="the line")
+            first = exporter.read_log().splitlines()
+            first = [line for line in first if "deleted" in line][0]
+            line = re.search(r'level=info msg="(\d+) segments were deleted, [\d.]+ [KM]iB, for '
+                             r'max_size; the history begins at 2026-01-01 (\d\d):00:00 UTC"', first)
+            assert line and int(line[1]) >= 3 and int(line[2]) == int(line[1]) + 1, first
+
+            def all_is_said():
+                gone = exporter.value("memhist_history_deleted_segments_total", reason="size")
+                said = re.findall(r'msg="(\d+) segments? w', exporter.read_log())
+                assert len(said) <= gone, (said, gone)
+                return sum(map(int, said)) == gone > 0
+            wait_for(all_is_said, seconds=60, what="lines that add up")
+            assert single(exporter.next_sample(), "memhist_history_size_bytes") <= 2 << 20
+
+
 def without_free_space_writing_pauses_and_resumes():
     if os.geteuid() or not shutil.which("unshare") or subprocess.run(
             ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/tmp"],
@@ -83,5 +110,6 @@ def without_free_space_writing_pauses_and_resumes():
 run_tests([
     usage_errors_name_the_flag,
     limits_are_said_and_shown,
+    what_is_deleted_is_said,
     without_free_space_writing_pauses_and_resumes,
 ])

@@ -230,6 +230,12 @@ static void without_a_current_snapshot_only_the_exporter_is_shown(void **state)
 	assert_has(text, "\nprocess_open_fds 9\n");
 	assert_has(text, "\nprocess_virtual_memory_max_bytes -1\n");
 
+	facts.source.sampler.exits_reason = "";
+	facts.source.sampler.scan.exits_unlisted = 77;
+	view_fail(v, &reason, &facts);
+	text = page(&out, v, NULL);
+	assert_has(text, "\nmemhist_sampler_exits_unlisted_total 77\n");
+
 	facts.source = (struct source_status){.following = true, .interval_ms = 2500};
 	facts.source.reader.snapshots = 5;
 	view_fail(v, &reason, &facts);

@@ -70,6 +70,43 @@ static void a_history_that_somebody_else_writes_is_taken_over_when_it_is_free(vo
 	rig_stop();
 }
 
+/* Files that have the names of segments, 2.5 MiB in all. */
+static void make_segments(const char *history)
+{
+	char path[700];
+
+	assert_int_equal(mkdir(history, 0700), 0);
+	for (int hour = 1; hour <= 10; hour++) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "%s/%010d-20260101T%02d0000Z-01234567.open", history,
+			 hour, hour);
+		f = fopen(path, "w");
+		assert_non_null(f);
+		for (int i = 0; i < 256 * 1024; i++)
+			fputc(0, f);
+		assert_int_equal(fclose(f), 0);
+	}
+}
+
+static void what_is_deleted_is_said_once(void **state)
+{
+	oconfig_item_t limit = RIG_OPTION("HistoryMaxSize", MOCK_STRING("2M"));
+	const struct rig *rig = *state;
+
+	make_segments(rig->history);
+	rig_configure(rig, rig->history, &limit, 1);
+	assert_int_equal(mock.init(), 0);
+	for (int i = 0; i < 3; i++)
+		rig_read();
+	rig_stop();
+	/* level: notice */
+	assert_int_equal(mock_logged("<5> memhist plugin: "), 1);
+	assert_int_equal(mock_logged(" segments were deleted, "), 1);
+	assert_int_equal(mock_logged(", for max_size; the history begins at 2026-01-01 0"), 1);
+	assert_int_equal(mock_logged(":00:00 UTC.\n"), 1);
+}
+
 static void set_file_limit(rlim_t bytes)
 {
 	struct rlimit limit;
@@ -286,6 +323,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(a_history_that_cannot_be_opened_is_done_without_and_tried_each_minute),
 		RIG_TEST(a_history_that_somebody_else_writes_is_taken_over_when_it_is_free),
+		RIG_TEST(what_is_deleted_is_said_once),
 		RIG_TEST(a_limit_of_file_size_is_an_error_of_the_history_only),
 		RIG_TEST(processes_that_cannot_be_listed_are_a_hole),
 		RIG_TEST(meminfo_that_cannot_be_read_is_missing_alone),

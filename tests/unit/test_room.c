@@ -68,7 +68,7 @@ static uint64_t check_after(struct fixture *f, int64_t boot_ms, int64_t wall_ms)
 	f->moment.newest.wall_ms += wall_ms;
 	if (mh_room_check(&f->room, f->dir_fd, f->dir, &f->moment, &f->status, &f->err))
 		fail_msg("%s", f->err.text);
-	return f->status.deleted[MH_DELETED_BY_AGE];
+	return f->status.deleted.segments[MH_DELETED_BY_AGE];
 }
 
 static void one_segment_a_minute_goes_by_age(void **state)
@@ -179,10 +179,10 @@ static void room_is_kept_for_the_next_segment_and_for_sealing(void **state)
 	check_after(&f, 0, 0);
 	f.room.limits.max_bytes = f.status.bytes + 2 * SEGMENT;
 	check_after(&f, 0, 0);
-	assert_int_equal(f.status.deleted[MH_DELETED_BY_SIZE], 0);
+	assert_int_equal(f.status.deleted.segments[MH_DELETED_BY_SIZE], 0);
 	f.room.limits.max_bytes--;
 	check_after(&f, 0, 0);
-	assert_int_equal(f.status.deleted[MH_DELETED_BY_SIZE], 1);
+	assert_int_equal(f.status.deleted.segments[MH_DELETED_BY_SIZE], 1);
 	assert_int_equal(f.status.segments, 9);
 	assert_int_equal(f.status.oldest_ms, start_ms + 2 * HOUR_MS);
 	tear_down(&f);
@@ -210,9 +210,45 @@ static void too_little_free_space_is_told_until_there_is_more(void **state)
 	tear_down(&f);
 }
 
+static const char *described(struct mh_buf *text, struct mh_deleted *told,
+			     const struct mh_room_status *status)
+{
+	mh_buf_clear(text);
+	return mh_room_describe_deleted(text, told, status) ? mh_buf_str(text) : NULL;
+}
+
+static void what_has_gone_is_said_once(void **state)
+{
+	struct mh_buf text = MH_BUF_INIT(1024);
+	struct mh_deleted told = {0};
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, 24 + 10);
+	f.room.segment_bytes = SEGMENT;
+	assert_null(described(&text, &told, &f.status));
+	check_after(&f, 0, 0);
+	/* nothing of these is on the disk but their lengths */
+	assert_string_equal(described(&text, &told, &f.status),
+			    "1 segment was deleted, 4.0 KiB, for max_age; the history begins at "
+			    "2026-09-21 16:13:20 UTC");
+	assert_null(described(&text, &told, &f.status));
+	/* two checks, for two reasons */
+	check_after(&f, MINUTE_MS, MINUTE_MS);
+	f.room.limits.max_bytes = f.status.bytes + SEGMENT;
+	check_after(&f, 0, 0);
+	assert_string_equal(described(&text, &told, &f.status),
+			    "2 segments were deleted, 8.0 KiB, for max_size and max_age; the "
+			    "history begins at 2026-09-21 18:13:20 UTC");
+	assert_null(described(&text, &told, &f.status));
+	mh_buf_done(&text);
+	tear_down(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_has_gone_is_said_once),
 		cmocka_unit_test(one_segment_a_minute_goes_by_age),
 		cmocka_unit_test(before_the_first_data_none_goes_by_age),
 		cmocka_unit_test(a_clock_set_forward_a_day_costs_nothing_for_an_hour),

@@ -7,8 +7,12 @@
 #include "tests/unit/disk.h"
 #include "tests/unit/recording.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,6 +92,19 @@ static void is_within_the_limit(const struct fixture *f)
 		fail_msg("%ju bytes", (uintmax_t)taken(f));
 }
 
+static atomic_bool listing_fails; /* for the thread of the upkeep */
+static pthread_t main_thread;
+
+struct dirent *readdir(DIR *dir)
+{
+	struct dirent *(*real)(DIR *) = (struct dirent * (*)(DIR *)) dlsym(RTLD_NEXT, "readdir");
+
+	if (!listing_fails || pthread_equal(pthread_self(), main_thread))
+		return real(dir);
+	errno = EIO;
+	return NULL;
+}
+
 /* Sealing at its largest: the new file is whole, and the old one is still there. */
 int renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
@@ -165,8 +182,8 @@ static void max_size_holds_at_every_moment(void **state)
 			seal_the_oldest(&f);
 	}
 	assert_int_equal(f.log.n, STEPS_MAX);
-	assert_true(status_of(&f).room.deleted[MH_DELETED_BY_SIZE] > 0);
-	assert_int_equal(status_of(&f).room.deleted[MH_DELETED_BY_FREE], 0);
+	assert_true(status_of(&f).room.deleted.segments[MH_DELETED_BY_SIZE] > 0);
+	assert_int_equal(status_of(&f).room.deleted.segments[MH_DELETED_BY_FREE], 0);
 	assert_int_equal(status_of(&f).troubles, 0);
 	is_whole(&f);
 	tear_down(&f);
@@ -193,6 +210,49 @@ static void max_size_holds_while_nothing_can_be_deleted(void **state)
 	disk_until(!step(&f));
 	assert_int_equal(status_of(&f).troubles, 1);
 	is_whole(&f);
+	tear_down(&f);
+}
+
+/* What is not known to be there is not taken for as much as it was before. */
+static void max_size_holds_while_nobody_knows_what_is_there(void **state)
+{
+	struct fixture f;
+	int refused = 0;
+
+	(void)state;
+	set_up(&f, (struct mh_limits){.max_bytes = MAX_BYTES});
+	listing_fails = true;
+	while (refused < 10) {
+		refused += step(&f) != 0;
+		is_within_the_limit(&f);
+		assert_true(f.log.n < STEPS_MAX);
+		usleep(1000); /* so that it is looked in between */
+	}
+	disk_until(status_of(&f).troubles == 1);
+	assert_non_null(strstr(status_of(&f).trouble.text, "Input/output error"));
+	listing_fails = false;
+	disk_until(!step(&f));
+	assert_int_equal(status_of(&f).troubles, 1);
+	is_whole(&f);
+	tear_down(&f);
+}
+
+/* Nobody looks at the directory between two of these snapshots, normally. */
+static void what_is_written_counts_at_once(void **state)
+{
+	uint64_t bytes;
+	struct mh_writer_stats stats;
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, (struct mh_limits){0});
+	bytes = status_of(&f).room.bytes;
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(step(&f), 0);
+		mh_writer_stats(f.w, &stats);
+		assert_true(status_of(&f).room.bytes >= bytes + stats.bytes);
+	}
+	assert_true(stats.bytes > 0);
 	tear_down(&f);
 }
 
@@ -233,7 +293,7 @@ static void an_old_history_is_brought_within_limits_at_the_start(void **state)
 	f.upkeep.limits.max_bytes = MAX_BYTES;
 	f.w = open_writer(&f.config);
 	is_within_the_limit(&f);
-	assert_true(status_of(&f).room.deleted[MH_DELETED_BY_SIZE] > 0);
+	assert_true(status_of(&f).room.deleted.segments[MH_DELETED_BY_SIZE] > 0);
 	assert_int_equal(status_of(&f).room.bytes, taken(&f));
 	assert_int_equal(step(&f), 0);
 	is_whole(&f);
@@ -299,8 +359,8 @@ static void by_age_goes_what_the_newest_snapshot_makes_old(void **state)
 	/* a segment a minute at most: time in this world passes as it is recorded */
 	for (int i = 0; i < 300; i++)
 		assert_int_equal(step(&f), 0);
-	disk_until(status_of(&f).room.deleted[MH_DELETED_BY_AGE] >= 1);
-	assert_in_range(status_of(&f).room.deleted[MH_DELETED_BY_AGE], 1, 4);
+	disk_until(status_of(&f).room.deleted.segments[MH_DELETED_BY_AGE] >= 1);
+	assert_in_range(status_of(&f).room.deleted.segments[MH_DELETED_BY_AGE], 1, 4);
 	is_whole(&f);
 	tear_down(&f);
 }
@@ -310,11 +370,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(max_size_holds_at_every_moment),
 		cmocka_unit_test(max_size_holds_while_nothing_can_be_deleted),
+		cmocka_unit_test(max_size_holds_while_nobody_knows_what_is_there),
+		cmocka_unit_test(what_is_written_counts_at_once),
 		cmocka_unit_test(max_size_holds_while_the_disk_hangs),
 		cmocka_unit_test(an_old_history_is_brought_within_limits_at_the_start),
 		cmocka_unit_test(below_min_free_writing_pauses_and_resumes_by_itself),
 		cmocka_unit_test(by_age_goes_what_the_newest_snapshot_makes_old),
 	};
 
+	main_thread = pthread_self();
 	return cmocka_run_group_tests_name("upkeep_limits", tests, NULL, NULL);
 }
