@@ -49,6 +49,8 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 		c->json = true;
 		return 0;
 	default:
+		if (!*value[0])
+			return mh_errf(err, -EINVAL, "a FILE or PATH without a name");
 		if (c->n_words == WORDS_MAX)
 			return mh_errf(err, -EINVAL, "more than %d paths at once", WORDS_MAX);
 		c->word[c->n_words++] = value[0];

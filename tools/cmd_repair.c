@@ -22,6 +22,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct config {
@@ -347,6 +348,13 @@ static int report(const struct repair *r)
 	return c->dry_run && r->n_damaged ? STATUS_DAMAGED : STATUS_OK;
 }
 
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
 /* FILE is a segment of the history in its directory. Returns that directory, to be freed. */
 static char *split_file(struct config *c, struct repair *r)
 {
@@ -380,6 +388,11 @@ static int run(int argc, char **argv)
 		return options_usage_error(&command_repair, "--dry-run makes no --output");
 	if (c.file && (c.history || !*c.file))
 		return options_usage_error(&command_repair, "name a FILE or a --history");
+	if (c.file && is_directory(c.file))
+		return options_usage_error(&command_repair,
+					   "%s is a directory: a whole history is named by "
+					   "--history",
+					   c.file);
 	folder = c.file ? split_file(&c, &r) : NULL;
 	c.history = settings_history(c.history);
 	tool_catch_signals();

@@ -54,6 +54,13 @@ static int no_such_command(const char *word)
 		words[i] = word_of(commands[i]);
 	words[N_COMMANDS] = "help";
 	words[N_COMMANDS + 1] = NULL;
+	if (word[0] == '-') {
+		tool_say(who,
+			 "%s: options stand behind a command, as in memhist status --utc; see "
+			 "memhist --help",
+			 word);
+		return STATUS_USAGE;
+	}
 	near = mh_suggest(word, words);
 	if (near)
 		tool_say(who, "no command “%s”: did you mean “%s”? See memhist --help", word, near);

@@ -289,6 +289,12 @@ void mh_dir_list_done(struct mh_segment_list *list)
 	*list = (struct mh_segment_list){0};
 }
 
+int mh_dir_no_history(const char *path, struct mh_err *err)
+{
+	return mh_errf(err, -ENODATA,
+		       "%s holds no memhist history: no file there has a segment's name", path);
+}
+
 void mh_segment_name(char ret[MH_SEGMENT_NAME_MAX], uint64_t seq, mh_ms_t start_ms,
 		     const struct mh_boot_id *boot_id)
 {

@@ -74,6 +74,8 @@ int mh_dir_open(const char *path, struct mh_err *err);
  */
 int mh_dir_list(int dir_fd, struct mh_segment_list *list);
 void mh_dir_list_done(struct mh_segment_list *list);
+/* The sentence for a directory without one; returns -ENODATA. */
+int mh_dir_no_history(const char *path, struct mh_err *err);
 
 /* Compose a segment's name. */
 void mh_segment_name(char ret[MH_SEGMENT_NAME_MAX], uint64_t seq, mh_ms_t start_ms,

@@ -75,9 +75,7 @@ int mh_reader_open(struct mh_reader **ret, const char *dir, const struct mh_read
 	}
 	r->stats.foreign_files = r->list.n_foreign;
 	if (!r->list.n && !options->follow) {
-		rc = mh_errf(err, -ENODATA,
-			     "%s holds no memhist history: no file there has a segment's name",
-			     dir);
+		rc = mh_dir_no_history(dir, err);
 		goto fail;
 	}
 	*ret = r;

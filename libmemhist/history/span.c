@@ -117,11 +117,9 @@ int mh_history_span(const char *dir, struct mh_history_span *ret, struct mh_err 
 		goto out;
 	}
 	if (!rc) {
-		rc = mh_errf(err, -ENODATA,
-			     list.n ? "%s holds a memhist history without a readable snapshot"
-				    : "%s holds no memhist history: no file there has a segment's "
-				      "name",
-			     dir);
+		rc = list.n ? mh_errf(err, -ENODATA,
+				      "%s holds a memhist history without a readable snapshot", dir)
+			    : mh_dir_no_history(dir, err);
 		goto out;
 	}
 	span.segments = list.n;
