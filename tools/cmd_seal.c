@@ -28,9 +28,8 @@ static int run(int argc, char **argv)
 		.seal = true,
 		.max_temporary = UINT64_MAX,
 	};
-	int status = options_parse(&command_seal, argc, argv, &config);
 
-	return status == OPTIONS_GO_ON ? compact_run(&config) : status;
+	return compact_run(&config, argc, argv);
 }
 
 const struct command command_seal = {

@@ -13,6 +13,7 @@
 #include "tools/tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/ioprio.h>
 #include <sys/resource.h>
@@ -55,6 +56,8 @@ int compact_take(struct compact *c, int id, const char *const value[OPTION_VALUE
 		if (!rc)
 			c->max_temporary = (uint64_t)bytes;
 		return rc;
+	case COMPACT_ALLOWED:
+		return mh_places_add(&c->allowed, value[0], err);
 	default:
 		return option_no_word(value[0], err);
 	}
@@ -198,7 +201,8 @@ static int merge_run(struct pass *p, const struct mh_segment_file *file, size_t 
 			p->failed += n;
 			break;
 		}
-		p->unfit += rc != -EILSEQ;
+		p->unfit += rc == -EBADMSG;
+		p->failed += rc == -EPROTO;
 		rc = merge_run(p, file, result.bad);
 		if (rc)
 			return rc;
@@ -276,17 +280,38 @@ static int report(const struct pass *p)
 	return p->unfit ? STATUS_DAMAGED : STATUS_OK;
 }
 
+/*
+ * What concerns all of it is said once, and not of each segment. Behind a writer there may be none
+ * yet.
+ */
+static int check(const struct pass *p, struct mh_err *err)
+{
+	const struct compact *c = p->config;
+	struct mh_segment_list files = {0};
+	int rc = list(p, &files, err);
+
+	if (!rc && !files.n && !files.n_temporary && !c->background)
+		rc = mh_dir_no_history(c->history, err);
+	mh_dir_list_done(&files);
+	if (!rc && !c->dry_run && faccessat(p->dir_fd, ".", W_OK, AT_EACCESS))
+		rc = mh_err_sys(err, -errno, "cannot write to the history directory %s",
+				c->history);
+	return rc;
+}
+
 static int work(struct pass *p, struct mh_err *err)
 {
 	const struct compact *c = p->config;
 	struct mh_tidied tidied;
-	int rc = mh_tidy_lock(p->dir_fd);
+	int rc = check(p, err);
 
+	if (!rc)
+		rc = mh_tidy_lock(p->dir_fd);
 	if (rc == -EWOULDBLOCK)
 		return mh_errf(err, rc, "%s is being sealed or merged by another process",
 			       c->history);
 	if (rc)
-		return mh_err_sys(err, rc, "cannot lock %s", c->history);
+		return err->text[0] ? rc : mh_err_sys(err, rc, "cannot lock %s", c->history);
 	if (!c->dry_run) {
 		rc = mh_tidy(p->dir_fd, &tidied);
 		if (rc)
@@ -300,7 +325,18 @@ static int work(struct pass *p, struct mh_err *err)
 	return rc;
 }
 
-int compact_run(struct compact *c)
+/* By the configuration, and by who called, each for himself. */
+static int open_history(const struct compact *c, struct mh_err *err)
+{
+	int fd = mh_places_open_history(settings_places(), c->history, false, err);
+
+	if (fd < 0 || !c->allowed.is_set)
+		return fd;
+	close(fd);
+	return mh_places_open_history(&c->allowed, c->history, false, err);
+}
+
+static int compact(struct compact *c)
 {
 	struct pass pass = {.config = c};
 	struct mh_err err = {""};
@@ -310,7 +346,7 @@ int compact_run(struct compact *c)
 	if (c->background)
 		be_modest();
 	tool_catch_signals();
-	pass.dir_fd = mh_places_open_history(settings_places(), c->history, false, &err);
+	pass.dir_fd = open_history(c, &err);
 	if (pass.dir_fd < 0)
 		return tool_fail(who(&pass), pass.dir_fd, &err);
 	rc = work(&pass, &err);
@@ -318,4 +354,14 @@ int compact_run(struct compact *c)
 	if (rc == -EWOULDBLOCK && c->background)
 		return STATUS_OK;
 	return rc ? tool_fail(who(&pass), rc, &err) : report(&pass);
+}
+
+int compact_run(struct compact *c, int argc, char **argv)
+{
+	int status = options_parse(c->command, argc, argv, c);
+
+	if (status == OPTIONS_GO_ON)
+		status = compact(c);
+	mh_places_done(&c->allowed);
+	return status;
 }

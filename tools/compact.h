@@ -5,6 +5,7 @@
 #ifndef MEMHIST_TOOLS_COMPACT_H
 #define MEMHIST_TOOLS_COMPACT_H
 
+#include "libmemhist/base/places.h"
 #include "tools/options.h"
 
 #include <stdbool.h>
@@ -21,6 +22,7 @@ struct compact {
 	bool quiet;                    /* nothing but what is wrong */
 	bool background;               /* behind everybody else, in bounded memory; not two of us */
 	uint64_t max_temporary;        /* bytes that a temporary file may take */
+	struct mh_places allowed;      /* where may be written, besides the configuration's word */
 };
 
 /* The options that both have, to stand in their tables, and what takes them. */
@@ -31,6 +33,7 @@ enum {
 	COMPACT_VERBOSE,
 	COMPACT_BACKGROUND,
 	COMPACT_MAX_TEMPORARY,
+	COMPACT_ALLOWED,
 	COMPACT_OWN /* the first that a command may use for others */
 };
 
@@ -41,15 +44,17 @@ enum {
 		{COMPACT_VERBOSE, 'v', "verbose", NULL, "list every segment"},                     \
 		{COMPACT_BACKGROUND, 0, "background", NULL,                                        \
 		 "behind all others: least priority, idle disk, 512 MiB at most"},                 \
+		{COMPACT_MAX_TEMPORARY, 0, "max-temporary", "BYTES",                               \
+		 "leave for later what could take more room while it is made"},                    \
 	{                                                                                          \
-		COMPACT_MAX_TEMPORARY, 0, "max-temporary", "BYTES",                                \
-			"leave for later what could take more room while it is made"               \
+		COMPACT_ALLOWED, 0, "allowed-output-path", "DIR",                                  \
+			"refuse a history that is not beneath DIR; may be given again"             \
 	}
 
 int compact_take(struct compact *c, int id, const char *const value[OPTION_VALUES_MAX],
 		 struct mh_err *err);
 
-/* Do it. Returns the exit status. */
-int compact_run(struct compact *c);
+/* Take the options and do it. Returns the exit status. */
+int compact_run(struct compact *c, int argc, char **argv);
 
 #endif

@@ -26,8 +26,11 @@ enum {
 	LOOK_MS = 200, /* how often it is looked after while it runs */
 	STATUS_DAMAGED = 5,
 	DESCRIPTORS_KEPT = 3,
+	FIXED_WORDS = 8,
 	LISTEN_MAX = 64, /* pieces at a time */
 };
+
+#define ROOM_WORD "--max-temporary="
 
 static const uint64_t NS_PER_MS = 1000000;
 static const uint64_t NEVER = UINT64_MAX;
@@ -35,6 +38,10 @@ static const uint64_t NEVER = UINT64_MAX;
 struct mh_sealer {
 	struct mh_sealer_config config;
 	char *program, *dir_path;
+	const char *argv[FIXED_WORDS + MH_PLACES_MAX + 1]; /* what it is called with */
+	char *allowed[MH_PLACES_MAX];                      /* words of it */
+	size_t n_allowed;
+	char room[sizeof(ROOM_WORD) + 20];
 	pid_t pid;  /* 0 = none runs */
 	int out_fd; /* what it says */
 	bool is_asked;
@@ -64,6 +71,24 @@ static void count(struct mh_sealer *s)
 	close(fd);
 }
 
+/* The room changes from run to run. */
+static int make_words(struct mh_sealer *s)
+{
+	const struct mh_places *places = s->config.places;
+	const char *const fixed[FIXED_WORDS] = {"memhist", "seal",  "--merge",   "--background",
+						"--quiet", s->room, "--history", s->dir_path};
+
+	memcpy(s->argv, fixed, sizeof(fixed));
+	for (size_t i = 0; places && i < places->n; i++) {
+		if (asprintf(&s->allowed[i], "--allowed-output-path=%s", places->dir[i]) < 0)
+			return -ENOMEM;
+		s->argv[FIXED_WORDS + i] = s->allowed[i];
+		s->n_allowed++;
+	}
+	s->config.places = NULL; /* the caller's */
+	return 0;
+}
+
 int mh_sealer_new(struct mh_sealer **ret, const struct mh_sealer_config *config, struct mh_err *err)
 {
 	struct mh_sealer *s;
@@ -71,13 +96,15 @@ int mh_sealer_new(struct mh_sealer **ret, const struct mh_sealer_config *config,
 	if (config->program[0] != '/')
 		return mh_errf(err, -EINVAL, "'%s' is no absolute path", config->program);
 	s = calloc(1, sizeof(*s));
-	if (!s || !(s->program = strdup(config->program)) ||
-	    !(s->dir_path = strdup(config->dir_path))) {
+	if (!s)
+		return mh_err_sys(err, -ENOMEM, "cannot seal %s", config->dir_path);
+	s->config = *config;
+	s->out_fd = -1;
+	if (!(s->program = strdup(config->program)) || !(s->dir_path = strdup(config->dir_path)) ||
+	    make_words(s)) {
 		mh_sealer_free(s);
 		return mh_err_sys(err, -ENOMEM, "cannot seal %s", config->dir_path);
 	}
-	s->config = *config;
-	s->out_fd = -1;
 	if (!s->config.every_ms)
 		s->config.every_ms = MH_SEALER_EVERY_MS;
 	if (!s->config.wait_ms)
@@ -150,10 +177,6 @@ static int set_files(posix_spawn_file_actions_t *files, int out_fd)
 
 static int spawn(struct mh_sealer *s, int out_fd, uint64_t room_bytes)
 {
-	char room[sizeof("--max-temporary=") + 20];
-	const char *argv[] = {"memhist",   "seal",      "--merge", "--background", "--quiet", room,
-			      "--history", s->dir_path, NULL};
-	/* no configuration: the place was judged by ours, which it may be unable to read */
 	const char *envp[] = {"LC_ALL=C.UTF-8", "MEMHIST_CONFIG=", NULL};
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -162,11 +185,12 @@ static int spawn(struct mh_sealer *s, int out_fd, uint64_t room_bytes)
 	if (rc)
 		return rc;
 	/* the largest number that the option takes */
-	snprintf(room, sizeof(room), "--max-temporary=%" PRIu64,
+	snprintf(s->room, sizeof(s->room), ROOM_WORD "%" PRIu64,
 		 room_bytes < INT64_MAX ? room_bytes : (uint64_t)INT64_MAX);
 	rc = set_files(&files, out_fd);
 	if (!rc) {
-		rc = -posix_spawn(&s->pid, s->program, &files, &attr, (char **)argv, (char **)envp);
+		rc = -posix_spawn(&s->pid, s->program, &files, &attr, (char **)s->argv,
+				  (char **)envp);
 		posix_spawn_file_actions_destroy(&files);
 	}
 	posix_spawnattr_destroy(&attr);
@@ -356,6 +380,8 @@ void mh_sealer_free(struct mh_sealer *s)
 	}
 	if (s->out_fd >= 0)
 		close(s->out_fd);
+	for (size_t i = 0; i < s->n_allowed; i++)
+		free(s->allowed[i]);
 	free(s->program);
 	free(s->dir_path);
 	free(s);

@@ -8,8 +8,9 @@
  *     for (;;)
  *             wait until mh_sealer_tend(s, mh_monotonic_ns(), room_bytes)
  *
- * It gets no environment, no descriptor but three of its own, no signal mask; it is never waited
- * for but by its number, so that a program that waits for children of its own is not disturbed.
+ * It gets no environment, no descriptor but three of its own, no signal mask, and no configuration,
+ * which it may be unable to read by now: it is told where it may write. It is never waited for but
+ * by its number, so that a program that waits for children of its own is not disturbed.
  *
  * For one thread. Nothing here waits, except mh_sealer_free().
  */
@@ -17,6 +18,7 @@
 #define MEMHIST_HISTORY_SEALER_H
 
 #include "libmemhist/base/err.h"
+#include "libmemhist/base/places.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +36,7 @@ enum {
 struct mh_sealer_config {
 	const char *program; /* an absolute path */
 	const char *dir_path;
+	const struct mh_places *places; /* where it may write; they are copied. NULL: not set */
 	/* 0 = those above */
 	uint32_t every_ms, wait_ms, timeout_ms;
 };

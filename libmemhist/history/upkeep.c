@@ -123,7 +123,7 @@ static int begin(struct mh_upkeep *u, const struct mh_upkeep_history *history)
 		return -errno;
 	if (!u->dir_path)
 		return -ENOMEM;
-	rc = mh_upkeep_begin_sealer(u);
+	rc = mh_upkeep_begin_sealer(u, history->places);
 	if (rc)
 		return rc;
 	mh_upkeep_check(u);

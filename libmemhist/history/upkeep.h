@@ -59,6 +59,7 @@ struct mh_upkeep_history {
 	int dir_fd;             /* may be closed before the upkeep is freed */
 	uint64_t next_seq;      /* the number of the next segment: those before are finished */
 	uint64_t segment_bytes; /* how large a segment becomes */
+	const struct mh_places *places; /* where may be written, NULL: not set; for the sealer */
 };
 
 /*

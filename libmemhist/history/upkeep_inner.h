@@ -87,7 +87,7 @@ void mh_upkeep_check(struct mh_upkeep *u);
 /* Start the thread, which has a reference of its own. Returns 0 or -errno. */
 int mh_upkeep_start(struct mh_upkeep *u);
 /* What config.sealer asks for. Returns 0 or -errno. */
-int mh_upkeep_begin_sealer(struct mh_upkeep *u);
+int mh_upkeep_begin_sealer(struct mh_upkeep *u, const struct mh_places *places);
 /* There is something to seal. */
 void mh_upkeep_ask_sealer(struct mh_upkeep *u);
 /* The lock is given back meanwhile. */

@@ -6,9 +6,13 @@
 
 #include <errno.h>
 
-int mh_upkeep_begin_sealer(struct mh_upkeep *u)
+int mh_upkeep_begin_sealer(struct mh_upkeep *u, const struct mh_places *places)
 {
-	struct mh_sealer_config config = {.program = u->config.sealer, .dir_path = u->dir_path};
+	struct mh_sealer_config config = {
+		.program = u->config.sealer,
+		.dir_path = u->dir_path,
+		.places = places,
+	};
 	int rc = 0;
 
 	u->seal_ns = MH_UPKEEP_NEVER;

@@ -95,6 +95,8 @@ static void fill_in(struct mh_writer_config *c)
 	c->key_every_ms = c->key_every_ms ? c->key_every_ms : KEY_EVERY_MS;
 	c->rotate_ms = c->rotate_ms ? c->rotate_ms : ROTATE_MS;
 	c->rotate_bytes = c->rotate_bytes ? c->rotate_bytes : ROTATE_BYTES;
+	if (c->upkeep)
+		c->rotate_bytes = mh_limits_segment_bytes(&c->upkeep->limits, c->rotate_bytes);
 }
 
 /* Open the directory, take its lock, look at what is there. On failure some of it may be open. */
@@ -124,14 +126,12 @@ static void tell_limits(const struct mh_writer *w)
 static int start_upkeep(struct mh_writer *w, const struct mh_upkeep_config *config,
 			struct mh_err *err)
 {
-	struct mh_upkeep_history history = {
-		.dir_path = w->dir_path,
-		.dir_fd = w->dir_fd,
-		.next_seq = w->next_segment,
-	};
+	const struct mh_upkeep_history history = {.dir_path = w->dir_path,
+						  .dir_fd = w->dir_fd,
+						  .next_seq = w->next_segment,
+						  .segment_bytes = w->config.rotate_bytes,
+						  .places = w->config.places};
 
-	w->config.rotate_bytes = mh_limits_segment_bytes(&config->limits, w->config.rotate_bytes);
-	history.segment_bytes = w->config.rotate_bytes;
 	return mh_upkeep_new(&w->upkeep, config, &history, err);
 }
 

@@ -144,6 +144,38 @@ def it_has_nothing_of_the_exporter():
         assert "SECRET" not in file.read()
 
 
+def it_is_told_where_the_exporter_may_write():
+    with open("memhist.yaml", "w", encoding="ascii") as file:
+        file.write(f"allowed_output_paths: [{os.getcwd()}/history, /somewhere/else]\n")
+    os.chmod("memhist.yaml", 0o640)
+    flag = script(f"printf '%s\\n' \"$@\" > {os.getcwd()}/words\necho > {os.getcwd()}/done\n")
+    with recording(flag, "--config.file=memhist.yaml") as exporter:
+        wait_for(lambda: os.path.exists("done"), LIMIT, "its end")
+        assert exporter.end() == 0
+    with open("words", encoding="utf-8") as file:
+        words = file.read().splitlines()
+    assert [word for word in words if word.startswith("--allowed")] == [
+        f"--allowed-output-path={os.getcwd()}/history",
+        "--allowed-output-path=/somewhere/else"], words
+    # and the real one takes that
+    done = memhist(*words)
+    assert not done.text and not done.err
+    done = memhist(*[word.replace("/history", "/other") if "allowed" in word else word
+                     for word in words], status=1)
+    assert "history is not beneath one of allowed_output_paths" in done.err, done.err
+
+
+def between_samples_that_are_far_apart_the_page_goes_on():
+    leave_segments(3)
+    # the first sample is there before the sealer has ended, and the next one is in an hour
+    with recording(REAL, "--interval=1h") as exporter:
+        wait_for(lambda: exporter.value("memhist_history_sealed_segments") == 3, LIMIT, "sealing")
+        assert runs(exporter) == 1
+        assert exporter.value("memhist_sampler_samples_total") == 1
+        assert exporter.value("memhist_up") == 1
+        assert exporter.end() == 0
+
+
 def nobody_seals_when_nobody_is_asked():
     leave_segments(2)
     with recording("--history.sealer=none") as exporter:
@@ -161,5 +193,7 @@ run_tests([
     one_that_fails_is_said_once,
     one_that_hangs_ends_with_the_exporter,
     it_has_nothing_of_the_exporter,
+    it_is_told_where_the_exporter_may_write,
+    between_samples_that_are_far_apart_the_page_goes_on,
     nobody_seals_when_nobody_is_asked,
 ])

@@ -111,6 +111,28 @@ def root_changes_no_history_of_another():
     memhist("seal", "--history", "history")
 
 
+def who_seals_may_be_told_where():
+    hour()
+    here = os.getcwd()
+    for command in "seal", "merge":
+        refuses(memhist(command, "--history", "history", f"--allowed-output-path={here}/other",
+                        "--allowed-output-path", "/srv/other", status=lib.OTHER),
+                f"{here}/history is not beneath one of allowed_output_paths")
+        refuses(memhist(command, "--history", "history", "--allowed-output-path=here",
+                        status=lib.USAGE), "“here” is no absolute path")
+    assert len(lib.names(".open")) == 1
+    # the configuration holds besides
+    with open("memhist.yaml", "w", encoding="ascii") as file:
+        file.write(f"allowed_output_paths: [{here}/other]\n")
+    os.chmod("memhist.yaml", 0o640)
+    refuses(memhist("seal", "--config", "memhist.yaml", "--history", "history",
+                    f"--allowed-output-path={here}", status=lib.OTHER), "not beneath one of")
+    assert len(lib.names(".open")) == 1
+    memhist("seal", "--history", "history", "--allowed-output-path=/srv/other",
+            f"--allowed-output-path={here}")
+    assert len(lib.names(".mh")) == 1
+
+
 def an_import_takes_owner_and_mode_of_an_empty_directory():
     os.mkdir("history")
     os.chmod("history", 0o2770)
@@ -134,5 +156,6 @@ lib.run_tests([
     files_are_for_owner_and_group,
     links_of_others_are_not_followed,
     root_changes_no_history_of_another,
+    who_seals_may_be_told_where,
     an_import_takes_owner_and_mode_of_an_empty_directory,
 ])

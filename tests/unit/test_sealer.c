@@ -29,10 +29,12 @@ struct rig {
 };
 
 /* A sealer whose program is this script; $NOTE is a file for it. */
-static void begin(struct rig *r, const char *script)
+static void begin_at(struct rig *r, const char *script, const struct mh_places *places)
 {
-	struct mh_sealer_config config = {
-		.program = r->program, .dir_path = "/the history", .timeout_ms = 600 * 1000};
+	struct mh_sealer_config config = {.program = r->program,
+					  .dir_path = "/the history",
+					  .places = places,
+					  .timeout_ms = 600 * 1000};
 	struct mh_err err;
 	FILE *f;
 
@@ -48,6 +50,11 @@ static void begin(struct rig *r, const char *script)
 	}
 	if (mh_sealer_new(&r->sealer, &config, &err))
 		fail_msg("%s", err.text);
+}
+
+static void begin(struct rig *r, const char *script)
+{
+	begin_at(r, script, NULL);
 }
 
 static void end(struct rig *r)
@@ -135,6 +142,32 @@ static void it_gets_what_it_needs_and_no_more(void **state)
 	assert_int_equal(r.status.runs, 1);
 	assert_int_equal(r.status.failures, 0);
 	assert_int_equal(r.status.troubles, 0);
+	end(&r);
+}
+
+static void it_is_told_where_it_may_write(void **state)
+{
+	struct mh_places places = {0};
+	struct mh_err err;
+	char dir[32];
+	struct rig r;
+
+	(void)state;
+	for (int i = 1; i <= MH_PLACES_MAX; i++) {
+		snprintf(dir, sizeof(dir), "/the place/%d", i);
+		assert_int_equal(mh_places_add(&places, dir, &err), 0);
+	}
+	begin_at(&r, "printf '<%s>' \"$@\" > $NOTE", &places);
+	mh_places_done(&places); /* it has its own */
+	for (int run = 1; run <= 2; run++, r.now_ns += 60 * S) {
+		mh_sealer_ask(r.sealer);
+		finish(&r);
+		assert_int_equal(r.status.runs, run);
+		assert_non_null(strstr(noted(&r), "<--history></the history>"
+						  "<--allowed-output-path=/the place/1>"
+						  "<--allowed-output-path=/the place/2>"));
+		assert_non_null(strstr(noted(&r), "<--allowed-output-path=/the place/100>"));
+	}
 	end(&r);
 }
 
@@ -341,6 +374,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_gets_what_it_needs_and_no_more),
+		cmocka_unit_test(it_is_told_where_it_may_write),
 		cmocka_unit_test(once_a_minute_when_asked),
 		cmocka_unit_test(one_that_is_asked_for_while_it_runs_comes_after),
 		cmocka_unit_test(a_failure_is_said_once_and_tried_later),
