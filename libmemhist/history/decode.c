@@ -11,6 +11,7 @@
 #include "libmemhist/history/part_decode.h"
 #include "libmemhist/history/part_replay.h"
 #include "libmemhist/history/segment.h"
+#include "libmemhist/history/unknown.h"
 #include "libmemhist/history/unpack.h"
 #include "libmemhist/model/table.h"
 #include "proto/memhist.pb-c.h"
@@ -77,6 +78,12 @@ void mh_decoder_free(struct mh_decoder *d)
 	free(d->ended);
 	mh_unpacker_done(&d->unpacker);
 	free(d);
+}
+
+void mh_decoder_be_strict(struct mh_decoder *d)
+{
+	d->unpacker.is_strict = true;
+	mh_part_decoder_be_strict(d->parts);
 }
 
 void mh_decoder_new_segment(struct mh_decoder *d)
@@ -322,6 +329,16 @@ static int take_part(struct mh_decoder *d, const struct mh_frame *frame, struct 
 	return mh_part_is_whole(d->parts, &d->part) && !d->is_known ? begin_replay(d) : 0;
 }
 
+/* P3: candles are made anew by who writes anew, so that nobody else unpacks these. */
+static int look_at_candles(struct mh_decoder *d, const struct mh_frame *frame)
+{
+	ProtobufCMessage *message;
+
+	if (!d->unpacker.is_strict || frame->type != MH_FRAME_CANDLES)
+		return 0;
+	return mh_unpack(&d->unpacker, frame, &memhist__v1__candle_chunk__descriptor, &message);
+}
+
 static int take_chunk(struct mh_decoder *d, const struct mh_frame *frame)
 {
 	int rc;
@@ -331,7 +348,9 @@ static int take_chunk(struct mh_decoder *d, const struct mh_frame *frame)
 	d->next_seq++;
 	if (d->is_known && !d->sink)
 		return MH_DECODED_NOTHING;
-	rc = mh_part_decode_chunk(d->parts, frame, &d->part);
+	rc = look_at_candles(d, frame);
+	if (!rc)
+		rc = mh_part_decode_chunk(d->parts, frame, &d->part);
 	if (d->sink) {
 		rc = rc ? rc : sink_chunk(d);
 		d->in_part = rc >= 0;
@@ -402,7 +421,7 @@ const struct mh_boot_id *mh_decoder_boot(const struct mh_decoder *d)
 	return &d->head.boot_id;
 }
 
-int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct mh_err *err)
+static int take_frame(struct mh_decoder *d, const struct mh_frame *frame, struct mh_err *err)
 {
 	if (frame->version > MH_FRAME_VERSION)
 		return mh_errf(err, -EPROTO, /* F6 */
@@ -422,10 +441,22 @@ int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct 
 	case MH_FRAME_STARTS:
 		return take_chunk(d, frame);
 	default: /* F5 */
+		if (d->unpacker.is_strict && frame->type != MH_FRAME_END)
+			return -EPROTO; /* P3 */
 		if ((d->in_chapter || d->in_part) && frame->seq == d->next_seq)
 			d->next_seq++;
 		return MH_DECODED_NOTHING;
 	}
+}
+
+int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct mh_err *err)
+{
+	struct mh_err why = {""};
+	int rc = take_frame(d, frame, &why);
+
+	if (rc == -EPROTO && !why.text[0])
+		return mh_refuse_unknown(err);
+	return rc == -EPROTO ? mh_errf(err, rc, "%s", why.text) : rc;
 }
 
 const struct mh_snapshot *mh_decoder_end(struct mh_decoder *d)

@@ -42,6 +42,12 @@ enum mh_decoded {
 int mh_decoder_new(struct mh_decoder **ret);
 void mh_decoder_free(struct mh_decoder *d);
 
+/*
+ * What this memhist does not know is refused (-EPROTO) instead of passed over: for who writes
+ * anew what was decoded, and would lose it (P3 of docs/FORMAT.md).
+ */
+void mh_decoder_be_strict(struct mh_decoder *d);
+
 /* Another segment begins: no chapter is open, the sequence starts anew. */
 void mh_decoder_new_segment(struct mh_decoder *d);
 

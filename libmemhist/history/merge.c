@@ -12,6 +12,7 @@
 #include "libmemhist/history/merge.h"
 
 #include "libmemhist/history/sealed.h"
+#include "libmemhist/history/unknown.h"
 #include "libmemhist/history/walk.h"
 #include "proto/memhist.pb-c.h"
 
@@ -69,6 +70,7 @@ struct merger {
 	uint64_t snapshots; /* of it so far … */
 	uint64_t promised;  /* … and by its index */
 	bool has_index;
+	bool is_newer; /* the index says what is not known here (P3) */
 	struct mh_boot_id boot;
 	struct mh_instant last; /* of the last snapshot of all; 0 = none yet */
 	struct mh_err *err;
@@ -113,6 +115,7 @@ static void take_index(struct merger *m, const struct mh_frame *frame)
 	for (size_t i = 0; index && i < index->n_snapshots; i++)
 		m->promised += index->snapshots[i];
 	m->has_index = index != NULL;
+	m->is_newer = index && mh_message_has_unknown(&index->base);
 	if (index)
 		memhist__v1__part_index__free_unpacked(index, NULL);
 }
@@ -126,9 +129,10 @@ static int take_frame(struct merger *m, const struct mh_step *step)
 		return damaged(m);
 	if (step->frame.type == MH_FRAME_END)
 		take_index(m, &step->frame);
-	rc = mh_decoder_frame(m->decoder, &step->frame, &reason);
+	rc = m->is_newer ? mh_refuse_unknown(&reason)
+			 : mh_decoder_frame(m->decoder, &step->frame, &reason);
 	if (rc == -EPROTO)
-		return mh_errf(m->err, rc, "%s: %s", m->file->name, reason.text);
+		return mh_errf(m->err, rc, "%s is not merged: %s", m->file->name, reason.text);
 	if (rc == -EBADMSG || rc == MH_DECODED_ORPHAN)
 		return damaged(m);
 	while (rc == MH_DECODED_SNAPSHOT) {
@@ -178,7 +182,7 @@ static int take_segment(struct merger *m)
 	if (rc)
 		return rc == -ENOENT ? -ESTALE : rc;
 	m->snapshots = m->promised = 0;
-	m->has_index = false;
+	m->has_index = m->is_newer = false;
 	mh_decoder_new_segment(m->decoder);
 	while (!rc && (rc = mh_walk_next(m->walk, &step)) > 0)
 		rc = take_frame(m, &step);
@@ -221,8 +225,10 @@ static int merge_all(struct merger *m, const struct mh_segment_file *file, size_
 
 	if (!rc)
 		rc = mh_decoder_new(&m->decoder);
-	if (!rc)
+	if (!rc) {
+		mh_decoder_be_strict(m->decoder); /* P3 */
 		rc = mh_sealed_new(&m->sealed, m->dir_fd, ret->name);
+	}
 	if (!rc)
 		rc = for_each(m, file, n, take_segment, &ret->bad);
 	if (!rc)

@@ -38,6 +38,11 @@ void mh_part_decoder_free(struct mh_part_decoder *d)
 	free(d);
 }
 
+void mh_part_decoder_be_strict(struct mh_part_decoder *d)
+{
+	d->unpacker.is_strict = true;
+}
+
 /* --- the head --------------------------------------------------------------------------------- */
 
 static int take_strings(const Memhist__V1__PartHead *m, struct mh_part *p)

@@ -32,6 +32,9 @@ void mh_part_decoder_free(struct mh_part_decoder *d);
 
 void mh_part_decoder_choose(struct mh_part_decoder *d, const struct mh_part_choice *choice);
 
+/* As mh_decoder_be_strict(). */
+void mh_part_decoder_be_strict(struct mh_part_decoder *d);
+
 /*
  * Begin a part. Returns 0, -EBADMSG: breaks a rule; -EPROTO and a sentence: written by a newer
  * memhist in a way this one must not guess at; -ENOMEM. After an error the part is void.
@@ -51,7 +54,7 @@ bool mh_part_has_candles(const struct mh_part_decoder *d, int field);
 bool mh_part_wants(const struct mh_part_decoder *d, uint8_t type);
 /*
  * The next frame of the part begun; without a payload when it was passed over. Returns as
- * mh_part_decode_head(), -EPROTO left out.
+ * mh_part_decode_head(); -EPROTO only when it is to be strict.
  */
 int mh_part_decode_chunk(struct mh_part_decoder *d, const struct mh_frame *frame,
 			 struct mh_part *p);

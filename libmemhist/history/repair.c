@@ -29,6 +29,7 @@ struct repairer {
 	mh_ms_t last_wall_ms;
 	bool is_lost; /* damage was noted, and no snapshot has come since */
 	struct mh_repair_result result;
+	const struct mh_segment_file *file;
 	struct mh_err *err;
 };
 
@@ -68,7 +69,7 @@ static int take_frame(struct repairer *r, const struct mh_step *step)
 		note_damage(r, step->skipped);
 	rc = mh_decoder_frame(r->decoder, &step->frame, &reason);
 	if (rc == -EPROTO)
-		return mh_errf(r->err, rc, "%s", reason.text);
+		return mh_errf(r->err, rc, "%s is not repaired: %s", r->file->name, reason.text);
 	if (rc == MH_DECODED_ORPHAN) {
 		r->result.orphans++;
 		if (!r->is_lost)
@@ -148,7 +149,10 @@ static int open_all(struct repairer *r, int from_fd, const struct mh_segment_fil
 
 	if (!rc)
 		rc = mh_decoder_new(&r->decoder);
-	return rc ? rc : mh_sealed_new(&r->sealed, to_fd, r->result.name);
+	if (rc)
+		return rc;
+	mh_decoder_be_strict(r->decoder); /* P3 */
+	return mh_sealed_new(&r->sealed, to_fd, r->result.name);
 }
 
 /* The new one, when there is one, gets its name, and the old one loses its. */
@@ -171,7 +175,7 @@ static int exchange(struct repairer *r, int from_fd, const struct mh_segment_fil
 int mh_repair_segment(int from_fd, const struct mh_segment_file *file, int to_fd,
 		      struct mh_repair_result *ret, struct mh_err *err)
 {
-	struct repairer r = {.err = err, .result = {.bytes_before = file->bytes}};
+	struct repairer r = {.err = err, .file = file, .result = {.bytes_before = file->bytes}};
 	struct mh_sealed_stats stats;
 	bool is_empty;
 	int rc;

@@ -13,12 +13,12 @@ struct sealer {
 	struct mh_decoder *decoder;
 	struct mh_sealed *sealed;
 	struct mh_seal_result result;
-	struct mh_err *err;
+	struct mh_err newer; /* why it is for a newer memhist */
 };
 
 static int take_frame(struct sealer *s, const struct mh_step *step)
 {
-	int rc = step->skipped ? -EBADMSG : mh_decoder_frame(s->decoder, &step->frame, s->err);
+	int rc = step->skipped ? -EBADMSG : mh_decoder_frame(s->decoder, &step->frame, &s->newer);
 
 	return rc == MH_DECODED_SNAPSHOT ? mh_sealed_add(s->sealed, s->decoder) : rc < 0 ? rc : 0;
 }
@@ -42,16 +42,17 @@ static int convert(struct sealer *s)
 int mh_seal_segment(int dir_fd, const struct mh_segment_file *file, struct mh_seal_result *ret,
 		    struct mh_err *err)
 {
-	struct sealer s = {.err = err};
+	struct sealer s = {0};
 	char name[MH_SEGMENT_NAME_MAX];
 	int rc = mh_walk_open(&s.walk, dir_fd, file->name);
 
 	mh_sealed_name(name, file);
-	err->text[0] = '\0';
 	if (!rc)
 		rc = mh_decoder_new(&s.decoder);
-	if (!rc)
+	if (!rc) {
+		mh_decoder_be_strict(s.decoder); /* P3 */
 		rc = mh_sealed_new(&s.sealed, dir_fd, name);
+	}
 	if (!rc)
 		rc = convert(&s);
 	if (!rc && faccessat(dir_fd, file->name, F_OK, AT_SYMLINK_NOFOLLOW))
@@ -76,7 +77,9 @@ int mh_seal_segment(int dir_fd, const struct mh_segment_file *file, struct mh_se
 			file->name);
 	} else if (rc == -ENOENT) {
 		rc = mh_errf(err, -ESTALE, "%s was removed before it was sealed", file->name);
-	} else if (!err->text[0]) {
+	} else if (rc == -EPROTO) {
+		mh_errf(err, rc, "%s is not sealed: %s", file->name, s.newer.text);
+	} else {
 		mh_err_sys(err, rc, "cannot seal %s", file->name);
 	}
 	mh_sealed_free(s.sealed);

@@ -2,6 +2,8 @@
  * allocated for them. */
 #include "libmemhist/history/unpack.h"
 
+#include "libmemhist/history/unknown.h"
+
 #include <errno.h>
 #include <string.h>
 #include <zstd.h>
@@ -95,5 +97,7 @@ int mh_unpack(struct mh_unpacker *u, const struct mh_frame *frame,
 			return rc;
 	}
 	*ret = protobuf_c_message_unpack(type, &allocator, len, bytes);
-	return *ret ? 0 : u->has_no_memory ? -ENOMEM : -EBADMSG;
+	if (!*ret)
+		return u->has_no_memory ? -ENOMEM : -EBADMSG;
+	return u->is_strict && mh_message_has_unknown(*ret) ? -EPROTO : 0;
 }

@@ -17,6 +17,7 @@ struct mh_unpacker {
 	struct mh_buf raw;
 	struct ZSTD_DCtx_s *zstd;
 	bool has_no_memory; /* the last message met that, not a limit */
+	bool is_strict;     /* messages that say what is not known here (unknown.h) are refused */
 };
 
 int mh_unpacker_init(struct mh_unpacker *u);
@@ -26,7 +27,7 @@ void mh_unpacker_done(struct mh_unpacker *u);
 /*
  * The payload as a message of `type`, valid until the next call; nothing of it needs to be freed.
  * Returns 0, -ENOMEM, or -EBADMSG: it does not decompress, is larger than MH_FRAME_RAW_MAX, or is
- * no such message.
+ * no such message; or -EPROTO, when it is to be strict.
  */
 int mh_unpack(struct mh_unpacker *u, const struct mh_frame *frame,
 	      const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret);
