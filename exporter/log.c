@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-enum { MESSAGE_MAX = 1024, LINE_MAX_BYTES = 16 * 1024 };
+enum { MESSAGE_MAX = 2048, LINE_MAX_BYTES = 16 * 1024 };
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static enum log_level threshold = LEVEL_INFO;

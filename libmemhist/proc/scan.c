@@ -4,6 +4,7 @@
 #include "libmemhist/base/suggest.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const names[] = {
@@ -48,16 +49,30 @@ static int new_of(struct mh_scan **ret, const struct mh_scan_config *config,
 	return 0;
 }
 
+/* Those of the backends before `end`; one that is that of the backend before is not said again. */
+static void join_reasons(char ret[MH_SCAN_REASONS_BYTES], const struct mh_err *reasons,
+			 enum mh_scan_backend end)
+{
+	size_t len = 0;
+
+	ret[0] = '\0';
+	for (enum mh_scan_backend i = MH_SCAN_BPF; i < end; i++)
+		if (i == MH_SCAN_BPF || strcmp(reasons[i].text, reasons[i - 1].text) != 0)
+			len += (size_t)snprintf(ret + len, MH_SCAN_REASONS_BYTES - len, "%s%s",
+						len ? "; " : "", reasons[i].text);
+}
+
 int mh_scan_new(struct mh_scan **ret, const struct mh_scan_config *config, struct mh_err *err)
 {
-	struct mh_err reason = {""};
+	struct mh_err reasons[MH_SCAN_PROCFS] = {0};
+	enum mh_scan_backend backend;
 	int rc;
 
 	if (config->backend != MH_SCAN_AUTO)
 		return new_of(ret, config, config->backend, err);
 	/* from the best to the one that is always there */
-	for (enum mh_scan_backend backend = MH_SCAN_BPF; backend < MH_SCAN_PROCFS; backend++) {
-		rc = new_of(ret, config, backend, &reason);
+	for (backend = MH_SCAN_BPF; backend < MH_SCAN_PROCFS; backend++) {
+		rc = new_of(ret, config, backend, &reasons[backend]);
 		if (!rc)
 			goto found;
 	}
@@ -65,7 +80,7 @@ int mh_scan_new(struct mh_scan **ret, const struct mh_scan_config *config, struc
 	if (rc)
 		return rc;
 found:
-	(*ret)->reason = reason;
+	join_reasons((*ret)->reasons, reasons, backend);
 	return 0;
 }
 
@@ -78,7 +93,7 @@ void mh_scan_free(struct mh_scan *scan)
 void mh_scan_backend(const struct mh_scan *scan, const char **ret_name, const char **ret_reason)
 {
 	*ret_name = scan->ops->name;
-	*ret_reason = scan->reason.text;
+	*ret_reason = scan->reasons;
 }
 
 mh_fields_t mh_scan_fields(const struct mh_scan *scan)
@@ -140,6 +155,7 @@ int mh_scan_bpf_new(struct mh_scan **ret, const struct mh_scan_config *config,
 {
 	(void)ret;
 	(void)config;
-	return mh_errf(err, -ENOTSUP, "%s: this memhist was built without BPF", names[backend]);
+	(void)backend;
+	return mh_errf(err, -ENOTSUP, "this memhist was built without BPF");
 }
 #endif

@@ -72,7 +72,10 @@ struct mh_scan;
 int mh_scan_new(struct mh_scan **ret, const struct mh_scan_config *config, struct mh_err *err);
 void mh_scan_free(struct mh_scan *scan);
 
-/* The backend's name, and why it is no better one: "" or a sentence. Both live as `scan` does. */
+/*
+ * The backend's name, and why it is no better one: "", or a sentence for each better one, the best
+ * first, with "; " between. Both live as `scan` does.
+ */
 void mh_scan_backend(const struct mh_scan *scan, const char **ret_name, const char **ret_reason);
 
 /*

@@ -8,6 +8,9 @@
 #include "libmemhist/proc/listing.h"
 #include "libmemhist/proc/scan.h"
 
+/* a sentence for each of the better ones, and what is between */
+enum { MH_SCAN_REASONS_BYTES = (MH_SCAN_PROCFS - MH_SCAN_BPF) * (sizeof(struct mh_err) + 2) };
+
 struct mh_scan_ops {
 	const char *name; /* as mh_scan_backend_parse() knows it */
 	void (*free)(struct mh_scan *scan);
@@ -21,7 +24,7 @@ struct mh_scan {
 	const struct mh_scan_ops *ops;
 	mh_fields_t fields, lagging; /* see scan.h */
 	struct mh_scan_stats stats;
-	struct mh_err reason; /* why it is no better one; empty: it is the best */
+	char reasons[MH_SCAN_REASONS_BYTES]; /* why it is no better one; empty: it is the best */
 	struct mh_err exits_reason;
 };
 
