@@ -1,4 +1,9 @@
-/* memhist retain: apply limits to a history once, by the rules by which daemons keep theirs. */
+/*
+ * memhist retain: apply limits to a history once, by the rules by which daemons keep theirs.
+ *
+ * Those of the configuration are meant for its history. Another one, an archive perhaps, is not
+ * made smaller by them unless the file is named for that.
+ */
 #include "libmemhist/base/size.h"
 #include "libmemhist/history/retention.h"
 #include "tools/commands.h"
@@ -15,7 +20,9 @@
 struct config {
 	const char *history;
 	struct mh_limits limits;
-	bool has_limit, dry_run, verbose;
+	bool has_max_size, has_max_age, has_min_free;
+	bool is_configured; /* some of the limits are the configuration's */
+	bool dry_run, verbose;
 };
 
 enum {
@@ -43,7 +50,9 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 {
 	struct config *c = arg;
 
-	c->has_limit |= id == OPT_MAX_SIZE || id == OPT_MAX_AGE || id == OPT_MIN_FREE;
+	c->has_max_size |= id == OPT_MAX_SIZE;
+	c->has_max_age |= id == OPT_MAX_AGE;
+	c->has_min_free |= id == OPT_MIN_FREE;
 	switch (id) {
 	case OPT_MAX_SIZE:
 		return mh_limits_max_size(&c->limits, value[0], err);
@@ -59,6 +68,37 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 	}
 }
 
+/* Limits that no option says are those of the configuration. */
+static void complete_limits(struct config *c)
+{
+	const struct mh_config *settled = settings();
+	const struct mh_limits said = c->limits;
+	const bool takes_size = settled->text[MH_CONFIG_HISTORY_MAX_SIZE] && !c->has_max_size;
+	const bool takes_age = settled->text[MH_CONFIG_HISTORY_MAX_AGE] && !c->has_max_age;
+	const bool takes_free = settled->text[MH_CONFIG_HISTORY_MIN_FREE] && !c->has_min_free;
+	uint32_t sync_ms;
+
+	c->is_configured = takes_size || takes_age || takes_free;
+	mh_config_limits(settled, &c->limits, &sync_ms);
+	if (!takes_size)
+		c->limits.max_bytes = said.max_bytes;
+	if (!takes_age)
+		c->limits.max_age_ms = said.max_age_ms;
+	if (!takes_free) {
+		c->limits.min_free_bytes = said.min_free_bytes;
+		c->limits.min_free_percent = said.min_free_percent;
+	}
+}
+
+static void print_limits(const struct config *c)
+{
+	struct mh_buf text = MH_BUF_INIT(1024);
+
+	mh_limits_describe(&text, &c->limits);
+	printf("%s: to be %s, by %s\n", c->history, mh_buf_str(&text), settings()->file);
+	mh_buf_done(&text);
+}
+
 static int told(void *arg, const struct mh_segment_file *file, enum mh_deletion by)
 {
 	static const char *const reasons[MH_DELETIONS] = {"size", "age", "free space"};
@@ -71,19 +111,35 @@ static int told(void *arg, const struct mh_segment_file *file, enum mh_deletion 
 	return tool_interrupted();
 }
 
+/* Somewhere else nothing is put there, not even a lock. */
+static int check(int dir_fd, const char *path, struct mh_err *err)
+{
+	struct mh_segment_list list = {0};
+	int rc = mh_dir_list(dir_fd, &list);
+
+	if (rc)
+		mh_err_sys(err, rc, "cannot list the history %s", path);
+	else if (!list.n && !list.n_temporary)
+		rc = mh_dir_no_history(path, err);
+	mh_dir_list_done(&list);
+	return rc;
+}
+
 /* The directory, and the lock on it unless nothing is to be touched. *ret_lock_fd is -1 without. */
 static int open_history(const struct config *c, int *ret_dir_fd, int *ret_lock_fd,
 			struct mh_err *err)
 {
 	/* in any case by this: who takes the lock would make what is missing */
-	int dir_fd = mh_dir_open(c->history, err);
+	int dir_fd = mh_dir_open(c->history, err), rc;
 
 	if (dir_fd < 0)
 		return dir_fd;
 	*ret_dir_fd = dir_fd;
 	*ret_lock_fd = -1;
-	if (c->dry_run)
-		return 0;
+	rc = check(dir_fd, c->history, err);
+	if (rc || c->dry_run)
+		return rc;
+	*ret_dir_fd = -1;
 	close(dir_fd);
 	return mh_dir_own(c->history, settings_places(), ret_dir_fd, ret_lock_fd, err);
 }
@@ -145,13 +201,18 @@ static int run(int argc, char **argv)
 
 	if (status != OPTIONS_GO_ON)
 		return status;
-	if (!config.has_limit)
+	if (!config.history || settings_named() || settings_is_own_history(config.history))
+		complete_limits(&config);
+	if (!config.has_max_size && !config.has_max_age && !config.has_min_free &&
+	    !config.is_configured)
 		return options_usage_error(&command_retain,
 					   "name a limit: --max-size, --max-age or --min-free");
 	config.history = settings_history(config.history);
 	job.dry_run = config.dry_run;
 	tool_catch_signals();
 	rc = open_history(&config, &dir_fd, &lock_fd, &err);
+	if (!rc && config.is_configured)
+		print_limits(&config);
 	if (!rc && config.dry_run)
 		job.keep_seq = first_kept(dir_fd);
 	if (!rc)
@@ -167,10 +228,11 @@ static int run(int argc, char **argv)
 
 const struct command command_retain = {
 	.name = "memhist retain",
-	.usage = "[--history DIR] LIMIT... [OPTION]...",
+	.usage = "[--history DIR] [LIMIT]... [OPTION]...",
 	.summary = "Delete the oldest segments of a history that nobody writes.",
 	.options = options,
-	.examples = "  memhist retain --history ./trace --max-size 500M --dry-run\n"
+	.examples = "  memhist retain --dry-run      # by the limits of the configuration\n"
+		    "  memhist retain --history ./trace --max-size 500M --dry-run\n"
 		    "  memhist retain --history ./trace --max-age 90d\n",
 	.take = take,
 	.run = run,

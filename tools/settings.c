@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 static struct mh_config config;
+static bool is_named;
 
 int settings_load(const char *file, struct mh_err *err)
 {
@@ -17,12 +18,26 @@ int settings_load(const char *file, struct mh_err *err)
 		return rc;
 	mh_config_done(&config);
 	config = read;
+	is_named = file != NULL;
 	return 0;
 }
 
 const struct mh_config *settings(void)
 {
 	return &config;
+}
+
+bool settings_named(void)
+{
+	return is_named;
+}
+
+bool settings_is_own_history(const char *dir)
+{
+	struct stat a, b;
+
+	return !stat(dir, &a) && !stat(settings_history(NULL), &b) && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
 }
 
 const struct mh_places *settings_places(void)

@@ -14,8 +14,13 @@
 int settings_load(const char *file, struct mh_err *err);
 
 const struct mh_config *settings(void);
+/* Whether the file was named on the command line. */
+bool settings_named(void);
 /* Where may be written. */
 const struct mh_places *settings_places(void);
+/* Whether that directory is the history of the configuration, or the usual one where it has none.
+ */
+bool settings_is_own_history(const char *dir);
 /* The history that is meant: the `given` one, or NULL for the configured or the usual one. */
 const char *settings_history(const char *given);
 

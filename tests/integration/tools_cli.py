@@ -94,6 +94,58 @@ def wrong_words_are_usage_errors_with_a_guess():
     assert not nothing.out and "Usage: memhist COMMAND" in nothing.err
 
 
+def a_directory_that_is_no_history_is_said_to_be_none():
+    os.mkdir("other")
+    with open("other/readme", "w", encoding="ascii") as file:
+        file.write("nothing of ours\n")
+    for words in (["status"], ["verify"], ["dump"], ["seal"], ["merge"], ["repair"], ["seal", "-n"],
+                  ["repair", "-n"], ["export", "--format", "csv"], ["retain", "--max-size", "1M"],
+                  ["retain", "--max-age", "1d", "--dry-run"]):
+        found = memhist(*words, "--history", "other", status=lib.NO_DATA)
+        refuses(found, "other holds no memhist history: no file there has a segment's name")
+        found = memhist(*words, "--history", "other/readme", status=lib.OTHER)
+        refuses(found, "other/readme is not a directory")
+        assert os.listdir("other") == ["readme"], words
+    # behind a writer, which has none yet
+    assert not memhist("seal", "--background", "--quiet", "--history", "other").err
+
+
+def clumsy_words_are_answered():
+    lib.record([row(0, 1, 4)])
+    refuses(memhist("--history", "history", status=lib.USAGE),
+            "--history: options stand behind a command, as in memhist status")
+    refuses(memhist("repair", "history", status=lib.USAGE),
+            "history is a directory: a whole history is named by --history")
+    for words in (["config", "--check", ""], ["config", "--check-paths", "history", ""]):
+        refuses(memhist(*words, status=lib.USAGE), "a FILE or PATH without a name")
+
+
+def who_may_not_write_a_history_hears_it_once():
+    if os.geteuid() != 0:
+        raise lib.Skip("needs root, who becomes somebody else")
+    for number in range(3):
+        lib.record([row(number, 1, 4)], f"part{number}")
+    os.rename("part0", "history")
+    for number in range(1, 3):
+        (name,) = (name for name in os.listdir(f"part{number}") if name.endswith(".open"))
+        os.rename(f"part{number}/{name}", f"history/{number + 1:010}{name[10:]}")
+    os.chmod(".", 0o755)
+    os.chmod("history", 0o755)
+    program = shutil.copy(os.path.join(lib.BUILD, "memhist"), "program")
+
+    def as_nobody(*words):
+        return subprocess.run([f"./{program}", *words, "--history", "history"], capture_output=True,
+                              text=True, check=False, user=65534, group=65534, extra_groups=[],
+                              env={**os.environ, "MEMHIST_CONFIG": ""})
+    for words in ["seal"], ["merge"], ["seal", "--merge", "--background", "--quiet"]:
+        done = as_nobody(*words)
+        assert done.returncode == lib.OTHER and not done.stdout, done
+        assert done.stderr == (f"memhist {words[0]}: cannot write to the history directory history: "
+                               "Permission denied\n"), done.stderr
+    assert as_nobody("seal", "--dry-run").returncode == 0
+    assert len(lib.names(".open")) == 3
+
+
 def options_may_be_written_in_all_ways():
     lib.record([row(0, 1, 4), row(1, 2, 4)])
     same = [
@@ -251,6 +303,9 @@ lib.run_tests([
     the_manual_pages_know_the_same_options,
     the_manual_pages_are_well_formed,
     wrong_words_are_usage_errors_with_a_guess,
+    a_directory_that_is_no_history_is_said_to_be_none,
+    clumsy_words_are_answered,
+    who_may_not_write_a_history_hears_it_once,
     options_may_be_written_in_all_ways,
     status_tells_what_there_is,
     the_biggest_processes_have_sparklines,

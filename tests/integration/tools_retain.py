@@ -138,6 +138,58 @@ def limits_that_make_no_sense_are_usage_errors():
     assert status == 1 and "none" in err and not os.path.exists("none"), (status, err)
 
 
+def configure(text):
+    with open("memhist.yaml", "w", encoding="ascii") as file:
+        file.write(text)
+    os.chmod("memhist.yaml", 0o640)
+
+
+@in_a_folder
+def the_configuration_has_limits_for_its_history():
+    make(40)
+    here = os.getcwd()
+    configure(f"history: {{dir: {here}/history, max_size: 2M, max_age: 1y, min_free: none}}\n")
+    env = {"MEMHIST_CONFIG": f"{here}/memhist.yaml"}
+    status, out, err = memhist("retain", "--dry-run", env=env)
+    assert (status, err) == (0, ""), (status, err)
+    assert out.startswith(f"{here}/history: to be at most 2.0 MiB, not older than 365 d, by "
+                          f"{here}/memhist.yaml\n"), out
+    assert numbers() == list(range(1, 41))
+    # an option wins over its own limit, and leaves the others
+    status, out, err = memhist("retain", "--max-age", "30h", env=env)
+    assert (status, err) == (0, "") and "at most 2.0 MiB, not older than 1 d 6 h" in out, (out, err)
+    assert 25 <= len(numbers()) <= 31 and numbers()[-1] == 40, numbers()
+    status, out, err = memhist("retain", "--history", "history", "--max-size", "none",
+                               "--max-age", "none", "--min-free", "none", env=env)
+    assert (status, err) == (0, "") and "to be" not in out, (out, err)
+    left = numbers()
+    assert "0 segments deleted" in out, out
+    # by whatever name
+    os.symlink("history", "link")
+    status, out, err = memhist("retain", "--history", "link", "--max-size", "1M", "-n", env=env)
+    assert status == 0 and "link: to be at most 1.0 MiB, not older" in out, (status, out, err)
+    assert numbers() == left
+
+
+@in_a_folder
+def the_configuration_has_none_for_another_history_unless_it_is_named():
+    make(40)
+    here = os.getcwd()
+    os.mkdir("own")
+    configure(f"history: {{dir: {here}/own, max_size: 1M}}\n")
+    env = {"MEMHIST_CONFIG": f"{here}/memhist.yaml"}
+    status, out, err = memhist("retain", "--history", "history", env=env)
+    assert status == 2 and "name a limit" in err and not out, (status, err)
+    status, out, err = memhist("retain", "--history", "history", "--max-age", "39h", env=env)
+    assert status == 0 and "to be" not in out and len(numbers()) == 40, (out, err)
+    status, out, err = memhist("retain", "--history", "history", "--config", "memhist.yaml")
+    assert (status, err) == (0, "") and 13 <= len(numbers()) <= 15, (status, out, err, numbers())
+    assert "history: to be at most 1.0 MiB, of any age, by memhist.yaml\n" in out, out
+    configure("history: {dir: /nowhere/at/all, sync_interval: 5s}\n")
+    status, out, err = memhist("retain", "--config", "memhist.yaml")
+    assert status == 2 and "name a limit" in err, (status, out, err)
+
+
 @in_a_folder
 def status_tells_limits_and_what_they_come_to():
     with open("trace.csv", "w", encoding="ascii") as file:
@@ -174,5 +226,7 @@ run_tests([
     other_files_are_not_paid_for_with_history,
     a_history_that_is_written_is_left_alone,
     limits_that_make_no_sense_are_usage_errors,
+    the_configuration_has_limits_for_its_history,
+    the_configuration_has_none_for_another_history_unless_it_is_named,
     status_tells_limits_and_what_they_come_to,
 ])
