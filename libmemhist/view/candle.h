@@ -16,12 +16,16 @@
  *       sample saw it: the high of its candle is at least the mark, in the window of the later
  *       snapshot. Not over gaps, where "in between" can be hours, and not in the first snapshot
  *       that has the mark, where it can be years. A mark that lags (snapshot.h) moved after the
- * last change of the process before this one: it counts when that was in the window, or in the last
- * snapshot before it, and no gap lies between. A process that ended has its last mark, which counts
- * in the last window it has samples in. The marks are fields as well, and each is its own mark. C7
- * A process that began and ended between two snapshots (see mh_snapshot.brief) has no sample, but
- * where its mark is known a candle in the window of the later snapshot: of samples 0, and the mark
- * four times.
+ *       last change of the process before this one: it counts when that was in the window, or in
+ *       the last snapshot before it, and no gap lies between. A process that ended has its last
+ *       mark, which counts in the last window it has samples in. The marks are fields as well, and
+ *       each is its own mark.
+ *       A mark is of one program: the kernel begins it anew with exec. So in the snapshot that
+ *       shows the new names it is the new program's. Only where a process ends before such a
+ *       snapshot is the last mark, of a program that nobody saw, told of the names seen last.
+ *   C7  A process that began and ended between two snapshots (see mh_snapshot.brief) has no
+ *       sample, but where its mark is known a candle in the window of the later snapshot: of
+ *       samples 0, and the mark four times.
  *
  * Cost is one step per change, not per sample: a process that does not change is counted by
  * arithmetic.
