@@ -2,10 +2,13 @@
  * Merging among damaged segments, removed ones, and what was left by one that was killed: nothing
  * is removed that is not in another one whole.
  */
+#include "libmemhist/history/frame.h"
 #include "libmemhist/history/merge.h"
+#include "libmemhist/history/sealed.h"
 #include "libmemhist/history/tidy.h"
 #include "tests/unit/merging.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -13,6 +16,22 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
+
+/*
+ * What somebody does to a segment after all have been looked at and before they are read.
+ */
+static void (*meanwhile)(int dir_fd, const struct mh_segment_file *file);
+static const struct mh_segment_file *victim;
+
+int __real_mh_sealed_new(struct mh_sealed **ret, int dir_fd, const char *name);
+int __wrap_mh_sealed_new(struct mh_sealed **ret, int dir_fd, const char *name);
+
+int __wrap_mh_sealed_new(struct mh_sealed **ret, int dir_fd, const char *name)
+{
+	if (meanwhile)
+		meanwhile(dir_fd, victim);
+	return __real_mh_sealed_new(ret, dir_fd, name);
+}
 
 static void copy_file(int dir_fd, const char *from, const char *to)
 {
@@ -134,6 +153,125 @@ static void damaged_ones_stay(void **state)
 	rig_end(&r);
 }
 
+static void set_size(int dir_fd, const char *name, off_t size)
+{
+	int fd = openat(dir_fd, name, O_RDWR);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, size), 0);
+	close(fd);
+}
+
+static void a_bit_flips(int dir_fd, const struct mh_segment_file *file)
+{
+	flip(dir_fd, file->name, (off_t)file->bytes / 2);
+}
+
+/* Where the index begins, the last frame. */
+static off_t index_at(int dir_fd, const struct mh_segment_file *file)
+{
+	int fd = openat(dir_fd, file->name, O_RDONLY);
+	off_t at = 0, next = 0;
+
+	assert_true(fd >= 0);
+	while (next < (off_t)file->bytes) {
+		uint32_t length;
+
+		at = next;
+		assert_int_equal(pread(fd, &length, sizeof(length), at + 4), sizeof(length));
+		next = at + MH_FRAME_HEAD + le32toh(length);
+	}
+	close(fd);
+	return at;
+}
+
+static void the_index_goes(int dir_fd, const struct mh_segment_file *file)
+{
+	set_size(dir_fd, file->name, index_at(dir_fd, file));
+}
+
+static void the_end_is_cut(int dir_fd, const struct mh_segment_file *file)
+{
+	set_size(dir_fd, file->name, (off_t)file->bytes - 1);
+}
+
+static void a_tail_grows(int dir_fd, const struct mh_segment_file *file)
+{
+	int fd = openat(dir_fd, file->name, O_WRONLY | O_APPEND);
+
+	assert_int_equal(write(fd, "tail", 4), 4);
+	close(fd);
+}
+
+static void it_becomes_empty(int dir_fd, const struct mh_segment_file *file)
+{
+	set_size(dir_fd, file->name, 0);
+}
+
+static void nothing_but_the_index_stays(int dir_fd, const struct mh_segment_file *file)
+{
+	off_t at = index_at(dir_fd, file);
+	int in = openat(dir_fd, file->name, O_RDONLY);
+	char index[4096];
+	ssize_t n = pread(in, index, sizeof(index), at);
+	int out;
+
+	assert_true(n > 0);
+	close(in);
+	set_size(dir_fd, file->name, 0);
+	out = openat(dir_fd, file->name, O_WRONLY);
+	assert_int_equal(write(out, index, (size_t)n), n);
+	close(out);
+}
+
+static void it_is_removed(int dir_fd, const struct mh_segment_file *file)
+{
+	assert_int_equal(unlinkat(dir_fd, file->name, 0), 0);
+}
+
+/* The first look found all of them whole; what is read is looked at again. */
+static void what_changes_meanwhile_is_not_merged(void **state)
+{
+	static const struct {
+		void (*what)(int dir_fd, const struct mh_segment_file *file);
+		int rc;
+	} changes[] = {
+		{a_bit_flips, -EBADMSG},      {the_index_goes, -EBADMSG},
+		{the_end_is_cut, -EBADMSG},   {a_tail_grows, -EBADMSG},
+		{it_becomes_empty, -EBADMSG}, {nothing_but_the_index_stays, -EBADMSG},
+		{it_is_removed, -ESTALE},
+	};
+	struct mh_merge_result result;
+	struct mh_segment_file file[3];
+	struct mh_err err;
+	struct rig r;
+
+	(void)state;
+	rig_begin(&r, 13, 3000, 600000);
+	rig_write(&r, 9);
+	seal_each(r.dir, 1);
+	assert_int_equal(rig_list(&r)->n, 3);
+	memcpy(file, r.list.file, sizeof(file));
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		/* also the last one: nobody comes behind it who would miss it */
+		for (size_t which = 0; which < 3; which++) {
+			copy_file(r.dir_fd, file[which].name, "whole");
+			meanwhile = changes[i].what;
+			victim = &file[which];
+			assert_int_equal(mh_merge(r.dir_fd, file, 3, &result, &err), changes[i].rc);
+			meanwhile = NULL;
+			assert_int_equal(result.bad, which);
+			assert_true(err.text[0]);
+			assert_int_equal(renameat(r.dir_fd, "whole", r.dir_fd, file[which].name),
+					 0);
+			assert_int_equal(rig_list(&r)->n, 3);
+			assert_int_equal(r.list.n_temporary, 0);
+		}
+	}
+	read_all_back(r.dir, &r.log);
+	rig_end(&r);
+}
+
 /* A copy of an older segment under a newer number: time would go back in the merged one. */
 static void what_does_not_go_on_is_not_merged(void **state)
 {
@@ -183,6 +321,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(superseded_ones_are_not_read),
 		cmocka_unit_test(damaged_ones_stay),
+		cmocka_unit_test(what_changes_meanwhile_is_not_merged),
 		cmocka_unit_test(what_does_not_go_on_is_not_merged),
 		cmocka_unit_test(removed_ones_do_not_come_back),
 	};
