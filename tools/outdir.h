@@ -5,6 +5,8 @@
  *     …make files in dir.temp…
  *     rc = outdir_commit(&dir, &err);              // now it is called "history"
  *     outdir_done(&dir);                           // without commit: everything is removed again
+ *
+ * What somebody who was killed in between has left is removed by the next outdir_open() there.
  */
 #ifndef MEMHIST_TOOLS_OUTDIR_H
 #define MEMHIST_TOOLS_OUTDIR_H

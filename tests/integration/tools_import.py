@@ -262,6 +262,50 @@ def a_signal_leaves_nothing():
     assert os.listdir(".") == []
 
 
+def started(name, data):
+    """An import into `name` that has read `data` and waits for more, and the name it writes to until then."""
+    before = set(os.listdir("."))
+    process = subprocess.Popen(
+        [os.path.join(lib.BUILD, "memhist"), "import", "--from", "csv", "--history", name, "-"],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process.stdin.write(data)
+    process.stdin.flush()
+    end = time.monotonic() + 60
+    while True:
+        made = set(os.listdir(".")) - before
+        if made and os.listdir(min(made)):
+            return process, min(made)
+        assert process.poll() is None and time.monotonic() < end, made
+        time.sleep(0.01)
+
+
+def what_a_killed_one_left_is_removed_by_the_next():
+    data = lib.csv_bytes([row(second, 7, 100) for second in range(5000)])
+    # who looks like that and is none of these
+    others = [".memhist-import.1.0x", ".memhist-import.1", ".memhist-import..0"]
+    for name in others:
+        os.mkdir(name)
+    with open(".memhist-import.1.1", "wb"):
+        pass
+    living, in_work = started("living", data)
+    killed, left = started("killed", data)
+    try:
+        killed.kill()
+        killed.communicate()
+        assert os.listdir(left)
+        import_csv(data)
+        assert sorted(os.listdir(".")) == \
+            sorted([*others, ".memhist-import.1.1", in_work, "h"]), os.listdir(".")
+        living.communicate()
+        assert living.returncode == lib.OK
+    finally:
+        for process in living, killed:
+            process.kill()
+            process.wait()
+    assert sorted(os.listdir(".")) == sorted([*others, ".memhist-import.1.1", "living", "h"])
+    assert dump("living") == dump("h")
+
+
 lib.run_tests([
     says_what_it_made,
     columns_come_in_any_order,
@@ -282,4 +326,5 @@ lib.run_tests([
     targets_that_hold_something_are_refused,
     usage_is_checked,
     a_signal_leaves_nothing,
+    what_a_killed_one_left_is_removed_by_the_next,
 ])
