@@ -113,9 +113,11 @@ static int tell_run(struct mh_candle_reader *c, const struct mh_part *p,
 		.low = r->low,
 		.close = r->close,
 	};
-	uint32_t from, to;
+	const struct mh_part_series *s = &p->series.item[r->series];
+	uint32_t from = s->first, to = from + s->count;
 
-	mh_part_life(w, &p->series.item[r->series], &from, &to);
+	if (!w->is_whole)
+		mh_part_life(w, s, &from, &to);
 	candle.samples = (to < in->to ? to : in->to) - (from > in->from ? from : in->from);
 	c->stats.candles++;
 	return c->config.candle(c->config.arg, r->series, &candle);

@@ -321,7 +321,6 @@ static int take_part(struct mh_decoder *d, const struct mh_frame *frame, struct 
 		d->head.meminfo.n = 0;
 		d->is_known = count_known(d) == d->part.snapshots.n;
 	}
-	/* a part in which nobody lived has no other frame */
 	if (rc)
 		return rc;
 	if (d->sink)
@@ -343,9 +342,15 @@ static int take_chunk(struct mh_decoder *d, const struct mh_frame *frame)
 {
 	int rc;
 
-	if (!d->in_part || frame->seq != d->next_seq)
+	if (!d->in_part)
 		return MH_DECODED_ORPHAN; /* F7 */
-	d->next_seq++;
+	if (frame->seq != d->next_seq &&
+	    (!d->sink || frame->seq < d->next_seq ||
+	     mh_part_passed_over(d->parts, &d->part, frame->seq - d->next_seq, frame->type))) {
+		d->in_part = false;
+		return MH_DECODED_ORPHAN;
+	}
+	d->next_seq = frame->seq + 1;
 	if (d->is_known && !d->sink)
 		return MH_DECODED_NOTHING;
 	rc = look_at_candles(d, frame);
@@ -377,6 +382,12 @@ uint32_t mh_decoder_known(const struct mh_decoder *d)
 bool mh_decoder_wants(const struct mh_decoder *d, uint8_t type)
 {
 	return !d->in_part || !d->sink || mh_part_wants(d->parts, type);
+}
+
+uint64_t mh_decoder_pass_over(const struct mh_decoder *d, uint32_t *ret_size)
+{
+	*ret_size = 0;
+	return d->in_part && d->sink ? mh_part_pass_over(d->parts, &d->part, ret_size) : 0;
 }
 
 const struct mh_part *mh_decoder_part(const struct mh_decoder *d)
@@ -439,6 +450,10 @@ static int take_frame(struct mh_decoder *d, const struct mh_frame *frame, struct
 	case MH_FRAME_CANDLES:
 	case MH_FRAME_VALUES:
 	case MH_FRAME_STARTS:
+	case MH_FRAME_NAMES:
+	case MH_FRAME_MEMINFO:
+	case MH_FRAME_TUPLES:
+	case MH_FRAME_STRINGS:
 		return take_chunk(d, frame);
 	default: /* F5 */
 		if (d->unpacker.is_strict && frame->type != MH_FRAME_END)

@@ -93,6 +93,8 @@ const struct mh_last_marks *mh_decoder_last_marks(const struct mh_decoder *d, ui
 void mh_decoder_set_sink(struct mh_decoder *d, const struct mh_part_sink *sink);
 /* Whether the payload of the next frame is needed when it is of this type; see mh_part_wants(). */
 bool mh_decoder_wants(const struct mh_decoder *d, uint8_t type);
+/* How many bytes of frames from here on are not needed; see mh_part_pass_over(). */
+uint64_t mh_decoder_pass_over(const struct mh_decoder *d, uint32_t *ret_size);
 /* How many of the first snapshots of the part begun were read before (mh_decoder_resume()). */
 uint32_t mh_decoder_known(const struct mh_decoder *d);
 /* The part of MH_DECODED_PART, valid until the next frame. */

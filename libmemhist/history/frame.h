@@ -43,6 +43,10 @@ enum mh_frame_type {
 	MH_FRAME_VALUES = 6,  /* values of one field of these */
 	MH_FRAME_END = 7,     /* the last frame: where the parts are */
 	MH_FRAME_STARTS = 8,  /* first values of one field of these */
+	MH_FRAME_NAMES = 9,   /* names of these, by number */
+	MH_FRAME_MEMINFO = 10,
+	MH_FRAME_TUPLES = 11,  /* names that go together, as numbers of strings */
+	MH_FRAME_STRINGS = 12, /* some of the strings */
 };
 enum mh_frame_flag { MH_FRAME_KEY = 1, MH_FRAME_ZSTD = 2 };
 

@@ -53,6 +53,20 @@ bool mh_part_grow(struct mh_part *p, void **item, uint32_t n, uint32_t *cap, siz
 	return true;
 }
 
+bool mh_part_room_for_series(struct mh_part *p, uint32_t n)
+{
+	uint32_t cap = p->series.n + n;
+
+	if (cap <= p->series.cap)
+		return !p->error;
+	/* the doubling of mh_part_grow(), up to where there is room for all */
+	while (p->series.cap < cap &&
+	       mh_part_grow(p, (void **)&p->series.item, p->series.cap, &p->series.cap,
+			    sizeof(*p->series.item), MH_PART_SERIES_MAX))
+		;
+	return !p->error;
+}
+
 /* Room for the events in another order. */
 static int reserve_sorted(struct mh_part *p)
 {

@@ -108,6 +108,9 @@ void mh_part_clear(struct mh_part *p);
 bool mh_part_grow(struct mh_part *p, void **item, uint32_t n, uint32_t *cap, size_t size,
 		  uint32_t max);
 
+/* Room for n more series; true when there is. */
+bool mh_part_room_for_series(struct mh_part *p, uint32_t n);
+
 /*
  * Number the series by pid and start time, and sort versions by series and time, events by field,
  * series and time. Given in order of time. Returns 0 or -ENOMEM.

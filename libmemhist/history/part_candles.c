@@ -51,9 +51,11 @@ static bool grow(struct mh_part_candles *c, void **array, uint32_t *cap, size_t 
 	return true;
 }
 
-bool mh_part_candles_grow(struct mh_part_candles *c)
+bool mh_part_candles_room(struct mh_part_candles *c, uint32_t n)
 {
-	return !c->error && grow(c, (void **)&c->run, &c->runs_cap, sizeof(*c->run));
+	while (!c->error && c->runs_cap - c->n_runs < n)
+		grow(c, (void **)&c->run, &c->runs_cap, sizeof(*c->run));
+	return !c->error;
 }
 
 void mh_part_candles_keep(struct mh_part_candles *c, const struct mh_part *p, uint32_t pid)

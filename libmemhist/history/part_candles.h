@@ -54,12 +54,12 @@ enum { MH_PART_RUNS_MAX = 1 << 25 };
 
 void mh_part_candles_done(struct mh_part_candles *c);
 void mh_part_candles_clear(struct mh_part_candles *c);
-/* Make room for one more run; false after an error. */
-bool mh_part_candles_grow(struct mh_part_candles *c);
+/* Make room for n more runs; false after an error. */
+bool mh_part_candles_room(struct mh_part_candles *c, uint32_t n);
 /* Add one, unless there is no room. */
 static inline void mh_part_candles_add(struct mh_part_candles *c, const struct mh_part_run *run)
 {
-	if (c->n_runs < c->runs_cap || mh_part_candles_grow(c))
+	if (c->n_runs < c->runs_cap || mh_part_candles_room(c, 1))
 		c->run[c->n_runs++] = *run;
 }
 void mh_part_candles_add_edge(struct mh_part_candles *c, const struct mh_part_edge *edge);

@@ -35,6 +35,10 @@ void mh_part_decoder_free(struct mh_part_decoder *d)
 		free(d->start[f]);
 	free(d->tuple);
 	free(d->chunk_pid);
+	free(d->chunk_series);
+	free(d->string_base);
+	free(d->wanted);
+	free(d->frame_bytes);
 	free(d);
 }
 
@@ -61,43 +65,6 @@ static int take_strings(const Memhist__V1__PartHead *m, struct mh_part *p)
 			return -EBADMSG; /* Z3: twice */
 	}
 	return 0;
-}
-
-static int take_tuples(struct mh_part_decoder *d, const Memhist__V1__PartHead *m,
-		       const struct mh_part *p)
-{
-	struct mh_varints uid = mh_bytes_of(m->name_uid), comm = mh_bytes_of(m->name_comm);
-	struct mh_varints cmdline = mh_bytes_of(m->name_cmdline), exe = mh_bytes_of(m->name_exe);
-	struct mh_varints cgroup = mh_bytes_of(m->name_cgroup);
-	uint32_t n_strings = p->strings.n_items;
-
-	/* each takes a byte at least */
-	if (m->names > m->name_uid.len)
-		return -EBADMSG;
-	if (m->names > d->tuple_cap) {
-		struct mh_tuple_in *bigger = reallocarray(d->tuple, m->names, sizeof(*bigger));
-
-		if (!bigger)
-			return -ENOMEM;
-		d->tuple = bigger;
-		d->tuple_cap = m->names;
-	}
-	d->n_tuples = m->names;
-	for (uint32_t i = 0; i < m->names; i++) {
-		uint64_t n[] = {mh_varint_next(&uid), mh_varint_next(&comm),
-				mh_varint_next(&cmdline), mh_varint_next(&exe),
-				mh_varint_next(&cgroup)};
-
-		if (n[0] > UINT32_MAX || n[1] >= n_strings || n[2] >= n_strings ||
-		    n[3] >= n_strings || n[4] >= n_strings)
-			return -EBADMSG;
-		d->tuple[i] = (struct mh_tuple_in){(uint32_t)n[0], (uint32_t)n[1], (uint32_t)n[2],
-						   (uint32_t)n[3], (uint32_t)n[4]};
-	}
-	return mh_varints_done(&uid) && mh_varints_done(&comm) && mh_varints_done(&cmdline) &&
-			       mh_varints_done(&exe) && mh_varints_done(&cgroup)
-		       ? 0
-		       : -EBADMSG;
 }
 
 /* Z3 */
@@ -153,30 +120,6 @@ static int take_gaps(const Memhist__V1__PartHead *m, struct mh_part *p)
 	return mh_varints_done(&kind) && mh_varints_done(&since) ? 0 : -EBADMSG;
 }
 
-static int take_meminfo(const Memhist__V1__PartHead *m, struct mh_part *p)
-{
-	struct mh_varints n = mh_bytes_of(m->meminfo_n), gap = mh_bytes_of(m->meminfo_gap);
-	struct mh_varints delta = mh_bytes_of(m->meminfo_delta);
-
-	for (uint32_t key = 0; key < p->head.meminfo.n; key++) {
-		uint32_t at = 0;
-
-		for (uint64_t left = mh_varint_next(&n); left; left--, at++) {
-			if (!mh_next_position(&gap, p->snapshots.n, &at))
-				return -EBADMSG;
-			if (!mh_part_reserve(p, p->meminfo_events, MH_PART_EVENTS_MAX))
-				return p->error;
-			p->meminfo_events.item[p->meminfo_events.n++] = (struct mh_part_event){
-				.series = key,
-				.at = at & 0xffffff,
-				.delta = mh_zigzag_next(&delta),
-			};
-		}
-	}
-	return mh_varints_done(&n) && mh_varints_done(&gap) && mh_varints_done(&delta) ? 0
-										       : -EBADMSG;
-}
-
 static bool take_identity(struct mh_identity *id, int64_t pid, int64_t start, uint64_t twin)
 {
 	int64_t sum = (int64_t)id->pid + pid;
@@ -187,23 +130,6 @@ static bool take_identity(struct mh_identity *id, int64_t pid, int64_t start, ui
 	id->pid = (uint32_t)sum;
 	id->start_ticks += (uint64_t)start;
 	id->twin = (uint32_t)twin;
-	return true;
-}
-
-static bool take_name(const struct mh_part_decoder *d, uint64_t name, uint64_t ppid,
-		      struct mh_part_version *ret)
-{
-	const struct mh_tuple_in *tuple;
-
-	if (name >= d->n_tuples || ppid > UINT32_MAX)
-		return false;
-	tuple = &d->tuple[name];
-	ret->ppid = (uint32_t)ppid;
-	ret->uid = tuple->uid;
-	ret->comm = tuple->comm;
-	ret->cmdline = tuple->cmdline;
-	ret->exe = tuple->exe;
-	ret->cgroup = tuple->cgroup;
 	return true;
 }
 
@@ -221,6 +147,16 @@ static int take_marks(const Memhist__V1__Ended *m, struct mh_part_end *end)
 	return 0;
 }
 
+static void keep_pid(struct mh_part_ends *list, uint32_t pid)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < list->n; i++)
+		if (list->item[i].id.pid == pid)
+			list->item[n++] = list->item[i];
+	list->n = n;
+}
+
 /* Z7: a list of ends, behind those that *list has; `d` is given where they have names. */
 static int take_ended(const struct mh_part_decoder *d, const Memhist__V1__Ended *m,
 		      struct mh_part *p, struct mh_part_ends *list)
@@ -232,6 +168,7 @@ static int take_ended(const struct mh_part_decoder *d, const Memhist__V1__Ended 
 	struct mh_identity id = {0};
 	bool has_names = d && !d->choice.without_names;
 	uint64_t when = 0;
+	int rc;
 
 	if (m->n > m->at.len || m->n_field != m->n_value)
 		return -EBADMSG;
@@ -242,8 +179,8 @@ static int take_ended(const struct mh_part_decoder *d, const Memhist__V1__Ended 
 		if (!take_identity(&id, mh_zigzag_next(&pid), mh_zigzag_next(&start),
 				   m->twin.len ? mh_varint_next(&twin) : 0) ||
 		    when >= p->snapshots.n ||
-		    (has_names &&
-		     !take_name(d, mh_varint_next(&name), mh_varint_next(&ppid), &end.names)))
+		    (has_names && !mh_part_take_name(d, mh_varint_next(&name),
+						     mh_varint_next(&ppid), &end.names)))
 			return -EBADMSG;
 		end.id = id;
 		end.at = (uint32_t)when;
@@ -255,7 +192,10 @@ static int take_ended(const struct mh_part_decoder *d, const Memhist__V1__Ended 
 	    !mh_varints_done(&twin) || (has_names && !mh_varints_done(&name)) ||
 	    (has_names && !mh_varints_done(&ppid)))
 		return -EBADMSG;
-	return take_marks(m, list->item);
+	rc = take_marks(m, list->item);
+	if (!rc && has_names && d->choice.pid)
+		keep_pid(list, d->choice.pid);
+	return rc;
 }
 
 /* The fields of frames by their place in a chunk (Z10); those from the future are nobody's. */
@@ -282,6 +222,47 @@ static bool has_candles_starts(const struct mh_part_decoder *d, const struct mh_
 	return true;
 }
 
+int mh_part_numbers(uint32_t **array, uint32_t *cap, size_t n)
+{
+	uint32_t *bigger;
+
+	if (n <= *cap)
+		return 0;
+	if (n > UINT32_MAX)
+		return -ENOMEM;
+	bigger = reallocarray(*array, n, sizeof(*bigger));
+	if (!bigger)
+		return -ENOMEM;
+	*array = bigger;
+	*cap = (uint32_t)n;
+	return 0;
+}
+
+/* How many series each chunk has: where that is not said, as many as it can (Z1, Z15). */
+static int take_chunk_series(struct mh_part_decoder *d, const Memhist__V1__PartHead *m)
+{
+	uint32_t left = m->series;
+	size_t n = d->is_apart ? m->n_chunk_series
+			       : (m->series + MH_PART_CHUNK_SERIES - 1) / MH_PART_CHUNK_SERIES;
+
+	if (m->series > MH_PART_SERIES_MAX || n > m->series)
+		return -EBADMSG;
+	if (mh_part_numbers(&d->chunk_series, &d->chunk_series_cap, n))
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t most = left < MH_PART_CHUNK_SERIES ? left : MH_PART_CHUNK_SERIES;
+		uint32_t of_chunk = d->is_apart ? m->chunk_series[i] : most;
+
+		if (!of_chunk || of_chunk > most)
+			return -EBADMSG;
+		d->chunk_series[i] = of_chunk;
+		left -= of_chunk;
+	}
+	d->n_series = m->series;
+	d->n_chunks = (uint32_t)n;
+	return left ? -EBADMSG : 0;
+}
+
 /* The first pid of each chunk, where that matters. */
 static int take_chunk_pids(struct mh_part_decoder *d, const Memhist__V1__PartHead *m)
 {
@@ -289,17 +270,30 @@ static int take_chunk_pids(struct mh_part_decoder *d, const Memhist__V1__PartHea
 		return 0;
 	if (m->n_chunk_pid != d->n_chunks)
 		return -EBADMSG;
-	if (d->n_chunks > d->chunk_pids_cap) {
-		uint32_t *bigger = reallocarray(d->chunk_pid, d->n_chunks, sizeof(*bigger));
-
-		if (!bigger)
-			return -ENOMEM;
-		d->chunk_pid = bigger;
-		d->chunk_pids_cap = d->n_chunks;
-	}
+	if (mh_part_numbers(&d->chunk_pid, &d->chunk_pids_cap, d->n_chunks))
+		return -ENOMEM;
 	for (uint32_t i = 0; i < d->n_chunks; i++)
 		d->chunk_pid[i] = m->chunk_pid[i];
 	return 0;
+}
+
+/* Names and meminfo that stand in the head. */
+static int take_inner(struct mh_part_decoder *d, const Memhist__V1__PartHead *m, struct mh_part *p)
+{
+	struct mh_tuple_columns c = {mh_bytes_of(m->name_uid), mh_bytes_of(m->name_comm),
+				     mh_bytes_of(m->name_cmdline), mh_bytes_of(m->name_exe),
+				     mh_bytes_of(m->name_cgroup)};
+	int rc = 0;
+
+	if (!d->choice.without_names)
+		rc = take_strings(m, p);
+	if (!rc && !d->choice.without_names)
+		rc = mh_part_take_tuple_columns(d, &c, m->names, p->strings.n_items);
+	if (!rc && !d->choice.without_meminfo)
+		rc = mh_part_take_meminfo_columns(p, mh_bytes_of(m->meminfo_n),
+						  mh_bytes_of(m->meminfo_gap),
+						  mh_bytes_of(m->meminfo_delta));
+	return rc;
 }
 
 int mh_part_decode_head(struct mh_part_decoder *d, const struct mh_frame *frame, struct mh_part *p,
@@ -312,34 +306,32 @@ int mh_part_decode_head(struct mh_part_decoder *d, const struct mh_frame *frame,
 	mh_part_clear(p);
 	mh_part_candles_clear(&d->candles);
 	d->n_series = d->n_chunks = d->chunk = d->n_passed_over = 0;
-	d->passes_over = false;
+	d->n_named = d->n_wanted = d->n_got = d->next_strings = d->n_string_chunks = 0;
+	d->n_frames = d->n_frame_bytes = d->at_frame = 0;
+	d->passes_over = d->wants_nothing = d->left_meminfo = d->left_tuples = false;
 	rc = mh_unpack(&d->unpacker, frame, &memhist__v1__part_head__descriptor, &message);
 	if (rc)
 		return rc;
 	m = (const Memhist__V1__PartHead *)message;
 	if (!m->segment)
 		return -EBADMSG;
-	rc = mh_segment_take(m->segment, MH_FEATURE_STARTS, &p->head, err);
-	if (!rc && !d->choice.without_names)
-		rc = take_strings(m, p);
-	if (!rc && !d->choice.without_names)
-		rc = take_tuples(d, m, p);
+	rc = mh_segment_take(m->segment, MH_FEATURE_STARTS | MH_FEATURE_APART, &p->head, err);
+	d->is_apart = !rc && p->head.features & MH_FEATURE_APART;
+	d->n_tuples = m->names;
 	if (!rc)
 		rc = take_times(m, p);
+	if (!rc && !d->is_apart)
+		rc = take_inner(d, m, p);
 	if (!rc)
 		rc = take_gaps(m, p);
-	if (!rc && !d->choice.without_meminfo)
-		rc = take_meminfo(m, p);
 	if (!rc && m->brief)
 		rc = take_ended(d, m->brief, p, &p->brief);
 	if (!rc && m->ended)
 		rc = take_ended(NULL, m->ended, p, &p->ended);
+	if (!rc)
+		rc = take_chunk_series(d, m);
 	if (rc)
 		return rc;
-	if (m->series > MH_PART_SERIES_MAX)
-		return -EBADMSG;
-	d->n_series = m->series;
-	d->n_chunks = (m->series + MH_PART_CHUNK_SERIES - 1) / MH_PART_CHUNK_SERIES;
 	d->stored = 0;
 	for (int f = 0; f < MH_FIELD_COUNT; f++)
 		if (mh_fields[f].column)
@@ -349,6 +341,8 @@ int mh_part_decode_head(struct mh_part_decoder *d, const struct mh_frame *frame,
 	if (!has_candles_starts(d, p))
 		return -EBADMSG;
 	rc = take_chunk_pids(d, m);
+	if (!rc && d->is_apart)
+		rc = mh_part_begin_frames(d, m, p);
 	if (rc)
 		return rc;
 	return mh_part_decoder_want(d, p, d->stored, MH_FIELD_NONE);
@@ -382,7 +376,7 @@ int mh_part_decoder_want(struct mh_part_decoder *d, const struct mh_part *p, mh_
 	}
 	/* as after the last frame of a chunk: one may begin */
 	d->left_starts = d->left_values = 0;
-	d->left_candles = false;
+	d->left_candles = d->left_names = false;
 	return candles == MH_FIELD_NONE
 		       ? 0
 		       : mh_part_windows_fill(&d->windows, p, &MH_PART_WISH_STORED);
@@ -391,31 +385,9 @@ int mh_part_decoder_want(struct mh_part_decoder *d, const struct mh_part *p, mh_
 /* --- chunks ----------------------------------------------------------------------------------- */
 
 struct series_columns {
-	struct mh_varints pid, start, twin, first, rest, versions, gap, name, ppid;
+	struct mh_varints pid, start, twin, first, rest;
+	struct mh_name_columns names;
 };
-
-/* Z5 */
-static int take_versions(const struct mh_part_decoder *d, struct mh_part *p, uint32_t series,
-			 struct series_columns *c)
-{
-	const struct mh_part_series *s = &p->series.item[series];
-	uint32_t at = s->first;
-
-	for (uint64_t left = mh_varint_next(&c->versions) + 1, i = 0; i < left; i++) {
-		struct mh_part_version version = {.series = series};
-		uint64_t gap = i ? mh_varint_next(&c->gap) : 0;
-
-		if ((i && !gap) || gap >= s->first + s->count - at ||
-		    !take_name(d, mh_varint_next(&c->name), mh_varint_next(&c->ppid), &version))
-			return -EBADMSG;
-		at += (uint32_t)gap;
-		version.at = at;
-		if (!mh_part_reserve(p, p->versions, MH_PART_EVENTS_MAX))
-			return p->error;
-		p->versions.item[p->versions.n++] = version;
-	}
-	return 0;
-}
 
 static int take_one_series(const struct mh_part_decoder *d, struct mh_part *p,
 			   struct mh_identity *id, int64_t *first, bool twins,
@@ -428,16 +400,24 @@ static int take_one_series(const struct mh_part_decoder *d, struct mh_part *p,
 					       twins ? mh_varint_next(&c->twin) : 0))
 		return -EBADMSG;
 	*first = (int64_t)((uint64_t)*first + (uint64_t)mh_zigzag_next(&c->first));
-	rest = mh_varint_next(&c->rest);
+	rest = mh_varint_next_mixed(&c->rest);
 	if (*first < 0 || *first >= p->snapshots.n || rest >= p->snapshots.n - (uint64_t)*first)
 		return -EBADMSG;
 	s.id = *id;
 	s.first = (uint32_t)*first;
 	s.count = p->snapshots.n - s.first - (uint32_t)rest;
-	if (!mh_part_reserve(p, p->series, MH_PART_SERIES_MAX))
-		return p->error;
 	p->series.item[p->series.n++] = s;
-	return d->choice.without_names ? 0 : take_versions(d, p, p->series.n - 1, c);
+	return d->is_apart || d->choice.without_names
+		       ? 0
+		       : mh_part_take_versions(d, p, p->series.n - 1, &c->names);
+}
+
+static bool has_pid(const struct mh_part_decoder *d, const struct mh_part *p, uint32_t from)
+{
+	for (uint32_t i = from; i < p->series.n; i++)
+		if (p->series.item[i].id.pid == d->choice.pid)
+			return true;
+	return !d->choice.pid;
 }
 
 /* Z1, Z4 */
@@ -447,6 +427,7 @@ int mh_part_take_series(struct mh_part_decoder *d, const struct mh_frame *frame,
 	struct mh_identity id = {0};
 	ProtobufCMessage *message;
 	struct series_columns c;
+	uint32_t base, n_versions;
 	int64_t first = 0;
 	int rc = mh_unpack(&d->unpacker, frame, &memhist__v1__series_chunk__descriptor, &message);
 
@@ -454,32 +435,38 @@ int mh_part_take_series(struct mh_part_decoder *d, const struct mh_frame *frame,
 		return rc;
 	m = (const Memhist__V1__SeriesChunk *)message;
 	if (!mh_part_chunk_is_whole(d) || m->chunk != d->chunk || d->chunk >= d->n_chunks ||
-	    m->n > MH_PART_CHUNK_SERIES || m->n > d->n_series - p->series.n - d->n_passed_over)
+	    m->n != d->chunk_series[d->chunk])
 		return -EBADMSG;
+	base = p->series.n;
+	n_versions = p->versions.n;
 	c = (struct series_columns){
 		.pid = mh_bytes_of(m->pid),
 		.start = mh_bytes_of(m->start_ticks),
 		.twin = mh_bytes_of(m->twin),
 		.first = mh_bytes_of(m->first),
 		.rest = mh_bytes_of(m->rest),
-		.versions = mh_bytes_of(m->versions),
-		.gap = mh_bytes_of(m->version_gap),
-		.name = mh_bytes_of(m->name),
-		.ppid = mh_bytes_of(m->ppid),
+		.names = {mh_bytes_of(m->versions), mh_bytes_of(m->version_gap),
+			  mh_bytes_of(m->name), mh_bytes_of(m->ppid)},
 	};
+	if (!mh_part_room_for_series(p, m->n))
+		return p->error;
 	for (uint32_t i = 0; i < m->n && !rc; i++)
 		rc = take_one_series(d, p, &id, &first, m->twin.len, &c);
 	if (rc)
 		return rc;
 	if (!mh_varints_done(&c.pid) || !mh_varints_done(&c.start) || !mh_varints_done(&c.twin) ||
 	    !mh_varints_done(&c.first) || !mh_varints_done(&c.rest) ||
-	    (!d->choice.without_names &&
-	     (!mh_varints_done(&c.versions) || !mh_varints_done(&c.gap) ||
-	      !mh_varints_done(&c.name) || !mh_varints_done(&c.ppid))))
+	    (!d->is_apart && !d->choice.without_names &&
+	     (!mh_varints_done(&c.names.versions) || !mh_varints_done(&c.names.gap) ||
+	      !mh_varints_done(&c.names.name) || !mh_varints_done(&c.names.ppid))))
 		return -EBADMSG;
-	mh_part_begin_chunk(d, p->series.n - m->n, false);
-	d->left_starts = d->starts;
-	d->left_values = d->values;
-	d->left_candles = d->wants_candles != MH_FIELD_NONE;
+	if (has_pid(d, p, base)) {
+		mh_part_begin_chunk(d, base, false);
+		return 0;
+	}
+	d->n_passed_over += m->n;
+	p->series.n = base;
+	p->versions.n = n_versions;
+	mh_part_begin_chunk(d, base, true);
 	return 0;
 }

@@ -23,7 +23,11 @@ struct mh_part_decoder;
 struct mh_part_choice {
 	bool without_names; /* the part gets no strings and no versions */
 	bool without_meminfo;
-	/* Only chunks that can have this pid; there are others in them. 0: all. */
+	/*
+	 * Only chunks that have this pid; there are others in them, but without names and
+	 * candles. Of those
+	 * who were brief only this pid. 0: all.
+	 */
 	uint32_t pid;
 };
 
@@ -47,11 +51,21 @@ int mh_part_decode_head(struct mh_part_decoder *d, const struct mh_frame *frame,
  */
 int mh_part_decoder_want(struct mh_part_decoder *d, const struct mh_part *p, mh_fields_t values,
 			 int candles);
+/* After the head: nothing more is wanted, and the part is whole as it is. */
+void mh_part_decoder_want_nothing(struct mh_part_decoder *d);
 /* Whether the part has candle columns of this field. */
 bool mh_part_has_candles(const struct mh_part_decoder *d, int field);
 
 /* Whether the next frame, when it is of this type, has to be read; else it may be passed over. */
 bool mh_part_wants(const struct mh_part_decoder *d, uint8_t type);
+/*
+ * How many bytes of frames from here on are not wanted, where the part says it; else 0. *ret_size:
+ * of the frame behind them, 0 when that is of another part.
+ */
+uint64_t mh_part_pass_over(const struct mh_part_decoder *d, const struct mh_part *p,
+			   uint32_t *ret_size);
+/* `n` frames were passed over, and one of type `next` is here. Returns 0; -EBADMSG: no. */
+int mh_part_passed_over(struct mh_part_decoder *d, struct mh_part *p, uint32_t n, uint8_t next);
 /*
  * The next frame of the part begun; without a payload when it was passed over. Returns as
  * mh_part_decode_head(); -EPROTO only when it is to be strict.

@@ -69,8 +69,9 @@ int mh_part_take_starts(struct mh_part_decoder *d, const struct mh_frame *frame,
 		return -EBADMSG;
 	for (uint32_t i = 0; i < n; i++)
 		d->start[field][i] = base == MH_FIELD_NONE
-					     ? mh_varint_next(&value)
-					     : d->start[base][i] + (uint64_t)mh_zigzag_next(&value);
+					     ? mh_varint_next_mixed(&value)
+					     : d->start[base][i] +
+						       (uint64_t)mh_zigzag_next_mixed(&value);
 	d->left_starts &= ~((mh_fields_t)1 << field);
 	return mh_varints_done(&value) ? 0 : -EBADMSG;
 }
@@ -165,62 +166,65 @@ static bool is_bad(const struct candle_columns *c)
 	return c->open.bad || c->close.bad || c->high.bad || c->low.bad;
 }
 
-/* Z12: a window whose candle is said. */
-static bool take_candle(struct candle_columns *c, struct mh_part_run *r, bool is_first)
+/* Z12: a window whose candle is said, behind this close. */
+static inline bool take_candle(struct candle_columns *c, uint64_t open, struct mh_part_run *ret)
 {
-	uint64_t open = r->close, close, top, bottom, above, below;
+	uint64_t close = open + (uint64_t)mh_zigzag_next_mixed(&c->close);
+	uint64_t above = mh_varint_next_mixed(&c->high), below = mh_varint_next_mixed(&c->low);
+	uint64_t top = open > close ? open : close, bottom = open < close ? open : close;
 
-	if (!is_first)
-		open += (uint64_t)mh_zigzag_next(&c->open);
-	close = open + (uint64_t)mh_zigzag_next(&c->close);
-	above = mh_varint_next(&c->high);
-	below = mh_varint_next(&c->low);
-	top = open > close ? open : close;
-	bottom = open < close ? open : close;
 	if (above > UINT64_MAX - top || below > bottom)
 		return false;
-	r->open = open;
-	r->close = close;
-	r->high = top + above;
-	r->low = bottom - below;
-	return !is_bad(c);
+	ret->open = open;
+	ret->high = top + above;
+	ret->low = bottom - below;
+	ret->close = close;
+	return true;
 }
 
-/* Z11: the windows of a series, from r->window on, `left` of them. */
-static bool take_windows(struct candle_columns *c, struct mh_part_candles *out,
-			 struct mh_part_run *r, uint32_t left)
+/*
+ * Z11: the windows of a series, from *at on, `left` of them; *at begins with the close before, and
+ * there is room for as many runs. Returns the last one, or NULL.
+ */
+static inline struct mh_part_run *take_windows(struct candle_columns *c, struct mh_part_run *at,
+					       uint32_t left)
 {
-	uint64_t n = mh_varint_next(&c->shape);
+	uint32_t series = at->series, window = at->window;
+	uint64_t close = at->close, n = mh_varint_next(&c->shape);
 	bool is_first = true;
 
 	for (;;) {
 		if (n > left)
-			return false;
-		left -= (uint32_t)n;
+			return NULL;
 		if (n) {
-			r->n = (uint32_t)n;
-			r->open = r->high = r->low = r->close;
-			mh_part_candles_add(out, r);
-			r->window += r->n;
+			*at++ = (struct mh_part_run){series, window, (uint32_t)n, close,
+						     close,  close,  close};
+			window += (uint32_t)n;
+			left -= (uint32_t)n;
 			is_first = false;
 		}
 		if (!left)
-			return true;
+			return at - 1;
 		n = mh_varint_next(&c->shape);
 		if (!n || n > left)
-			return false;
-		left -= (uint32_t)n;
-		for (r->n = 1; n; n--, r->window++) {
-			if (!take_candle(c, r, is_first))
-				return false;
-			mh_part_candles_add(out, r);
-			is_first = false;
+			return NULL;
+		for (left -= (uint32_t)n; n; n--, is_first = false) {
+			uint64_t open = close;
+
+			if (!is_first)
+				open += (uint64_t)mh_zigzag_next(&c->open);
+			if (!take_candle(c, open, at))
+				return NULL;
+			at->series = series;
+			at->window = window++;
+			at->n = 1;
+			close = at++->close;
 		}
 		if (!left)
-			return true;
+			return at - 1;
 		n = mh_varint_next(&c->shape);
 		if (!n)
-			return false;
+			return NULL;
 	}
 }
 
@@ -266,31 +270,52 @@ static bool take_edge(struct candle_columns *c, const struct mh_part *p, uint32_
 	return true;
 }
 
-static uint64_t first_value(const struct mh_part_decoder *d, uint32_t i)
+/* First values of the field; those of RssAnon follow from others. */
+static const uint64_t *first_values(struct mh_part_decoder *d, uint32_t n)
 {
+	uint64_t **anon = &d->start[MH_FIELD_ANON];
+
 	if (d->wants_candles != MH_FIELD_ANON)
-		return d->start[d->wants_candles][i];
-	return d->start[MH_FIELD_RSS][i] - d->start[MH_FIELD_FILE][i] - d->start[MH_FIELD_SHMEM][i];
+		return d->start[d->wants_candles];
+	if (!*anon)
+		*anon = calloc(MH_PART_CHUNK_SERIES, sizeof(**anon));
+	for (uint32_t i = 0; i < n && *anon; i++)
+		(*anon)[i] = d->start[MH_FIELD_RSS][i] - d->start[MH_FIELD_FILE][i] -
+			     d->start[MH_FIELD_SHMEM][i];
+	return *anon;
 }
 
 static int take_series_candles(struct mh_part_decoder *d, const struct mh_part *p, uint32_t series,
-			       struct candle_columns *c)
+			       uint64_t open, struct candle_columns *c)
 {
 	const struct mh_part_series *s = &p->series.item[series];
 	const struct mh_part_windows *w = &d->windows;
-	uint64_t open = first_value(d, series - d->base);
-	struct mh_part_edge edge = {.series = series, .run = d->candles.n_runs};
-	struct mh_part_run r = {.series = series, .window = w->of[s->first], .close = open};
-	uint32_t left = w->of[s->first + s->count - 1] - r.window + 1;
+	struct mh_part_candles *out = &d->candles;
+	struct mh_part_edge edge = {.series = series, .run = out->n_runs};
+	uint32_t window = w->of[s->first], left = w->of[s->first + s->count - 1] - window + 1;
+	struct mh_part_run *r;
+	bool is_wanted;
 
-	if (!take_windows(c, &d->candles, &r, left))
+	if (out->runs_cap - out->n_runs < left && !mh_part_candles_room(out, left))
+		return out->error;
+	r = &out->run[out->n_runs];
+	r->series = series;
+	r->window = window;
+	r->close = open;
+	r = take_windows(c, r, left);
+	if (!r || is_bad(c))
 		return -EBADMSG;
+	/* what nobody wants is read over: the next one takes its place */
+	is_wanted = !d->choice.pid || s->id.pid == d->choice.pid;
+	if (is_wanted)
+		out->n_runs = (uint32_t)(r - out->run) + 1;
 	if (c->has_mark && (!s->first || s->first + s->count == p->snapshots.n)) {
-		if (!take_edge(c, p, series, open, r.close, &edge))
+		if (!take_edge(c, p, series, open, r->close, &edge))
 			return -EBADMSG;
-		mh_part_candles_add_edge(&d->candles, &edge);
+		if (is_wanted)
+			mh_part_candles_add_edge(out, &edge);
 	}
-	return d->candles.error;
+	return out->error;
 }
 
 /* Z10 */
@@ -299,6 +324,7 @@ int mh_part_take_candles(struct mh_part_decoder *d, const struct mh_frame *frame
 	const Memhist__V1__CandleChunk *m;
 	ProtobufCMessage *message;
 	struct candle_columns c;
+	const uint64_t *start;
 	int mark, field, rc;
 
 	rc = mh_unpack(&d->unpacker, frame, &memhist__v1__candle_chunk__descriptor, &message);
@@ -326,8 +352,11 @@ int mh_part_take_candles(struct mh_part_decoder *d, const struct mh_frame *frame
 		.has_mark = mark != MH_FIELD_NONE,
 		.lags = mark != MH_FIELD_NONE && mh_fields_have(p->head.lagging, mark),
 	};
+	start = first_values(d, p->series.n - d->base);
+	if (!start)
+		return -ENOMEM;
 	for (uint32_t i = d->base; i < p->series.n && !rc; i++)
-		rc = take_series_candles(d, p, i, &c);
+		rc = take_series_candles(d, p, i, start[i - d->base], &c);
 	if (rc)
 		return rc;
 	d->left_candles = false;

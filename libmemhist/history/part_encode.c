@@ -1,4 +1,8 @@
-/* The columns of a part. Each is composed in a buffer of its own, then all are packed at once. */
+/*
+ * The columns of a part. Each is composed in a buffer of its own, then all are packed at once.
+ *
+ * The order of frames (Z1, Z15) is here and nowhere else.
+ */
 #include "libmemhist/history/part_encoder.h"
 
 #include "libmemhist/history/frame.h"
@@ -16,14 +20,15 @@ int mh_part_encoder_new(struct mh_part_encoder **ret, int level)
 
 	if (!e)
 		return -ENOMEM;
-	e->level = level;
 	for (int i = 0; i < MH_PART_COLUMNS; i++)
 		e->column[i] = (struct mh_buf)MH_BUF_INIT(MH_FRAME_RAW_MAX);
 	e->scratch = (struct mh_arena)MH_ARENA_INIT(256 << 20);
 	e->packed = (struct mh_buf)MH_BUF_INIT(MH_FRAME_RAW_MAX);
 	e->compressed = (struct mh_buf)MH_BUF_INIT(MH_FRAME_PAYLOAD_MAX);
+	e->frame_bytes = (struct mh_buf)MH_BUF_INIT(MH_FRAME_RAW_MAX);
 	e->zstd = ZSTD_createCCtx();
-	if (!e->zstd) {
+	if (!e->zstd ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_compressionLevel, level))) {
 		mh_part_encoder_free(e);
 		return -ENOMEM;
 	}
@@ -40,6 +45,7 @@ void mh_part_encoder_free(struct mh_part_encoder *e)
 	mh_arena_done(&e->scratch);
 	mh_buf_done(&e->packed);
 	mh_buf_done(&e->compressed);
+	mh_buf_done(&e->frame_bytes);
 	mh_strset_done(&e->tuples);
 	mh_part_windows_done(&e->windows);
 	mh_part_candles_done(&e->candles);
@@ -47,12 +53,15 @@ void mh_part_encoder_free(struct mh_part_encoder *e)
 	free(e->name_of);
 	free(e->first_version);
 	free(e->first_event);
+	free(e->chunk);
+	free(e->strings);
 	free(e);
 }
 
 void mh_part_begin(struct mh_part_encoder *e)
 {
 	mh_arena_reset(&e->scratch);
+	e->min_match = 0;
 	for (int i = 0; i < MH_PART_COLUMNS; i++)
 		mh_buf_clear(&e->column[i]);
 }
@@ -84,23 +93,14 @@ int mh_part_finish(struct mh_part_encoder *e, const ProtobufCMessage *message,
 			    bound < MH_FRAME_PAYLOAD_MAX ? bound : MH_FRAME_PAYLOAD_MAX);
 	if (!to)
 		return e->compressed.error;
-	size = ZSTD_compressCCtx(e->zstd, to, e->compressed.cap, ret->bytes, len, e->level);
-	if (!ZSTD_isError(size) && size < len)
+	ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_minMatch, e->min_match);
+	size = ZSTD_compress2(e->zstd, to, e->compressed.cap, ret->bytes, len);
+	if (!ZSTD_isError(size) && size < len - len / MH_PART_SAVING)
 		*ret = (struct mh_payload){(const uint8_t *)to, size, MH_FRAME_ZSTD};
 	return ret->len > MH_FRAME_PAYLOAD_MAX ? -EOVERFLOW : 0;
 }
 
-/* --- names ------------------------------------------------------------------------------------ */
-
-int mh_part_tuple(struct mh_part_encoder *e, const struct mh_part_version *v, uint32_t *ret)
-{
-	const struct mh_part_tuple tuple = {v->uid, v->comm, v->cmdline, v->exe, v->cgroup};
-	int rc = mh_strset_add(&e->tuples, (const char *)&tuple, sizeof(tuple), ret);
-
-	return rc < 0 ? rc : 0;
-}
-
-static int reserve(uint32_t **array, size_t *cap, size_t n)
+int mh_part_room(uint32_t **array, size_t *cap, size_t n)
 {
 	uint32_t *bigger;
 
@@ -114,27 +114,15 @@ static int reserve(uint32_t **array, size_t *cap, size_t n)
 	return 0;
 }
 
-/* Number the name tuples of all versions, and find where each series begins in the logs. */
-int mh_part_index(struct mh_part_encoder *e, const struct mh_part *p)
-{
-	size_t n_keys = (size_t)p->series.n * MH_FIELD_COUNT, name_cap = e->name_cap;
-	uint32_t next = 0;
+/* --- where things are ------------------------------------------------------------------------- */
 
-	mh_strset_clear(&e->tuples);
-	if (reserve(&e->name_of, &name_cap, (size_t)p->versions.n + 1) ||
-	    reserve(&e->first_version, &e->series_cap, (size_t)p->series.n + 1) ||
-	    reserve(&e->first_event, &e->event_cap, n_keys + 1))
+/* Find where each series begins in the log of events. */
+static int index_events(struct mh_part_encoder *e, const struct mh_part *p)
+{
+	size_t n_keys = (size_t)p->series.n * MH_FIELD_COUNT, next = 0;
+
+	if (mh_part_room(&e->first_event, &e->event_cap, n_keys + 1))
 		return -ENOMEM;
-	e->name_cap = (uint32_t)name_cap;
-	for (uint32_t i = 0; i < p->versions.n; i++) {
-		if (mh_part_tuple(e, &p->versions.item[i], &e->name_of[i]))
-			return -ENOMEM;
-		while (next <= p->versions.item[i].series)
-			e->first_version[next++] = i;
-	}
-	while (next <= p->series.n)
-		e->first_version[next++] = p->versions.n;
-	next = 0;
 	for (uint32_t i = 0; i < p->events.n; i++) {
 		size_t key = (size_t)p->events.item[i].field * p->series.n +
 			     p->events.item[i].series;
@@ -147,39 +135,54 @@ int mh_part_index(struct mh_part_encoder *e, const struct mh_part *p)
 	return 0;
 }
 
-/* --- chunks ----------------------------------------------------------------------------------- */
-
-/* Names of one series: the first version is at its first snapshot. */
-static void fill_versions(struct mh_part_encoder *e, const struct mh_part *p, uint32_t series,
-			  struct mh_buf c[4])
+static uint32_t count_events(const struct mh_part_encoder *e, const struct mh_part *p,
+			     uint32_t series)
 {
-	uint32_t first = e->first_version[series], end = e->first_version[series + 1];
-	uint32_t at = p->series.item[series].first;
+	uint32_t n = 0;
 
-	mh_varint_add(&c[0], end - first - 1);
-	for (uint32_t i = first; i < end; i++) {
-		const struct mh_part_version *v = &p->versions.item[i];
+	for (size_t f = 0; f < MH_FIELD_COUNT; f++) {
+		const uint32_t *first = &e->first_event[f * p->series.n + series];
 
-		if (i > first)
-			mh_varint_add(&c[1], v->at - at);
-		mh_varint_add(&c[2], e->name_of[i]);
-		mh_varint_add(&c[3], v->ppid);
-		at = v->at;
+		n += first[1] - first[0];
 	}
+	return n;
 }
 
-int mh_part_encode_series(struct mh_part_encoder *e, const struct mh_part *p, uint32_t chunk,
-			  struct mh_payload *ret)
+static int cut_chunks(struct mh_part_encoder *e, const struct mh_part *p)
+{
+	uint32_t n_events = 0, begin = 0;
+
+	e->n_chunks = 0;
+	for (uint32_t i = 0; i <= p->series.n; i++) {
+		bool is_full = i > begin && (i == p->series.n || n_events >= MH_PART_CHUNK_EVENTS ||
+					     i - begin == MH_PART_CHUNK_SERIES);
+
+		if (is_full || !i) {
+			if (mh_part_room(&e->chunk, &e->chunks_cap, (size_t)e->n_chunks * 2 + 2))
+				return -ENOMEM;
+			e->n_chunks += is_full;
+			e->chunk[e->n_chunks] = begin = i;
+			n_events = 0;
+		}
+		if (i < p->series.n)
+			n_events += count_events(e, p, i);
+	}
+	return 0;
+}
+
+/* --- chunks ----------------------------------------------------------------------------------- */
+
+static int encode_series(struct mh_part_encoder *e, const struct mh_part *p, uint32_t chunk,
+			 struct mh_payload *ret)
 {
 	Memhist__V1__SeriesChunk m = MEMHIST__V1__SERIES_CHUNK__INIT;
-	uint32_t last_pid = 0, begin_at = chunk * MH_PART_CHUNK_SERIES,
-		 end = mh_part_chunk_end(p, chunk);
 	uint64_t last_start = 0, last_first = 0;
 	struct mh_buf *c = e->column;
+	uint32_t last_pid = 0;
 	bool any_twin = false;
 
 	mh_part_begin(e);
-	for (uint32_t i = begin_at; i < end; i++) {
+	for (uint32_t i = e->chunk[chunk]; i < e->chunk[chunk + 1]; i++) {
 		const struct mh_part_series *s = &p->series.item[i];
 
 		mh_varint_add(&c[0], s->id.pid - last_pid);
@@ -187,7 +190,6 @@ int mh_part_encode_series(struct mh_part_encoder *e, const struct mh_part *p, ui
 		mh_varint_add(&c[2], s->id.twin);
 		mh_zigzag_add(&c[3], (int64_t)(s->first - last_first));
 		mh_varint_add(&c[4], p->snapshots.n - s->first - s->count);
-		fill_versions(e, p, i, &c[5]);
 		any_twin |= s->id.twin != 0;
 		last_pid = s->id.pid;
 		last_start = s->id.start_ticks;
@@ -196,16 +198,12 @@ int mh_part_encode_series(struct mh_part_encoder *e, const struct mh_part *p, ui
 	if (!any_twin)
 		mh_buf_clear(&c[2]);
 	m.chunk = chunk;
-	m.n = end - begin_at;
+	m.n = e->chunk[chunk + 1] - e->chunk[chunk];
 	m.pid = mh_part_column(e, 0);
 	m.start_ticks = mh_part_column(e, 1);
 	m.twin = mh_part_column(e, 2);
 	m.first = mh_part_column(e, 3);
 	m.rest = mh_part_column(e, 4);
-	m.versions = mh_part_column(e, 5);
-	m.version_gap = mh_part_column(e, 6);
-	m.name = mh_part_column(e, 7);
-	m.ppid = mh_part_column(e, 8);
 	return mh_part_finish(e, &m.base, ret);
 }
 
@@ -226,15 +224,14 @@ static uint64_t start_of(const struct mh_part_encoder *e, const struct mh_part *
 		       : 0;
 }
 
-int mh_part_encode_starts(struct mh_part_encoder *e, const struct mh_part *p, uint32_t chunk,
-			  int field, struct mh_payload *ret)
+static int encode_starts(struct mh_part_encoder *e, const struct mh_part *p, uint32_t chunk,
+			 int field, struct mh_payload *ret)
 {
 	Memhist__V1__StartChunk m = MEMHIST__V1__START_CHUNK__INIT;
-	uint32_t end = mh_part_chunk_end(p, chunk);
 	int base = mh_part_start_base(&p->head, field);
 
 	mh_part_begin(e);
-	for (uint32_t i = chunk * MH_PART_CHUNK_SERIES; i < end; i++) {
+	for (uint32_t i = e->chunk[chunk]; i < e->chunk[chunk + 1]; i++) {
 		uint64_t value = start_of(e, p, i, field);
 
 		if (base == MH_FIELD_NONE)
@@ -248,15 +245,14 @@ int mh_part_encode_starts(struct mh_part_encoder *e, const struct mh_part *p, ui
 	return mh_part_finish(e, &m.base, ret);
 }
 
-int mh_part_encode_values(struct mh_part_encoder *e, const struct mh_part *p, uint32_t chunk,
-			  int field, struct mh_payload *ret)
+static int encode_values(struct mh_part_encoder *e, const struct mh_part *p, uint32_t chunk,
+			 int field, struct mh_payload *ret)
 {
 	Memhist__V1__ValueChunk m = MEMHIST__V1__VALUE_CHUNK__INIT;
-	uint32_t end = mh_part_chunk_end(p, chunk);
 	struct mh_buf *c = e->column;
 
 	mh_part_begin(e);
-	for (uint32_t i = chunk * MH_PART_CHUNK_SERIES; i < end; i++) {
+	for (uint32_t i = e->chunk[chunk]; i < e->chunk[chunk + 1]; i++) {
 		size_t key = (size_t)field * p->series.n + i;
 		uint32_t from = e->first_event[key], to = e->first_event[key + 1];
 		uint32_t next = p->series.item[i].first + 1;
@@ -273,9 +269,115 @@ int mh_part_encode_values(struct mh_part_encoder *e, const struct mh_part *p, ui
 		}
 	}
 	m.chunk = chunk;
+	e->min_match = MH_PART_NUMBERS_MATCH;
 	m.field = mh_fields[field].column;
 	m.n = mh_part_column(e, 0);
 	m.gap = mh_part_column(e, 1);
 	m.delta = mh_part_column(e, 2);
 	return mh_part_finish(e, &m.base, ret);
+}
+
+/* --- the order of frames ---------------------------------------------------------------------- */
+
+int mh_part_encode_begin(struct mh_part_encoder *e, const struct mh_part *p)
+{
+	int rc = index_events(e, p);
+
+	if (!rc)
+		rc = cut_chunks(e, p);
+	if (!rc)
+		rc = mh_part_begin_names(e, p);
+	if (!rc)
+		rc = mh_part_begin_candles(e, p);
+	mh_buf_clear(&e->frame_bytes);
+	e->at = e->step = 0;
+	return rc;
+}
+
+/* The steps of a chunk: who, names, and for each field a column of each kind, where there is one.
+ */
+enum { STEP_SERIES, STEP_NAMES, STEP_STARTS };
+enum {
+	STEP_CANDLES = STEP_STARTS + MH_FIELD_COUNT,
+	STEP_VALUES = STEP_CANDLES + MH_STORED_CANDLES,
+	STEP_END = STEP_VALUES + MH_FIELD_COUNT,
+};
+
+static bool is_stored(const struct mh_part *p, int field)
+{
+	return mh_fields[field].column && mh_fields_have(p->head.fields, field);
+}
+
+/* Returns 1, 0 when there is no such frame, or -errno. */
+static int encode_step(struct mh_part_encoder *e, const struct mh_part *p, uint8_t *ret_type,
+		       struct mh_payload *ret)
+{
+	int step = (int)e->step, field, rc;
+
+	if (step == STEP_SERIES) {
+		*ret_type = MH_FRAME_SERIES;
+		rc = encode_series(e, p, e->at, ret);
+	} else if (step == STEP_NAMES) {
+		*ret_type = MH_FRAME_NAMES;
+		rc = mh_part_encode_names(e, p, e->at, ret);
+	} else if (step < STEP_CANDLES) {
+		if (!is_stored(p, step - STEP_STARTS))
+			return 0;
+		*ret_type = MH_FRAME_STARTS;
+		rc = encode_starts(e, p, e->at, step - STEP_STARTS, ret);
+	} else if (step < STEP_VALUES) {
+		field = mh_stored_candles[step - STEP_CANDLES];
+		if (!mh_fields_have(p->head.fields, field))
+			return 0;
+		*ret_type = MH_FRAME_CANDLES;
+		rc = mh_part_encode_candles(e, p, e->at, field, ret);
+	} else {
+		if (!is_stored(p, step - STEP_VALUES))
+			return 0;
+		*ret_type = MH_FRAME_VALUES;
+		rc = encode_values(e, p, e->at, step - STEP_VALUES, ret);
+	}
+	return rc ? rc : 1;
+}
+
+/* Behind the chunks: what all of them have in common. */
+static int encode_rest(struct mh_part_encoder *e, const struct mh_part *p, uint32_t step,
+		       uint8_t *ret_type, struct mh_payload *ret)
+{
+	int rc;
+
+	if (step == 0) {
+		if (!p->head.meminfo.n)
+			return 0;
+		*ret_type = MH_FRAME_MEMINFO;
+		rc = mh_part_encode_meminfo(e, p, ret);
+	} else if (step == 1) {
+		if (!e->tuples.n_items)
+			return 0;
+		*ret_type = MH_FRAME_TUPLES;
+		rc = mh_part_encode_tuples(e, ret);
+	} else {
+		*ret_type = MH_FRAME_STRINGS;
+		rc = mh_part_encode_strings(e, p, step - 2, ret);
+	}
+	return rc ? rc : 1;
+}
+
+int mh_part_encode_next(struct mh_part_encoder *e, const struct mh_part *p, uint8_t *ret_type,
+			struct mh_payload *ret)
+{
+	int rc = 0;
+
+	while (!rc && e->at < e->n_chunks) {
+		rc = encode_step(e, p, ret_type, ret);
+		if (++e->step == STEP_END) {
+			e->step = 0;
+			e->at++;
+		}
+	}
+	while (!rc && e->step < 2 + e->n_string_chunks)
+		rc = encode_rest(e, p, e->step++, ret_type, ret);
+	if (rc > 0)
+		mh_varint_add(&e->frame_bytes, ret->len);
+	return rc;
 }

@@ -110,9 +110,8 @@ int mh_part_encode_candles(struct mh_part_encoder *e, const struct mh_part *p, u
 	int rc;
 
 	mh_part_candles_clear(made);
-	rc = mh_part_candles_make(made, p, chunk * MH_PART_CHUNK_SERIES,
-				  mh_part_chunk_end(p, chunk), &e->feeds[field], &e->windows,
-				  field);
+	rc = mh_part_candles_make(made, p, e->chunk[chunk], e->chunk[chunk + 1], &e->feeds[field],
+				  &e->windows, field);
 	if (rc)
 		return rc;
 	mh_part_begin(e);
@@ -121,6 +120,7 @@ int mh_part_encode_candles(struct mh_part_encoder *e, const struct mh_part *p, u
 		r = fill_runs(c, r, end);
 	for (uint32_t i = 0; i < made->n_edges; i++)
 		fill_edge(c, p, &made->edge[i], made->run[made->edge[i].run].open, lags);
+	e->min_match = MH_PART_NUMBERS_MATCH;
 	m.chunk = chunk;
 	m.field = mh_fields[field].column;
 	m.shape = mh_part_column(e, SHAPE);

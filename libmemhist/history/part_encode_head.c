@@ -1,4 +1,4 @@
-/* The head of a part: times, strings, names, meminfo, and who ended without a life in it. */
+/* The head of a part: times, what its frames are, and who ended without a life in it. */
 #include "libmemhist/history/frame.h"
 #include "libmemhist/history/part_encoder.h"
 #include "libmemhist/history/varints.h"
@@ -48,80 +48,31 @@ static void fill_times(struct mh_part_encoder *e, const struct mh_part *p,
 	head->gap_since_ms = mh_part_column(e, 6);
 }
 
-static void fill_tuples(struct mh_part_encoder *e, Memhist__V1__PartHead *head)
-{
-	for (uint32_t i = 0; i < e->tuples.n_items; i++) {
-		struct mh_part_tuple tuple;
-
-		memcpy(&tuple, mh_strset_get(&e->tuples, i)->bytes, sizeof(tuple));
-		mh_varint_add(&e->column[7], tuple.uid);
-		mh_varint_add(&e->column[8], tuple.comm);
-		mh_varint_add(&e->column[9], tuple.cmdline);
-		mh_varint_add(&e->column[10], tuple.exe);
-		mh_varint_add(&e->column[11], tuple.cgroup);
-	}
-	head->names = e->tuples.n_items;
-	head->name_uid = mh_part_column(e, 7);
-	head->name_comm = mh_part_column(e, 8);
-	head->name_cmdline = mh_part_column(e, 9);
-	head->name_exe = mh_part_column(e, 10);
-	head->name_cgroup = mh_part_column(e, 11);
-}
-
-static int fill_strings(struct mh_part_encoder *e, const struct mh_part *p,
-			Memhist__V1__PartHead *head)
-{
-	uint32_t n = p->strings.n_items;
-
-	head->string = mh_arena_array(&e->scratch, (size_t)n + 1, sizeof(*head->string));
-	if (!head->string)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++) {
-		const struct mh_str *str = mh_strset_get(&p->strings, i);
-
-		head->string[i] = (ProtobufCBinaryData){str->len, (uint8_t *)str->bytes};
-	}
-	head->n_string = n;
-	return 0;
-}
-
+/* Z15: what is where behind the head. */
 static int fill_chunks(struct mh_part_encoder *e, const struct mh_part *p,
 		       Memhist__V1__PartHead *head)
 {
-	uint32_t n = mh_part_chunks(p);
+	size_t n = (size_t)e->n_chunks, n_strings = e->n_string_chunks;
 
-	head->chunk_pid = mh_arena_array(&e->scratch, (size_t)n + 1, sizeof(*head->chunk_pid));
-	if (!head->chunk_pid)
+	head->chunk_pid = mh_arena_array(&e->scratch, n + 1, sizeof(*head->chunk_pid));
+	head->chunk_series = mh_arena_array(&e->scratch, n + 1, sizeof(*head->chunk_series));
+	head->chunk_strings = mh_arena_array(&e->scratch, n_strings + 1,
+					     sizeof(*head->chunk_strings));
+	if (!head->chunk_pid || !head->chunk_series || !head->chunk_strings)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		head->chunk_pid[i] = p->series.item[i * MH_PART_CHUNK_SERIES].id.pid;
-	head->n_chunk_pid = n;
-	head->series = p->series.n;
-	return 0;
-}
-
-/* Changes of each key: the log is in order of time, one pass per key. */
-static void fill_meminfo(struct mh_part_encoder *e, const struct mh_part *p,
-			 Memhist__V1__PartHead *head)
-{
-	for (uint32_t key = 0; key < p->head.meminfo.n; key++) {
-		uint32_t n = 0, next = 0;
-
-		for (uint32_t i = 0; i < p->meminfo_events.n; i++) {
-			const struct mh_part_event *event = &p->meminfo_events.item[i];
-
-			if (event->series != key)
-				continue;
-			mh_varint_add(&e->column[13], event->at - next);
-			mh_zigzag_add(&e->column[14], event->delta);
-			next = event->at + 1;
-			n++;
-		}
-		mh_varint_add(&e->column[12], n);
+	for (size_t i = 0; i < n; i++) {
+		head->chunk_pid[i] = p->series.item[e->chunk[i]].id.pid;
+		head->chunk_series[i] = e->chunk[i + 1] - e->chunk[i];
 	}
-	head->meminfo_n = mh_part_column(e, 12);
-	head->meminfo_gap = mh_part_column(e, 13);
-	head->meminfo_delta = mh_part_column(e, 14);
+	for (size_t i = 0; i < n_strings; i++)
+		head->chunk_strings[i] = e->strings[i + 1] - e->strings[i];
+	head->n_chunk_pid = head->n_chunk_series = n;
+	head->n_chunk_strings = n_strings;
+	head->series = p->series.n;
+	head->names = e->tuples.n_items;
+	head->frame_bytes = (ProtobufCBinaryData){e->frame_bytes.len,
+						  (uint8_t *)e->frame_bytes.data};
+	return e->frame_bytes.error;
 }
 
 /* The columns from `first` on are for this list. */
@@ -212,7 +163,7 @@ static Memhist__V1__Segment *make_segment(struct mh_part_encoder *e,
 						  head->lagging, &head->meminfo);
 
 	if (m)
-		m->required_features = MH_FEATURE_STARTS;
+		m->required_features = MH_FEATURE_STARTS | MH_FEATURE_APART;
 	return m;
 }
 
@@ -236,13 +187,11 @@ int mh_part_encode_head(struct mh_part_encoder *e, const struct mh_part *p, stru
 	int rc;
 
 	mh_part_begin(e);
-	rc = mh_part_index(e, p);
-	if (!rc)
-		rc = fill_ended(e, p->brief.item, p->brief.n, 15, true, &head.brief);
+	rc = fill_ended(e, p->brief.item, p->brief.n, 7, true, &head.brief);
 	if (!rc && head.brief)
 		rc = fill_marks(e, p, p->brief.item, p->brief.n, head.brief);
 	if (!rc)
-		rc = fill_ended(e, p->ended.item, p->ended.n, 21, false, &head.ended);
+		rc = fill_ended(e, p->ended.item, p->ended.n, 13, false, &head.ended);
 	if (!rc && head.ended)
 		rc = fill_marks(e, p, p->ended.item, p->ended.n, head.ended);
 	if (rc)
@@ -251,14 +200,8 @@ int mh_part_encode_head(struct mh_part_encoder *e, const struct mh_part *p, stru
 	if (!head.segment)
 		return -ENOMEM;
 	fill_times(e, p, &head);
-	fill_tuples(e, &head);
-	fill_meminfo(e, p, &head);
-	rc = fill_strings(e, p, &head);
-	if (!rc)
-		rc = fill_chunks(e, p, &head);
+	rc = fill_chunks(e, p, &head);
 	if (!rc)
 		rc = fill_candle_fields(e, p, &head);
-	if (!rc)
-		rc = mh_part_begin_candles(e, p);
 	return rc ? rc : mh_part_finish(e, &head.base, ret);
 }

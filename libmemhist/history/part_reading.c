@@ -16,8 +16,10 @@ static int on_head(void *arg, struct mh_part *p, struct mh_part_decoder *d)
 	};
 	int rc = mh_part_windows_fill(&r->windows, p, &wish);
 
+	if (!rc && !r->windows.n)
+		mh_part_decoder_want_nothing(d);
 	if (rc || !r->windows.n)
-		return rc ? rc : mh_part_decoder_want(d, p, 0, MH_FIELD_NONE);
+		return rc;
 	return parts->head(parts->arg, p, d, &r->windows);
 }
 
@@ -53,12 +55,23 @@ bool mh_part_reading_needs(void *reading, uint8_t type)
 	return mh_decoder_wants(r->decoder, type);
 }
 
+uint64_t mh_part_reading_passes_over(void *reading, uint32_t *ret_size)
+{
+	const struct mh_part_reading *r = reading;
+
+	return mh_decoder_pass_over(r->decoder, ret_size);
+}
+
 static void count_samples(struct mh_part_reading *r, const struct mh_part *p)
 {
 	r->process_samples = 0;
 	for (uint32_t i = 0; i < p->series.n; i++) {
 		uint32_t from, to;
 
+		if (r->windows.is_whole) {
+			r->process_samples += p->series.item[i].count;
+			continue;
+		}
 		mh_part_life(&r->windows, &p->series.item[i], &from, &to);
 		r->process_samples += to - from;
 	}

@@ -27,6 +27,7 @@ void mh_part_reading_done(struct mh_part_reading *r);
 
 /* For mh_walk_pass_over(). */
 bool mh_part_reading_needs(void *reading, uint8_t type);
+uint64_t mh_part_reading_passes_over(void *reading, uint32_t *ret_size);
 
 /*
  * The decoder has a part. `last_ms`: it is the first one of its segment, and the last snapshot

@@ -204,7 +204,9 @@ static void begin_segment(struct mh_reader *r, const struct mh_segment_file *fil
 	r->step = (struct mh_step){0};
 	r->stats.segments++;
 	if (r->options.parts && file->is_sealed)
-		mh_walk_pass_over(r->walk, mh_part_reading_needs, &r->parts);
+		mh_walk_pass_over(r->walk,
+				  &(struct mh_walk_choice){mh_part_reading_needs,
+							   mh_part_reading_passes_over, &r->parts});
 	mh_decoder_new_segment(r->decoder);
 	if (is_known_in_part && r->last.boot_ns)
 		mh_decoder_resume(r->decoder, &r->boot, r->last.boot_ns);
@@ -351,7 +353,7 @@ static int go_on(struct mh_reader *r, struct mh_err *err)
 			close_segment(r);
 			is_ended = false;
 		} else {
-			is_ended = is_left(r);
+			is_ended = r->is_sealed || is_left(r); /* D6 */
 			if (!is_ended)
 				return 0;
 		}

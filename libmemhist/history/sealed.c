@@ -20,7 +20,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { FILE_MODE = 0640, LEVEL = 5 };
+enum { FILE_MODE = 0640, LEVEL = 5, CHUNKS_MAX = 1 << 30 };
 
 struct mh_sealed {
 	int dir_fd;
@@ -29,6 +29,7 @@ struct mh_sealed {
 	int fd; /* of the temporary file; -1 when there is none (any more) */
 	struct mh_part_builder *builder;
 	struct mh_part_encoder *encoder;
+	struct mh_buf chunks; /* frames of a part that follow its head */
 	uint32_t segment, seq;
 	bool has_snapshots; /* not written yet */
 	bool is_lost;       /* something behind the last snapshot */
@@ -60,8 +61,8 @@ static int write_all(struct mh_sealed *s, const struct iovec *iov)
 	return 0;
 }
 
-static int write_frame(struct mh_sealed *s, struct mh_instant at, uint8_t type,
-		       const struct mh_payload *payload)
+static void make_head(struct mh_sealed *s, struct mh_instant at, uint8_t type,
+		      const struct mh_payload *payload, uint8_t head[MH_FRAME_HEAD])
 {
 	const struct mh_frame frame = {
 		.segment = s->segment,
@@ -73,11 +74,38 @@ static int write_frame(struct mh_sealed *s, struct mh_instant at, uint8_t type,
 		.len = (uint32_t)payload->len,
 		.payload = payload->bytes,
 	};
+
+	mh_frame_seal(&frame, head);
+}
+
+static int write_frame(struct mh_sealed *s, struct mh_instant at, uint8_t type,
+		       const struct mh_payload *payload)
+{
 	uint8_t head[MH_FRAME_HEAD];
 	const struct iovec iov[] = {{head, sizeof(head)}, {(void *)payload->bytes, payload->len}};
 
-	mh_frame_seal(&frame, head);
+	make_head(s, at, type, payload, head);
 	s->stats.bytes += sizeof(head) + payload->len;
+	return write_all(s, iov);
+}
+
+static void keep_frame(struct mh_sealed *s, struct mh_instant at, uint8_t type,
+		       const struct mh_payload *payload)
+{
+	char *to = mh_buf_reserve(&s->chunks, MH_FRAME_HEAD + payload->len);
+
+	if (!to)
+		return;
+	make_head(s, at, type, payload, (uint8_t *)to);
+	memcpy(to + MH_FRAME_HEAD, payload->bytes, payload->len);
+	s->chunks.len += MH_FRAME_HEAD + payload->len;
+}
+
+static int write_bytes(struct mh_sealed *s, const char *bytes, size_t len)
+{
+	const struct iovec iov[] = {{(void *)bytes, len}, {NULL, 0}};
+
+	s->stats.bytes += len;
 	return write_all(s, iov);
 }
 
@@ -162,48 +190,37 @@ static int write_gap(struct mh_sealed *s)
 	return write_frame(s, s->last, MH_FRAME_GAP, &payload);
 }
 
-static int write_chunk(struct mh_sealed *s, const struct mh_part *part, uint32_t chunk)
-{
-	const struct mh_instant at = part->snapshots.item[0].at;
-	struct mh_payload payload;
-	int rc = mh_part_encode_series(s->encoder, part, chunk, &payload);
-
-	if (!rc)
-		rc = write_frame(s, at, MH_FRAME_SERIES, &payload);
-	for (int f = 0; f < MH_FIELD_COUNT && !rc; f++)
-		if (mh_fields[f].column && mh_fields_have(part->head.fields, f)) {
-			rc = mh_part_encode_starts(s->encoder, part, chunk, f, &payload);
-			if (!rc)
-				rc = write_frame(s, at, MH_FRAME_STARTS, &payload);
-		}
-	for (int i = 0; i < MH_STORED_CANDLES && !rc; i++)
-		if (mh_fields_have(part->head.fields, mh_stored_candles[i])) {
-			rc = mh_part_encode_candles(s->encoder, part, chunk, mh_stored_candles[i],
-						    &payload);
-			if (!rc)
-				rc = write_frame(s, at, MH_FRAME_CANDLES, &payload);
-		}
-	for (int f = 0; f < MH_FIELD_COUNT && !rc; f++)
-		if (mh_fields[f].column && mh_fields_have(part->head.fields, f)) {
-			rc = mh_part_encode_values(s->encoder, part, chunk, f, &payload);
-			if (!rc)
-				rc = write_frame(s, at, MH_FRAME_VALUES, &payload);
-		}
-	return rc;
-}
-
+/* The head of a part says how long all its other frames are, so these are kept until it is there.
+ */
 static int write_part(struct mh_sealed *s)
 {
 	const struct mh_part *part = mh_part_builder_end(s->builder);
+	uint32_t seq = s->seq++, end_seq;
 	struct mh_payload payload;
-	int rc = part ? mh_part_encode_head(s->encoder, part, &payload) : -ENOMEM;
+	struct mh_instant at;
+	uint8_t type;
+	int rc = part ? mh_part_encode_begin(s->encoder, part) : -ENOMEM;
 
+	if (rc)
+		return rc;
+	at = part->snapshots.item[0].at;
+	mh_buf_clear(&s->chunks);
+	while ((rc = mh_part_encode_next(s->encoder, part, &type, &payload)) > 0)
+		keep_frame(s, at, type, &payload);
+	if (!rc)
+		rc = s->chunks.error;
+	if (!rc)
+		rc = mh_part_encode_head(s->encoder, part, &payload);
 	if (!rc)
 		rc = add_to_index(s, part);
+	if (rc)
+		return rc;
+	end_seq = s->seq;
+	s->seq = seq;
+	rc = write_frame(s, at, MH_FRAME_PART, &payload);
+	s->seq = end_seq;
 	if (!rc)
-		rc = write_frame(s, part->snapshots.item[0].at, MH_FRAME_PART, &payload);
-	for (uint32_t chunk = 0; !rc && chunk < mh_part_chunks(part); chunk++)
-		rc = write_chunk(s, part, chunk);
+		rc = write_bytes(s, s->chunks.data, s->chunks.len);
 	s->has_snapshots = false;
 	return rc;
 }
@@ -296,6 +313,7 @@ int mh_sealed_new(struct mh_sealed **ret, int dir_fd, const char *name)
 	s->dir_fd = dir_fd;
 	s->fd = -1;
 	memhist__v1__part_index__init(&s->index);
+	s->chunks = (struct mh_buf)MH_BUF_INIT(CHUNKS_MAX);
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->temporary, sizeof(s->temporary), ".%s" MH_TEMPORARY_SUFFIX, s->name);
 	rc = mh_part_builder_new(&s->builder);
@@ -326,6 +344,7 @@ void mh_sealed_free(struct mh_sealed *s)
 	}
 	mh_part_builder_free(s->builder);
 	mh_part_encoder_free(s->encoder);
+	mh_buf_done(&s->chunks);
 	free(s->index.offset);
 	free(s->index.least_wall_ms);
 	free(s->index.greatest_wall_ms);

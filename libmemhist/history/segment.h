@@ -13,6 +13,7 @@
 /* Features that a reader must know (P2). */
 enum {
 	MH_FEATURE_STARTS = 1, /* of parts: first values are in frames of their own (Z9) */
+	MH_FEATURE_APART = 2,  /* of parts: names and meminfo are in frames of their own (Z15) */
 };
 
 struct mh_segment_head {

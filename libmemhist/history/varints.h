@@ -30,16 +30,60 @@ uint64_t mh_varint_next_long(struct mh_varints *v);
 /* The next number; 0 and `bad` when there is none. */
 static inline uint64_t mh_varint_next(struct mh_varints *v)
 {
-	if (v->p < v->end && *v->p < 0x80)
-		return *v->p++;
+	const uint8_t *p = v->p;
+
+	if (v->end - p < 3) {
+		if (p < v->end && *p < 0x80)
+			return *v->p++;
+		return mh_varint_next_long(v);
+	}
+	/* most numbers are short */
+	if (p[0] < 0x80) {
+		v->p = p + 1;
+		return p[0];
+	}
+	if (p[1] < 0x80) {
+		v->p = p + 2;
+		return (p[0] & 0x7fU) | (uint64_t)p[1] << 7;
+	}
+	if (p[2] < 0x80) {
+		v->p = p + 3;
+		return (p[0] & 0x7fU) | (p[1] & 0x7fU) << 7 | (uint64_t)p[2] << 14;
+	}
 	return mh_varint_next_long(v);
+}
+
+/*
+ * The same, for columns in which numbers of one byte and of two come in any order: there is nothing
+ * to be guessed wrong.
+ */
+static inline uint64_t mh_varint_next_mixed(struct mh_varints *v)
+{
+	const uint8_t *p = v->p;
+	uint64_t more;
+
+	if (v->end - p < 2)
+		return mh_varint_next(v);
+	more = p[0] >> 7;
+	if (more & p[1] >> 7)
+		return mh_varint_next_long(v);
+	v->p = p + 1 + more;
+	return (p[0] & 0x7fU) | (p[1] & -more) << 7;
+}
+
+static inline int64_t mh_unzigzag(uint64_t n)
+{
+	return (int64_t)(n >> 1 ^ -(n & 1));
 }
 
 static inline int64_t mh_zigzag_next(struct mh_varints *v)
 {
-	uint64_t n = mh_varint_next(v);
+	return mh_unzigzag(mh_varint_next(v));
+}
 
-	return (int64_t)(n >> 1 ^ -(n & 1));
+static inline int64_t mh_zigzag_next_mixed(struct mh_varints *v)
+{
+	return mh_unzigzag(mh_varint_next_mixed(v));
 }
 
 /* Whether all was read, and nothing else. */

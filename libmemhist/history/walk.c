@@ -34,11 +34,13 @@ struct mh_walk {
 	uint64_t window_base; /* file offset of window.data[0] */
 	uint64_t skipped;     /* damaged bytes before `at` */
 	size_t window_size;   /* to be read at once */
-	bool (*wants)(void *arg, uint8_t type);
-	void *wants_arg;
+	bool is_choosy;
+	struct mh_walk_choice choice;
 	uint64_t size;      /* of the file, where frames are passed over */
 	bool has_hopped;    /* the frame before `at` was passed over, … */
+	bool has_leapt;     /* … or all frames from here on to `at` */
 	uint64_t hopped_at; /* … and begins here */
+	bool is_misled;     /* there was no frame where one leapt; up to the next keyframe */
 	bool have_segment;
 	uint32_t segment;
 };
@@ -252,14 +254,53 @@ static int look_again(struct mh_walk *w, uint64_t start, struct mh_frame *ret)
 	return frame_here(w, ret);
 }
 
-void mh_walk_pass_over(struct mh_walk *w, bool (*wants)(void *arg, uint8_t type), void *arg)
+void mh_walk_pass_over(struct mh_walk *w, const struct mh_walk_choice *choice)
 {
 	struct stat st = {0};
 
-	w->wants = fstat(w->fd, &st) ? NULL : wants;
+	w->is_choosy = !fstat(w->fd, &st);
 	w->size = (uint64_t)st.st_size;
-	w->wants_arg = arg;
-	w->window_size = w->wants ? WINDOW_OF_PIECES : WINDOW;
+	w->choice = *choice;
+	w->window_size = w->is_choosy ? WINDOW_OF_PIECES : WINDOW;
+}
+
+/* Go on `bytes` behind `at`, which need not be in the window. */
+static void move(struct mh_walk *w, uint64_t bytes)
+{
+	if (bytes <= ahead(w))
+		w->at += (size_t)bytes;
+	else
+		seek(w, w->window_base + w->at + bytes);
+}
+
+/*
+ * Pass over all frames up to the next that is wanted, where somebody knows how far that is. Returns
+ * 0 or -errno; *ret_is_wanted: the frame at `at` is. If none is there, look_back() finds out.
+ */
+static int leap(struct mh_walk *w, bool *ret_is_wanted)
+{
+	uint64_t here_at = w->window_base + w->at, bytes;
+	uint32_t size;
+	ssize_t have;
+
+	if (!w->is_choosy || !w->have_segment || w->is_misled)
+		return 0;
+	bytes = w->choice.passes_over(w->choice.arg, &size);
+	if (bytes >= w->size || here_at + bytes + size > w->size)
+		return 0; /* F2 */
+	if (bytes) {
+		move(w, bytes);
+		w->has_leapt = true;
+		w->hopped_at = here_at;
+	}
+	*ret_is_wanted = size;
+	/* all of the frame at once, and no more */
+	if (size <= ahead(w))
+		return 0;
+	w->window_size = size - ahead(w);
+	have = fill(w, size);
+	w->window_size = WINDOW_OF_PIECES;
+	return have < 0 ? (int)have : 0;
 }
 
 /*
@@ -272,13 +313,13 @@ static int hop(struct mh_walk *w, struct mh_step *ret)
 	uint64_t offset;
 	ssize_t have;
 
-	if (!w->wants || !w->have_segment)
+	if (!w->is_choosy || !w->have_segment)
 		return 0;
 	have = fill(w, MH_FRAME_HEAD);
 	if (have < MH_FRAME_HEAD)
 		return have < 0 ? (int)have : 0;
 	if (mh_frame_peek(here(w), &frame) || frame.segment != w->segment ||
-	    w->wants(w->wants_arg, frame.type))
+	    w->choice.wants(w->choice.arg, frame.type))
 		return 0;
 	offset = w->window_base + w->at;
 	if (offset + MH_FRAME_HEAD + frame.len > w->size)
@@ -288,25 +329,26 @@ static int hop(struct mh_walk *w, struct mh_step *ret)
 		.offset = offset,
 		.size = MH_FRAME_HEAD + frame.len,
 	};
-	if (ret->size <= ahead(w))
-		w->at += ret->size;
-	else
-		seek(w, offset + ret->size);
+	move(w, ret->size);
+	w->has_leapt = false;
 	w->has_hopped = true;
 	w->hopped_at = offset;
 	return 1;
 }
 
-/* No valid frame stands behind one that was passed over: maybe that was none either. */
+/* No valid frame stands behind what was passed over: maybe there was none either. */
 static int look_back(struct mh_walk *w, struct mh_frame *ret)
 {
 	int size;
 
+	w->is_misled = w->has_leapt;
 	w->has_hopped = false;
 	seek(w, w->hopped_at);
 	size = frame_here(w, ret);
-	if (size <= 0)
+	if (size <= 0 || w->has_leapt) {
+		w->has_leapt = false;
 		return size;
+	}
 	w->at += (size_t)size;
 	return frame_here(w, ret);
 }
@@ -314,12 +356,15 @@ static int look_back(struct mh_walk *w, struct mh_frame *ret)
 int mh_walk_next(struct mh_walk *w, struct mh_step *ret)
 {
 	struct mh_frame frame;
-	int size = hop(w, ret);
+	bool is_wanted = false;
+	int size = leap(w, &is_wanted);
 
+	if (!size && !is_wanted)
+		size = hop(w, ret);
 	if (size)
 		return size;
 	size = frame_here(w, &frame);
-	if ((!size || size == -EBADMSG) && w->has_hopped)
+	if ((!size || size == -EBADMSG) && (w->has_hopped || w->has_leapt))
 		size = look_back(w, &frame);
 	if (size < 0 && size != -EBADMSG)
 		return size;
@@ -337,7 +382,8 @@ int mh_walk_next(struct mh_walk *w, struct mh_step *ret)
 			return rc;
 	}
 	w->have_segment = true;
-	w->has_hopped = false;
+	w->has_hopped = w->has_leapt = false;
+	w->is_misled &= !(frame.flags & MH_FRAME_KEY);
 	w->segment = frame.segment;
 	*ret = (struct mh_step){
 		.frame = frame,

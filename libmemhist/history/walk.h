@@ -26,11 +26,21 @@ struct mh_step {
 int mh_walk_open(struct mh_walk **ret, int dir_fd, const char *name);
 void mh_walk_close(struct mh_walk *w);
 
-/*
- * Frames for whose type `wants` says no are passed over by their length: neither read nor checked,
- * their payload is NULL. Not for a file that grows. NULL: all are wanted.
- */
-void mh_walk_pass_over(struct mh_walk *w, bool (*wants)(void *arg, uint8_t type), void *arg);
+/* Which frames are wanted; both are asked where one is next. */
+struct mh_walk_choice {
+	/* Whether one of this type is; what is not comes without a payload. */
+	bool (*wants)(void *arg, uint8_t type);
+	/*
+	 * How many bytes are passed over, before that: the frames in them do not come. It is tried;
+	 * where no valid frame is behind them, they come after all. *ret_size: of that frame,
+	 * header included, to be read at once; 0: not known.
+	 */
+	uint64_t (*passes_over)(void *arg, uint32_t *ret_size);
+	void *arg;
+};
+
+/* Frames that are not wanted are neither read nor checked. Not for a file that grows. */
+void mh_walk_pass_over(struct mh_walk *w, const struct mh_walk_choice *choice);
 
 /*
  * The next valid frame: 1 and *ret; 0 when there is none up to the present end of the file (call

@@ -8,6 +8,7 @@
 #include "libmemhist/history/seal.h"
 #include "libmemhist/view/candle.h"
 #include "tests/unit/candle_book.h"
+#include "tests/unit/older.h"
 #include "tests/unit/recording.h"
 
 #include <fcntl.h>
@@ -392,12 +393,41 @@ static void frames_from_the_future_are_passed_over(void **state)
 	remove_dir(dir);
 }
 
+/* Parts without frames of names, and without lengths of frames. */
+static void older_files_are_read(void **state)
+{
+	const mh_ms_t begin = 1795206528502, step = 100 * SECOND;
+
+	(void)state;
+	for (uint64_t seed = 3; seed <= 4; seed++) {
+		const struct ask asks[] = {
+			{MH_FIELD_RSS, QUARTER, MH_MS_MIN, MH_MS_MAX, true},
+			{MH_FIELD_ANON, 4 * QUARTER, MH_MS_MIN, MH_MS_MAX, true},
+			{MH_FIELD_RSS, QUARTER, begin + 20 * step, begin + 45 * step, true},
+		};
+		const char *dir = temp_dir();
+		uint64_t columns[3];
+
+		make(dir, seed, step, 200);
+		seal(dir, 1);
+		for (size_t i = 0; i < 3; i++)
+			columns[i] = is_one_run(dir, &asks[i]) ? check(dir, &asks[i]) : 0;
+		assert_true(columns[0] > 3);
+		older_history(dir);
+		for (size_t i = 0; i < 3; i++)
+			if (is_one_run(dir, &asks[i]))
+				assert_int_equal(check(dir, &asks[i]), columns[i]);
+		remove_dir(dir);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(candles_are_the_same),
 		cmocka_unit_test(ranges_are_the_same),
 		cmocka_unit_test(frames_from_the_future_are_passed_over),
+		cmocka_unit_test(older_files_are_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,8 @@
 #include "libmemhist/history/part_decode.h"
 #include "libmemhist/history/part_encode.h"
 #include "libmemhist/history/part_replay.h"
-#include "tests/unit/rounds.h"
+#include "tests/unit/older.h"
+#include "tests/unit/part_frames.h"
 #include "tests/unit/world.h"
 
 #include <errno.h>
@@ -17,80 +18,9 @@
 #include <zstd.h>
 #include <cmocka.h>
 
-enum { STEPS = 300, FRAMES_MAX = 64 };
+enum { STEPS = 300 };
 
 static const struct mh_segment_info info = {4096, 100, 1000, "host", "test"};
-
-/* The frames of one part, copied. */
-struct frames {
-	struct mh_frame frame[FRAMES_MAX];
-	size_t n;
-};
-
-static void keep(struct frames *f, uint8_t type, const struct mh_payload *payload)
-{
-	uint8_t *copy = malloc(payload->len);
-
-	assert_non_null(copy);
-	assert_in_range(f->n, 0, FRAMES_MAX - 1);
-	memcpy(copy, payload->bytes, payload->len);
-	f->frame[f->n++] = (struct mh_frame){
-		.type = type,
-		.flags = payload->flags,
-		.version = 1,
-		.len = (uint32_t)payload->len,
-		.payload = copy,
-	};
-}
-
-static void forget_frames(struct frames *f)
-{
-	for (size_t i = 0; i < f->n; i++)
-		free((void *)f->frame[i].payload);
-	f->n = 0;
-}
-
-static void encode(struct mh_part_encoder *e, const struct mh_part *p, struct frames *ret)
-{
-	struct mh_payload payload;
-
-	assert_int_equal(mh_part_encode_head(e, p, &payload), 0);
-	keep(ret, MH_FRAME_PART, &payload);
-	for (uint32_t chunk = 0; chunk < mh_part_chunks(p); chunk++) {
-		assert_int_equal(mh_part_encode_series(e, p, chunk, &payload), 0);
-		keep(ret, MH_FRAME_SERIES, &payload);
-		for (int f = 0; f < MH_FIELD_COUNT; f++) {
-			if (!mh_fields[f].column || !mh_fields_have(p->head.fields, f))
-				continue;
-			assert_int_equal(mh_part_encode_starts(e, p, chunk, f, &payload), 0);
-			keep(ret, MH_FRAME_STARTS, &payload);
-		}
-		for (int i = 0; i < MH_STORED_CANDLES; i++) {
-			if (!mh_fields_have(p->head.fields, mh_stored_candles[i]))
-				continue;
-			assert_int_equal(
-				mh_part_encode_candles(e, p, chunk, mh_stored_candles[i], &payload),
-				0);
-			keep(ret, MH_FRAME_CANDLES, &payload);
-		}
-		for (int f = 0; f < MH_FIELD_COUNT; f++) {
-			if (!mh_fields[f].column || !mh_fields_have(p->head.fields, f))
-				continue;
-			assert_int_equal(mh_part_encode_values(e, p, chunk, f, &payload), 0);
-			keep(ret, MH_FRAME_VALUES, &payload);
-		}
-	}
-}
-
-static int decode(struct mh_part_decoder *d, const struct frames *f, struct mh_part *ret)
-{
-	struct mh_err err;
-	int rc = mh_part_decode_head(d, &f->frame[0], ret, &err);
-
-	for (size_t i = 1; i < f->n && !rc; i++)
-		rc = mh_part_decode_chunk(d, &f->frame[i], ret);
-	return rc;
-}
 
 static char *text_of(const struct mh_snapshot *s)
 {
@@ -104,16 +34,15 @@ static char *text_of(const struct mh_snapshot *s)
 	return text;
 }
 
-static void snapshots_come_back(void **state)
+static void check_snapshots(bool older)
 {
-	(void)state;
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct mh_part_builder *builder;
 		struct mh_part_encoder *encoder;
 		struct mh_part_decoder *decoder;
 		struct mh_part *built, part = {0};
 		struct mh_replay replay = {0};
-		struct frames frames = {.n = 0};
+		struct part_frames frames = {.n = 0};
 		struct shadow shadow = {0};
 		static char *text[STEPS];
 		struct mh_table *table;
@@ -135,8 +64,10 @@ static void snapshots_come_back(void **state)
 		}
 		built = mh_part_builder_end(builder);
 		assert_non_null(built);
-		encode(encoder, built, &frames);
-		assert_int_equal(decode(decoder, &frames, &part), 0);
+		part_frames_encode(encoder, built, &frames);
+		if (older)
+			frames.n = older_part(frames.frame, frames.n);
+		assert_int_equal(part_frames_decode(decoder, &frames, &part), 0);
 		assert_true(mh_part_is_whole(decoder, &part));
 		assert_int_equal(mh_replay_begin(&replay, &part, table), 0);
 		for (int i = 0; i < STEPS; i++) {
@@ -159,7 +90,7 @@ static void snapshots_come_back(void **state)
 		mh_buf_done(&b);
 		mh_replay_done(&replay);
 		mh_part_done(&part);
-		forget_frames(&frames);
+		part_frames_forget(&frames);
 		mh_table_free(table);
 		mh_part_decoder_free(decoder);
 		mh_part_encoder_free(encoder);
@@ -168,8 +99,20 @@ static void snapshots_come_back(void **state)
 	}
 }
 
+static void snapshots_come_back(void **state)
+{
+	(void)state;
+	check_snapshots(false);
+}
+
+static void snapshots_of_older_parts_come_back(void **state)
+{
+	(void)state;
+	check_snapshots(true);
+}
+
 /* The same without compression, so that what is broken reaches the decoder. */
-static void unpack(struct frames *f)
+static void unpack(struct part_frames *f)
 {
 	for (size_t i = 0; i < f->n; i++) {
 		struct mh_frame *frame = &f->frame[i];
@@ -189,7 +132,7 @@ static void unpack(struct frames *f)
 	}
 }
 
-static void make_frames(uint64_t seed, int steps, struct frames *ret)
+static void make_frames(uint64_t seed, int steps, struct part_frames *ret)
 {
 	struct mh_part_builder *builder;
 	struct mh_part_encoder *encoder;
@@ -202,7 +145,7 @@ static void make_frames(uint64_t seed, int steps, struct frames *ret)
 	assert_int_equal(mh_part_encoder_new(&encoder, 3), 0);
 	for (int i = 0; i < steps; i++)
 		assert_int_equal(mh_part_builder_add(builder, world_step(&world), &info), 0);
-	encode(encoder, mh_part_builder_end(builder), ret);
+	part_frames_encode(encoder, mh_part_builder_end(builder), ret);
 	unpack(ret);
 	mh_part_encoder_free(encoder);
 	mh_part_builder_free(builder);
@@ -221,7 +164,7 @@ static void broken_payloads_are_harmless(void **state)
 	(void)state;
 	assert_int_equal(mh_part_decoder_new(&decoder), 0);
 	for (uint64_t seed = 1; seed <= 3; seed++) {
-		struct frames frames = {.n = 0};
+		struct part_frames frames = {.n = 0};
 
 		make_frames(seed, 40, &frames);
 		for (size_t i = 0; i < frames.n; i++) {
@@ -237,7 +180,7 @@ static void broken_payloads_are_harmless(void **state)
 				if (at % 7 == 0)
 					bytes[at] = 0xff;
 				assert_int_equal(mh_table_new(&table, 0), 0);
-				rc = decode(decoder, &frames, &part);
+				rc = part_frames_decode(decoder, &frames, &part);
 				if (!rc && mh_part_is_whole(decoder, &part))
 					rc = mh_replay_begin(&replay, &part, table);
 				else
@@ -253,7 +196,7 @@ static void broken_payloads_are_harmless(void **state)
 				bytes[at] = was;
 			}
 		}
-		forget_frames(&frames);
+		part_frames_forget(&frames);
 	}
 	assert_true(refused > 100 && replayed > 100);
 	mh_replay_done(&replay);
@@ -272,7 +215,7 @@ static void broken_candles_are_harmless(void **state)
 	(void)state;
 	assert_int_equal(mh_part_decoder_new(&decoder), 0);
 	for (uint64_t seed = 1; seed <= 3; seed++) {
-		struct frames frames = {.n = 0};
+		struct part_frames frames = {.n = 0};
 
 		make_frames(seed, 40, &frames);
 		for (size_t i = 1; i < frames.n; i++) {
@@ -308,71 +251,20 @@ static void broken_candles_are_harmless(void **state)
 				bytes[at] = was;
 			}
 		}
-		forget_frames(&frames);
+		part_frames_forget(&frames);
 	}
 	assert_true(refused > 100 && taken > 100);
 	mh_part_done(&part);
 	mh_part_decoder_free(decoder);
 }
 
-/* Of two chunks one is passed over; and what comes behind it is not. */
-static void a_pid_is_in_one_chunk(void **state)
-{
-	const struct mh_part_choice choice = {.without_names = true, .pid = 77};
-	struct mh_part_builder *builder;
-	struct mh_part_encoder *encoder;
-	struct mh_part_decoder *decoder;
-	struct frames frames = {.n = 0};
-	struct mh_part part = {0};
-	struct mh_err err;
-	struct rounds r;
-	size_t n_read = 0;
-
-	(void)state;
-	rounds_init(&r);
-	assert_int_equal(mh_part_builder_new(&builder), 0);
-	assert_int_equal(mh_part_encoder_new(&encoder, 3), 0);
-	assert_int_equal(mh_part_decoder_new(&decoder), 0);
-	for (int i = 0; i < 3; i++) {
-		rounds_begin(&r);
-		for (uint32_t pid = 1; pid <= MH_PART_CHUNK_SERIES + 500; pid++)
-			rounds_process(&r, pid, 100, "a", "a b", pid % 50 + (uint64_t)i);
-		assert_int_equal(mh_part_builder_add(builder, rounds_end(&r), &info), 0);
-	}
-	encode(encoder, mh_part_builder_end(builder), &frames);
-	mh_part_decoder_choose(decoder, &choice);
-	assert_int_equal(mh_part_decode_head(decoder, &frames.frame[0], &part, &err), 0);
-	assert_int_equal(mh_part_decoder_want(decoder, &part, 0, MH_FIELD_RSS), 0);
-	for (size_t i = 1; i < frames.n; i++) {
-		struct mh_frame frame = frames.frame[i];
-
-		if (!mh_part_wants(decoder, frame.type))
-			frame.payload = NULL;
-		n_read += frame.payload != NULL;
-		assert_int_equal(mh_part_decode_chunk(decoder, &frame, &part), 0);
-	}
-	assert_int_equal(n_read, 3); /* who, first values, candles */
-	assert_true(mh_part_is_whole(decoder, &part));
-	assert_true(mh_part_wants(decoder, MH_FRAME_PART));
-	assert_true(mh_part_wants(decoder, MH_FRAME_END));
-	assert_int_equal(part.series.n, MH_PART_CHUNK_SERIES);
-	assert_int_equal(part.strings.n_items, 0);
-	assert_int_equal(mh_part_decoder_candles(decoder)->n_runs, MH_PART_CHUNK_SERIES);
-	forget_frames(&frames);
-	mh_part_done(&part);
-	mh_part_decoder_free(decoder);
-	mh_part_encoder_free(encoder);
-	mh_part_builder_free(builder);
-	rounds_done(&r);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(snapshots_come_back),
+		cmocka_unit_test(snapshots_of_older_parts_come_back),
 		cmocka_unit_test(broken_payloads_are_harmless),
 		cmocka_unit_test(broken_candles_are_harmless),
-		cmocka_unit_test(a_pid_is_in_one_chunk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
