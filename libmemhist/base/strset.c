@@ -145,14 +145,14 @@ static int reserve_item(struct mh_strset *set)
 	return 0;
 }
 
-int mh_strset_add(struct mh_strset *set, const char *bytes, size_t len, uint32_t *ret_index)
+static int add(struct mh_strset *set, const char *bytes, size_t len, uint32_t hash,
+	       uint32_t *ret_index)
 {
-	uint32_t *bucket, hash;
+	uint32_t *bucket;
 	struct mh_str *str;
 
-	if (len > UINT32_MAX / 2 || reserve_item(set))
+	if (reserve_item(set))
 		return -ENOMEM;
-	hash = mh_hash_bytes(bytes, len);
 	bucket = find_bucket(set, bytes, len, hash);
 	if (*bucket) {
 		*ret_index = *bucket - 1;
@@ -170,6 +170,18 @@ int mh_strset_add(struct mh_strset *set, const char *bytes, size_t len, uint32_t
 	*bucket = set->n_items;
 	*ret_index = set->n_items - 1;
 	return 1;
+}
+
+int mh_strset_add(struct mh_strset *set, const char *bytes, size_t len, uint32_t *ret_index)
+{
+	if (len > UINT32_MAX / 2)
+		return -ENOMEM;
+	return add(set, bytes, len, mh_hash_bytes(bytes, len), ret_index);
+}
+
+int mh_strset_add_from(struct mh_strset *set, const struct mh_str *str, uint32_t *ret_index)
+{
+	return add(set, str->bytes, str->len, str->hash, ret_index);
 }
 
 const struct mh_str *mh_strset_get(const struct mh_strset *set, uint32_t index)

@@ -35,6 +35,8 @@ void mh_strset_done(struct mh_strset *set);
 void mh_strset_clear(struct mh_strset *set);
 /* Returns 1 when the string is new, 0 when it was there, -ENOMEM; *ret_index set unless < 0. */
 int mh_strset_add(struct mh_strset *set, const char *bytes, size_t len, uint32_t *ret_index);
+/* The same for a string of another set, whose hash is known. */
+int mh_strset_add_from(struct mh_strset *set, const struct mh_str *str, uint32_t *ret_index);
 /* NULL when there is no such index. */
 const struct mh_str *mh_strset_get(const struct mh_strset *set, uint32_t index);
 

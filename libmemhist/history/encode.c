@@ -1,7 +1,7 @@
 /*
- * The encoder. Per frame it fills arrays in an arena, lets protobuf-c pack them, and compresses
- * keyframes. What it remembers between frames is exactly what a reader knows: the chapter, and the
- * last written values by meminfo position.
+ * The encoder. Per frame it puts a message together (wire.h), and compresses keyframes. What it
+ * remembers between frames is exactly what a reader knows: the chapter, and the last written values
+ * by meminfo position.
  */
 #include "libmemhist/history/encode.h"
 
@@ -10,6 +10,7 @@
 #include "libmemhist/history/encode_chapter.h"
 #include "libmemhist/history/frame.h"
 #include "libmemhist/history/segment.h"
+#include "libmemhist/history/wire.h"
 #include "proto/memhist.pb-c.h"
 
 #include <errno.h>
@@ -18,6 +19,9 @@
 #include <zstd.h>
 
 enum { ZSTD_LEVEL = -1, SCRATCH_MAX = 512 << 20 };
+
+/* Numbers of fields of Snapshot in proto/memhist.proto; encode_chapter.c has the others. */
+enum { SEGMENT = 1, MEMINFO_GAP = 7, COLLECT_US = 9, PARTIAL = 10, LIVE_PLUS_1 = 11 };
 
 struct mh_encoder {
 	struct mh_chapter_out chapter;
@@ -58,24 +62,41 @@ void mh_encoder_free(struct mh_encoder *e)
 	free(e);
 }
 
-static int fill_meminfo(struct mh_encoder *e, const struct mh_meminfo *m,
-			Memhist__V1__Snapshot *ret)
+static int add_segment(struct mh_encoder *e, const struct mh_snapshot *s,
+		       const struct mh_segment_facts *facts)
 {
+	Memhist__V1__Segment *m = mh_segment_make(&e->scratch, facts, &s->boot_id, s->fields,
+						  s->lagging, s->meminfo);
+	size_t len;
+	char *to;
+
+	if (!m)
+		return -ENOMEM;
+	len = protobuf_c_message_get_packed_size(&m->base);
+	mh_wire_begin(&e->packed, SEGMENT, len);
+	to = mh_buf_reserve(&e->packed, len);
+	if (to)
+		e->packed.len += protobuf_c_message_pack(&m->base, (uint8_t *)to);
+	return e->packed.error;
+}
+
+static int add_meminfo(struct mh_encoder *e, const struct mh_meminfo *m)
+{
+	struct mh_column column[2]; /* gaps and deltas */
 	uint32_t next = 0;
 
-	ret->meminfo_gap = mh_arena_array(&e->scratch, m->n, sizeof(*ret->meminfo_gap));
-	ret->meminfo_delta = mh_arena_array(&e->scratch, m->n, sizeof(*ret->meminfo_delta));
-	if (!ret->meminfo_gap || !ret->meminfo_delta)
+	if (!mh_column_init(&column[0], &e->scratch, m->n, MH_COLUMN_32) ||
+	    !mh_column_init(&column[1], &e->scratch, m->n, MH_COLUMN_64))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < m->n; i++) {
 		if (m->line[i].value == e->meminfo[i])
 			continue;
-		ret->meminfo_gap[ret->n_meminfo_gap++] = i - next;
-		ret->meminfo_delta[ret->n_meminfo_delta++] = (int64_t)(m->line[i].value -
-								       e->meminfo[i]);
+		mh_column_add(&column[0], i - next);
+		mh_column_add_signed(&column[1], (int64_t)(m->line[i].value - e->meminfo[i]));
 		e->meminfo[i] = m->line[i].value;
 		next = i + 1;
 	}
+	mh_wire_columns(&e->packed, MEMINFO_GAP, column, 2);
 	return 0;
 }
 
@@ -98,49 +119,33 @@ static int compress(struct mh_encoder *e, struct mh_payload *payload)
 	return 0;
 }
 
-/* Pack any message into e->packed. */
-static int pack(struct mh_encoder *e, const ProtobufCMessage *message, struct mh_payload *ret)
-{
-	size_t len = protobuf_c_message_get_packed_size(message);
-	char *to;
-
-	mh_buf_clear(&e->packed);
-	to = mh_buf_reserve(&e->packed, len);
-	if (!to)
-		return e->packed.error;
-	protobuf_c_message_pack(message, (uint8_t *)to);
-	*ret = (struct mh_payload){.bytes = (const uint8_t *)to, .len = len};
-	return 0;
-}
-
 int mh_encode_snapshot(struct mh_encoder *e, const struct mh_snapshot *s,
 		       const struct mh_segment_facts *facts, struct mh_payload *ret)
 {
-	Memhist__V1__Snapshot message = MEMHIST__V1__SNAPSHOT__INIT;
-	int rc;
+	int rc = 0;
 
 	mh_arena_reset(&e->scratch);
+	mh_buf_clear(&e->packed);
 	if (facts) {
 		memset(e->meminfo, 0, sizeof(e->meminfo));
-		message.segment = mh_segment_make(&e->scratch, facts, &s->boot_id, s->fields,
-						  s->lagging, s->meminfo);
+		rc = add_segment(e, s, facts);
 	}
-	rc = facts && !message.segment ? -ENOMEM : 0;
 	if (!rc)
-		rc = mh_chapter_out_fill(&e->chapter, &e->scratch, s, facts != NULL, &message);
+		rc = mh_chapter_out_add(&e->chapter, &e->scratch, s, facts != NULL, &e->packed);
 	if (!rc && s->meminfo)
-		rc = fill_meminfo(e, s->meminfo, &message);
+		rc = add_meminfo(e, s->meminfo);
+	mh_wire_uint(&e->packed, COLLECT_US, s->collect_us);
+	mh_wire_uint(&e->packed, PARTIAL, s->partial);
+	mh_wire_uint(&e->packed, LIVE_PLUS_1, (uint64_t)s->n_live + 1); /* S5 */
+	if (!rc)
+		rc = e->packed.error;
 	if (rc)
 		return rc;
-	message.collect_us = s->collect_us;
-	message.partial = s->partial;
-	message.live_plus_1 = s->n_live + 1; /* S5 */
-	rc = pack(e, &message.base, ret);
-	if (rc || !facts)
-		goto out;
-	ret->flags = MH_FRAME_KEY;
-	rc = compress(e, ret);
-out:
+	*ret = (struct mh_payload){.bytes = (const uint8_t *)e->packed.data, .len = e->packed.len};
+	if (facts) {
+		ret->flags = MH_FRAME_KEY;
+		rc = compress(e, ret);
+	}
 	if (!rc && ret->len > MH_FRAME_PAYLOAD_MAX)
 		rc = -EOVERFLOW;
 	return rc;
@@ -149,8 +154,17 @@ out:
 int mh_encode_gap(struct mh_encoder *e, const struct mh_gap *gap, struct mh_payload *ret)
 {
 	Memhist__V1__Gap message = MEMHIST__V1__GAP__INIT;
+	size_t len;
+	char *to;
 
 	message.kind = gap->kind;
 	message.since_wall_ms = gap->since_wall_ms;
-	return pack(e, &message.base, ret);
+	len = protobuf_c_message_get_packed_size(&message.base);
+	mh_buf_clear(&e->packed);
+	to = mh_buf_reserve(&e->packed, len);
+	if (!to)
+		return e->packed.error;
+	protobuf_c_message_pack(&message.base, (uint8_t *)to);
+	*ret = (struct mh_payload){.bytes = (const uint8_t *)to, .len = len};
+	return 0;
 }

@@ -1,17 +1,57 @@
-/* The chapter, written. Lists of slots come in the order of events; a bitmap sorts them. */
+/*
+ * The chapter, written. Lists of slots come in the order of events; a bitmap sorts them.
+ *
+ * This runs in the thread that samples, so everything is gone through once: the columns of names
+ * and identities are filled together, process by process, and so are those of values.
+ */
 #include "libmemhist/history/encode_chapter.h"
+
+#include "libmemhist/history/wire.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Numbers of fields in proto/memhist.proto. */
+enum {
+	SNAPSHOT_STRING = 2,
+	SNAPSHOT_GONE_GAP = 3,
+	SNAPSHOT_BORN = 4,
+	SNAPSHOT_RENAMED = 5,
+	SNAPSHOT_COLUMN = 6,
+	SNAPSHOT_ENDED = 12,
+	SNAPSHOT_BRIEF = 13,
+
+	COLUMN_FIELD = 1,
+	COLUMN_SLOT_GAP = 2, /* and behind it the deltas */
+
+	ENDS_PROCESS = 1,
+	ENDS_COLUMN = 2,
+};
+
+/* Columns of Processes, in the order of their numbers there, which begin with 1. */
+enum processes_column { SLOT_GAP, PID, START, TWIN, PPID, UID, COMM, CMDLINE, EXE, CGROUP, N };
+
 struct mh_written {
 	uint64_t value[MH_FIELD_COUNT];
 };
 
+/*
+ * Snapshots are seconds apart, and little of what is looked at here is still in the caches then. So
+ * what is needed for the process after some others is asked for before it is.
+ */
+enum { AHEAD = 8, CACHE_LINE = 64 };
+
+static void fetch(const void *p, size_t size)
+{
+	for (size_t at = 0; at < size + CACHE_LINE - 1; at += CACHE_LINE)
+		__builtin_prefetch((const char *)p + at);
+}
+
 void mh_chapter_out_done(struct mh_chapter_out *c)
 {
-	mh_strset_done(&c->strings);
+	mh_names_out_done(&c->names);
+	mh_buf_done(&c->nested);
 	free(c->written);
 	free(c->marked);
 }
@@ -71,224 +111,198 @@ static uint32_t *take_marked(struct mh_chapter_out *c, size_t max, size_t *ret_n
 }
 
 /* Ascending slots as gaps: section 4.2 of docs/FORMAT.md. */
-static uint32_t *gaps_of(struct mh_chapter_out *c, const uint32_t *slots, size_t n)
+static void add_gaps(struct mh_column *to, const uint32_t *slots, size_t n)
 {
-	uint32_t *gaps = mh_arena_array(c->scratch, n + 1, sizeof(*gaps));
 	uint32_t next = 0;
 
-	for (size_t i = 0; gaps && i < n; i++) {
-		gaps[i] = slots[i] - next;
+	for (size_t i = 0; i < n; i++) {
+		mh_column_add(to, slots[i] - next);
 		next = slots[i] + 1;
 	}
-	return gaps;
 }
 
 /* --- names and identities --------------------------------------------------------------------- */
 
-static int string_index(struct mh_chapter_out *c, const char *bytes, size_t len, uint32_t *ret)
+static bool init_columns(struct mh_chapter_out *c, struct mh_column column[N], size_t n)
 {
-	int rc = mh_strset_add(&c->strings, bytes, len, ret);
-
-	return rc < 0 ? rc : 0;
+	for (int i = 0; i < N; i++)
+		if (!mh_column_init(&column[i], c->scratch, n,
+				    i == START ? MH_COLUMN_64 : MH_COLUMN_32))
+			return false;
+	return true;
 }
 
-static int pooled_index(struct mh_chapter_out *c, const struct mh_pooled *string, uint32_t *ret)
-{
-	return string ? string_index(c, string->bytes, string->len, ret)
-		      : string_index(c, "", 0, ret);
-}
-
-static int fill_names(struct mh_chapter_out *c, const struct mh_process *const *who, size_t n,
-		      Memhist__V1__Processes *ret)
-{
-	bool any_exe = false, any_cgroup = false;
-
-	ret->ppid = mh_arena_array(c->scratch, n, sizeof(*ret->ppid));
-	ret->uid = mh_arena_array(c->scratch, n, sizeof(*ret->uid));
-	ret->comm = mh_arena_array(c->scratch, n, sizeof(*ret->comm));
-	ret->cmdline = mh_arena_array(c->scratch, n, sizeof(*ret->cmdline));
-	ret->exe = mh_arena_array(c->scratch, n, sizeof(*ret->exe));
-	ret->cgroup = mh_arena_array(c->scratch, n, sizeof(*ret->cgroup));
-	if (!ret->ppid || !ret->uid || !ret->comm || !ret->cmdline || !ret->exe || !ret->cgroup)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		const struct mh_process *p = who[i];
-
-		ret->ppid[i] = p->ppid;
-		ret->uid[i] = p->uid;
-		if (string_index(c, p->comm, p->comm_len, &ret->comm[i]) ||
-		    string_index(c, p->cmdline, p->cmdline_len, &ret->cmdline[i]) ||
-		    pooled_index(c, p->exe, &ret->exe[i]) ||
-		    pooled_index(c, p->cgroup, &ret->cgroup[i]))
-			return -ENOMEM;
-		any_exe |= p->exe != NULL;
-		any_cgroup |= p->cgroup != NULL;
-	}
-	ret->n_ppid = ret->n_uid = ret->n_comm = ret->n_cmdline = n;
-	ret->n_exe = any_exe ? n : 0;
-	ret->n_cgroup = any_cgroup ? n : 0;
-	return 0;
-}
-
-static int fill_identities(struct mh_chapter_out *c, const struct mh_process *const *who, size_t n,
-			   Memhist__V1__Processes *ret)
+static void fill_identities(const struct mh_process *const *who, size_t n,
+			    struct mh_column column[N])
 {
 	uint64_t last_start = 0;
 	uint32_t last_pid = 0;
 	bool any_twin = false;
 
-	ret->pid = mh_arena_array(c->scratch, n, sizeof(*ret->pid));
-	ret->start_ticks = mh_arena_array(c->scratch, n, sizeof(*ret->start_ticks));
-	ret->twin = mh_arena_array(c->scratch, n, sizeof(*ret->twin));
-	if (!ret->pid || !ret->start_ticks || !ret->twin)
-		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		const struct mh_identity *id = &who[i]->id;
 
-		ret->pid[i] = (int32_t)(id->pid - last_pid);
-		ret->start_ticks[i] = (int64_t)(id->start_ticks - last_start);
-		ret->twin[i] = id->twin;
+		mh_column_add_signed(&column[PID], (int32_t)(id->pid - last_pid));
+		mh_column_add_signed(&column[START], (int64_t)(id->start_ticks - last_start));
+		mh_column_add(&column[TWIN], id->twin);
 		any_twin |= id->twin != 0;
 		last_pid = id->pid;
 		last_start = id->start_ticks;
 	}
-	ret->n_pid = ret->n_start_ticks = n;
-	ret->n_twin = any_twin ? n : 0; /* S2 */
-	return 0;
+	if (!any_twin)
+		mh_column_clear(&column[TWIN]); /* S2 */
+}
+
+static int fill_names(struct mh_chapter_out *c, const struct mh_process *const *who,
+		      const uint32_t *slots, size_t n, struct mh_column column[N])
+{
+	const struct mh_name_columns names = {&column[COMM], &column[CMDLINE], &column[EXE],
+					      &column[CGROUP]};
+
+	for (size_t i = 0; i < n; i++) {
+		if (n - i > AHEAD)
+			fetch(who[i + AHEAD], sizeof(**who));
+		mh_column_add(&column[PPID], who[i]->ppid);
+		mh_column_add(&column[UID], who[i]->uid);
+	}
+	return mh_names_out_add(&c->names, who, slots, n, &names);
 }
 
 /* Processes alive, by slot; nothing when there are none. */
-static int fill_processes(struct mh_chapter_out *c, const struct mh_snapshot *s,
-			  const uint32_t *slots, size_t n, bool with_identity,
-			  Memhist__V1__Processes **ret)
+static int add_processes(struct mh_chapter_out *c, const struct mh_snapshot *s,
+			 const uint32_t *slots, size_t n, bool with_identity, uint32_t field)
 {
 	const struct mh_process **who = mh_arena_array(c->scratch, n, sizeof(*who));
-	Memhist__V1__Processes *to;
+	struct mh_column column[N];
 
 	if (!n)
 		return 0;
-	to = *ret = mh_arena_alloc(c->scratch, sizeof(*to));
-	if (!who || !to)
+	if (!who || !init_columns(c, column, n))
 		return -ENOMEM;
-	memhist__v1__processes__init(to);
 	for (size_t i = 0; i < n; i++)
 		who[i] = &s->process[slots[i]];
-	to->slot_gap = gaps_of(c, slots, n);
-	to->n_slot_gap = n;
-	if (!to->slot_gap || fill_names(c, who, n, to))
+	add_gaps(&column[SLOT_GAP], slots, n);
+	if (with_identity)
+		fill_identities(who, n, column);
+	if (fill_names(c, who, slots, n, column))
 		return -ENOMEM;
-	return with_identity ? fill_identities(c, who, n, to) : 0;
+	mh_wire_begin(c->out, field, mh_wire_columns_size(1, column, N));
+	mh_wire_columns(c->out, 1, column, N);
+	return 0;
 }
 
 /* --- values ----------------------------------------------------------------------------------- */
 
-/* The column of one field over `slots`; n_delta stays 0 when nothing differs. */
-static int fill_column(struct mh_chapter_out *c, const struct mh_snapshot *s, const uint32_t *slots,
-		       size_t n, int field, Memhist__V1__Column *ret)
+/* What a message Column is made of. */
+struct value_column {
+	int field;
+	uint32_t next;            /* the slot or position behind the last one */
+	struct mh_column part[2]; /* gaps and deltas */
+};
+
+static bool init_value_column(struct mh_chapter_out *c, struct value_column *column, int field,
+			      size_t n)
 {
-	uint32_t next = 0;
-	size_t k = 0;
-
-	ret->field = mh_fields[field].column;
-	ret->slot_gap = mh_arena_array(c->scratch, n, sizeof(*ret->slot_gap));
-	ret->delta = mh_arena_array(c->scratch, n, sizeof(*ret->delta));
-	if (!ret->slot_gap || !ret->delta)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		uint32_t slot = slots[i];
-		uint64_t value = s->process[slot].value[field];
-		uint64_t *was = &c->written[slot].value[field];
-
-		if (value == *was)
-			continue;
-		ret->slot_gap[k] = slot - next;
-		ret->delta[k++] = (int64_t)(value - *was);
-		*was = value;
-		next = slot + 1;
-	}
-	ret->n_slot_gap = ret->n_delta = k;
-	return 0;
+	*column = (struct value_column){.field = field};
+	return mh_column_init(&column->part[0], c->scratch, n, MH_COLUMN_32) &&
+	       mh_column_init(&column->part[1], c->scratch, n, MH_COLUMN_64);
 }
 
-static int fill_columns(struct mh_chapter_out *c, const struct mh_snapshot *s,
-			const uint32_t *slots, size_t n, Memhist__V1__Snapshot *ret)
+static void add_value(struct value_column *column, uint32_t at, uint64_t delta)
 {
-	Memhist__V1__Column *column = mh_arena_array(c->scratch, MH_FIELD_COUNT, sizeof(*column));
+	mh_column_add(&column->part[0], at - column->next);
+	mh_column_add_signed(&column->part[1], (int64_t)delta);
+	column->next = at + 1;
+}
 
-	ret->column = mh_arena_array(c->scratch, MH_FIELD_COUNT, sizeof(*ret->column));
-	if (!column || !ret->column)
-		return -ENOMEM;
-	for (int field = 0; field < MH_FIELD_COUNT; field++) {
-		if (!mh_fields_have(s->fields, field) || !mh_fields[field].column)
-			continue;
-		memhist__v1__column__init(column);
-		if (fill_column(c, s, slots, n, field, column))
+/* As the field of another message; nothing when nothing differs. */
+static void add_value_column(struct mh_buf *out, uint32_t as, const struct value_column *column)
+{
+	const uint32_t number = mh_fields[column->field].column;
+
+	if (!column->next)
+		return;
+	mh_wire_begin(out, as,
+		      mh_wire_uint_size(COLUMN_FIELD, number) +
+			      mh_wire_columns_size(COLUMN_SLOT_GAP, column->part, 2));
+	mh_wire_uint(out, COLUMN_FIELD, number);
+	mh_wire_columns(out, COLUMN_SLOT_GAP, column->part, 2);
+}
+
+static int add_columns(struct mh_chapter_out *c, const struct mh_snapshot *s, const uint32_t *slots,
+		       size_t n)
+{
+	struct value_column column[MH_FIELD_COUNT];
+	int n_columns = 0;
+
+	for (int field = 0; field < MH_FIELD_COUNT; field++)
+		if (mh_fields_have(s->fields, field) && mh_fields[field].column &&
+		    !init_value_column(c, &column[n_columns++], field, n))
 			return -ENOMEM;
-		if (column->n_delta)
-			ret->column[ret->n_column++] = column++;
+	for (size_t i = 0; i < n; i++) {
+		const uint64_t *value = s->process[slots[i]].value;
+		uint64_t *was = c->written[slots[i]].value;
+
+		if (n - i > AHEAD) {
+			fetch(&s->process[slots[i + AHEAD]].value, sizeof(*value) * MH_FIELD_COUNT);
+			fetch(&c->written[slots[i + AHEAD]], sizeof(*c->written));
+		}
+		for (int k = 0; k < n_columns; k++) {
+			const int field = column[k].field;
+
+			if (value[field] == was[field])
+				continue;
+			add_value(&column[k], slots[i], value[field] - was[field]);
+			was[field] = value[field];
+		}
 	}
+	for (int k = 0; k < n_columns; k++)
+		add_value_column(c->out, SNAPSHOT_COLUMN, &column[k]);
 	return 0;
 }
 
 /* --- ends ------------------------------------------------------------------------------------- */
 
-/* The column of one mark over those who ended, by position (S7). */
-static int fill_end_column(struct mh_chapter_out *c, const struct mh_process *const *who, size_t n,
-			   int field, Memhist__V1__Ends *ret)
+/* One mark of those who ended, by position (S7). */
+static int add_marks(struct mh_chapter_out *c, const struct mh_process *const *who, size_t n,
+		     int field)
 {
-	Memhist__V1__Column *column = mh_arena_alloc(c->scratch, sizeof(*column));
-	uint32_t next = 0;
-	size_t k = 0;
+	struct value_column column;
 
-	if (!column)
+	if (!init_value_column(c, &column, field, n))
 		return -ENOMEM;
-	memhist__v1__column__init(column);
-	column->field = mh_fields[field].column;
-	column->slot_gap = mh_arena_array(c->scratch, n, sizeof(*column->slot_gap));
-	column->delta = mh_arena_array(c->scratch, n, sizeof(*column->delta));
-	if (!column->slot_gap || !column->delta)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++) {
-		if (!who[i]->value[field])
-			continue;
-		column->slot_gap[k] = i - next;
-		column->delta[k++] = (int64_t)who[i]->value[field];
-		next = i + 1;
-	}
-	column->n_slot_gap = column->n_delta = k;
-	if (k)
-		ret->column[ret->n_column++] = column;
+	for (uint32_t i = 0; i < n; i++)
+		if (who[i]->value[field])
+			add_value(&column, i, who[i]->value[field]);
+	add_value_column(&c->nested, ENDS_COLUMN, &column);
 	return 0;
 }
 
-static int fill_ends(struct mh_chapter_out *c, const struct mh_snapshot *s,
-		     const struct mh_process *const *who, size_t n, bool with_names,
-		     Memhist__V1__Ends **ret)
+static int add_ends(struct mh_chapter_out *c, const struct mh_snapshot *s,
+		    const struct mh_process *const *who, size_t n, bool with_names, uint32_t as)
 {
-	Memhist__V1__Ends *to;
+	struct mh_column column[N];
 
 	if (!n)
 		return 0;
-	to = *ret = mh_arena_alloc(c->scratch, sizeof(*to));
-	if (!to)
+	if (!init_columns(c, column, n))
 		return -ENOMEM;
-	memhist__v1__ends__init(to);
-	to->process = mh_arena_alloc(c->scratch, sizeof(*to->process));
-	to->column = mh_arena_array(c->scratch, MH_FIELD_COUNT, sizeof(*to->column));
-	if (!to->process || !to->column)
+	fill_identities(who, n, column);
+	if (with_names && fill_names(c, who, NULL, n, column))
 		return -ENOMEM;
-	memhist__v1__processes__init(to->process);
-	if (fill_identities(c, who, n, to->process) ||
-	    (with_names && fill_names(c, who, n, to->process)))
-		return -ENOMEM;
+	c->nested.max = c->out->max;
+	mh_buf_clear(&c->nested);
+	mh_wire_begin(&c->nested, ENDS_PROCESS, mh_wire_columns_size(1, column, N));
+	mh_wire_columns(&c->nested, 1, column, N);
 	for (int field = 0; field < MH_FIELD_COUNT; field++) {
 		int mark = mh_fields[field].mark;
 
 		if (mark != MH_FIELD_NONE && mh_fields_have(s->fields, mark) &&
-		    fill_end_column(c, who, n, mark, to))
+		    add_marks(c, who, n, mark))
 			return -ENOMEM;
 	}
-	return 0;
+	mh_wire_bytes(c->out, as, c->nested.data, c->nested.len);
+	return c->nested.error;
 }
 
 /* Whether a mark moved after it was last written. */
@@ -305,12 +319,12 @@ static bool moved(const struct mh_chapter_out *c, const struct mh_gone *gone)
 }
 
 /* S7, S8. Before what is known of the slots of the gone is forgotten. */
-static int fill_all_ends(struct mh_chapter_out *c, const struct mh_snapshot *s,
-			 Memhist__V1__Snapshot *ret)
+static int add_all_ends(struct mh_chapter_out *c, const struct mh_snapshot *s)
 {
 	uint32_t max = s->n_gone > s->n_brief ? s->n_gone : s->n_brief;
 	const struct mh_process **who = mh_arena_array(c->scratch, max, sizeof(*who));
 	size_t n = 0;
+	int rc;
 
 	if (!max)
 		return 0;
@@ -319,103 +333,94 @@ static int fill_all_ends(struct mh_chapter_out *c, const struct mh_snapshot *s,
 	for (uint32_t i = 0; i < s->n_gone; i++)
 		if (moved(c, &s->gone[i]))
 			who[n++] = &s->gone[i].process;
-	if (fill_ends(c, s, who, n, false, &ret->ended))
-		return -ENOMEM;
+	rc = add_ends(c, s, who, n, false, SNAPSHOT_ENDED);
+	if (rc)
+		return rc;
 	for (uint32_t i = 0; i < s->n_brief; i++)
 		who[i] = &s->brief[i];
-	return fill_ends(c, s, who, s->n_brief, true, &ret->brief);
+	return add_ends(c, s, who, s->n_brief, true, SNAPSHOT_BRIEF);
 }
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
-/* Strings that came in with this frame (C3). They lie in the set and are not copied. */
-static int fill_strings(struct mh_chapter_out *c, Memhist__V1__Snapshot *ret)
+static int add_gone(struct mh_chapter_out *c, const struct mh_snapshot *s)
 {
-	uint32_t n = c->strings.n_items - c->strings_sent;
-
-	ret->string = mh_arena_array(c->scratch, n, sizeof(*ret->string));
-	if (!ret->string)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++) {
-		const struct mh_str *str = mh_strset_get(&c->strings, c->strings_sent + i);
-
-		ret->string[i] = (ProtobufCBinaryData){str->len, (uint8_t *)str->bytes};
-	}
-	ret->n_string = n;
-	c->strings_sent += n;
-	return 0;
-}
-
-static int fill_gone(struct mh_chapter_out *c, const struct mh_snapshot *s,
-		     Memhist__V1__Snapshot *ret)
-{
+	struct mh_column gaps;
 	uint32_t *slots;
+	size_t n;
 
 	for (uint32_t i = 0; i < s->n_gone; i++) {
 		mark(c, s->gone[i].slot);
 		c->written[s->gone[i].slot] = (struct mh_written){0};
 	}
-	slots = take_marked(c, s->n_gone, &ret->n_gone_gap);
-	ret->gone_gap = slots ? gaps_of(c, slots, ret->n_gone_gap) : NULL;
-	return ret->gone_gap ? 0 : -ENOMEM;
+	slots = take_marked(c, s->n_gone, &n);
+	if (!slots || !mh_column_init(&gaps, c->scratch, n, MH_COLUMN_32))
+		return -ENOMEM;
+	add_gaps(&gaps, slots, n);
+	mh_wire_columns(c->out, SNAPSHOT_GONE_GAP, &gaps, 1);
+	return 0;
 }
 
-static int fill_key(struct mh_chapter_out *c, const struct mh_snapshot *s,
-		    Memhist__V1__Snapshot *ret)
+static int add_key(struct mh_chapter_out *c, const struct mh_snapshot *s)
 {
 	uint32_t *slots;
 	size_t n;
+	int rc;
 
-	if (c->slots_cap)
-		memset(c->written, 0, c->slots_cap * sizeof(*c->written));
+	memset(c->written, 0, c->slots_used * sizeof(*c->written));
+	c->slots_used = s->n_slots;
 	mh_snapshot_for_each (s, slot)
 		mark(c, slot);
 	slots = take_marked(c, s->n_live, &n);
-	if (!slots || fill_processes(c, s, slots, n, true, &ret->born))
-		return -ENOMEM;
-	return fill_columns(c, s, slots, n, ret);
+	rc = slots ? add_processes(c, s, slots, n, true, SNAPSHOT_BORN) : -ENOMEM;
+	return rc ? rc : add_columns(c, s, slots, n);
 }
 
-static int fill_delta(struct mh_chapter_out *c, const struct mh_snapshot *s,
-		      Memhist__V1__Snapshot *ret)
+static int add_delta(struct mh_chapter_out *c, const struct mh_snapshot *s)
 {
 	uint32_t *slots;
 	size_t n;
 
-	if (fill_gone(c, s, ret))
+	if (add_gone(c, s))
 		return -ENOMEM;
 	mark_all(c, s->renamed, s->n_renamed);
 	slots = take_marked(c, s->n_renamed, &n);
-	if (!slots || fill_processes(c, s, slots, n, false, &ret->renamed))
+	if (!slots || add_processes(c, s, slots, n, false, SNAPSHOT_RENAMED))
 		return -ENOMEM;
 	mark_all(c, s->born, s->n_born);
 	slots = take_marked(c, s->n_born, &n);
-	if (!slots || fill_processes(c, s, slots, n, true, &ret->born))
+	if (!slots || add_processes(c, s, slots, n, true, SNAPSHOT_BORN))
 		return -ENOMEM;
 	mark_all(c, s->born, s->n_born);
 	mark_all(c, s->changed, s->n_changed);
 	slots = take_marked(c, (size_t)s->n_born + s->n_changed, &n);
-	return slots ? fill_columns(c, s, slots, n, ret) : -ENOMEM;
+	return slots ? add_columns(c, s, slots, n) : -ENOMEM;
 }
 
-int mh_chapter_out_fill(struct mh_chapter_out *c, struct mh_arena *scratch,
-			const struct mh_snapshot *s, bool key, Memhist__V1__Snapshot *ret)
+int mh_chapter_out_add(struct mh_chapter_out *c, struct mh_arena *scratch,
+		       const struct mh_snapshot *s, bool key, struct mh_buf *out)
 {
 	uint32_t n_slots = s->n_slots;
+	const struct mh_str *str;
 	int rc;
 
 	c->scratch = scratch;
+	c->out = out;
 	for (uint32_t i = 0; i < s->n_gone; i++)
 		if (s->gone[i].slot >= n_slots)
 			n_slots = s->gone[i].slot + 1;
 	rc = reserve_slots(c, n_slots);
-	if (!rc && key) {
-		mh_strset_clear(&c->strings);
-		c->strings_sent = 0;
-	}
+	if (!rc && n_slots > c->slots_used)
+		c->slots_used = n_slots;
 	if (!rc)
-		rc = fill_all_ends(c, s, ret);
+		rc = mh_names_out_begin(&c->names, key, n_slots);
 	if (!rc)
-		rc = key ? fill_key(c, s, ret) : fill_delta(c, s, ret);
-	return rc ? rc : fill_strings(c, ret);
+		rc = add_all_ends(c, s);
+	if (!rc)
+		rc = key ? add_key(c, s) : add_delta(c, s);
+	if (rc)
+		return rc;
+	while ((str = mh_names_out_new(&c->names)))
+		mh_wire_bytes(out, SNAPSHOT_STRING, str->bytes, str->len);
+	return out->error;
 }

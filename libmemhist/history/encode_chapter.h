@@ -6,28 +6,30 @@
 #define MEMHIST_HISTORY_ENCODE_CHAPTER_H
 
 #include "libmemhist/base/arena.h"
-#include "libmemhist/base/strset.h"
+#include "libmemhist/base/buf.h"
+#include "libmemhist/history/encode_names.h"
 #include "libmemhist/model/snapshot.h"
-#include "proto/memhist.pb-c.h"
 
 /* Embedded by the encoder; zero-initialise. */
 struct mh_chapter_out {
-	struct mh_arena *scratch; /* of the call */
-	struct mh_strset strings;
-	uint32_t strings_sent;      /* those already in an earlier frame of the chapter */
-	struct mh_written *written; /* by slot */
+	struct mh_arena *scratch; /* of the call … */
+	struct mh_buf *out;       /* … likewise */
+	struct mh_buf nested;     /* a message within another */
+	struct mh_names_out names;
+	struct mh_written *written; /* by slot; of free ones all 0 */
 	uint64_t *marked;           /* bitmap by slot, all clear between uses */
 	uint32_t slots_cap;
+	uint32_t slots_used; /* from here on all in `written` are 0 */
 };
 
 void mh_chapter_out_done(struct mh_chapter_out *c);
 
 /*
- * Fill in all that `ret` says of processes: of everybody when it begins a chapter (key), else of
- * what changed since the snapshot before. The arrays lie in `scratch`. Returns 0 or -ENOMEM; after
- * an error the next one must be a key.
+ * Append to `out` all that a message Snapshot says of processes: of everybody when it begins a
+ * chapter (key), else of what changed since the snapshot before. Returns 0, -ENOMEM or an error of
+ * the buffer; after an error the next one must be a key.
  */
-int mh_chapter_out_fill(struct mh_chapter_out *c, struct mh_arena *scratch,
-			const struct mh_snapshot *s, bool key, Memhist__V1__Snapshot *ret);
+int mh_chapter_out_add(struct mh_chapter_out *c, struct mh_arena *scratch,
+		       const struct mh_snapshot *s, bool key, struct mh_buf *out);
 
 #endif

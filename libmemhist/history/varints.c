@@ -1,19 +1,20 @@
 /* Varints: seven bits a byte, the lowest first; the top bit says that more follow. */
 #include "libmemhist/history/varints.h"
 
-enum { VARINT_MAX = 10 };
+uint8_t *mh_varint_put_long(uint8_t *to, uint64_t value)
+{
+	for (; value >= 0x80; value >>= 7)
+		*to++ = (uint8_t)(value | 0x80);
+	*to++ = (uint8_t)value;
+	return to;
+}
 
 void mh_varint_add(struct mh_buf *out, uint64_t value)
 {
-	char *to = mh_buf_reserve(out, VARINT_MAX);
-	size_t n = 0;
+	char *to = mh_buf_reserve(out, MH_VARINT_MAX);
 
-	if (!to)
-		return;
-	for (; value >= 0x80; value >>= 7)
-		to[n++] = (char)(value | 0x80);
-	to[n++] = (char)value;
-	out->len += n;
+	if (to)
+		out->len += (size_t)(mh_varint_put((uint8_t *)to, value) - (uint8_t *)to);
 }
 
 uint64_t mh_varint_next_long(struct mh_varints *v)

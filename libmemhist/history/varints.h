@@ -9,14 +9,45 @@
 
 #include "libmemhist/base/buf.h"
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
+
+enum { MH_VARINT_MAX = 10 }; /* bytes of one; half of that for 32 bits */
+
+/* The slow half of mh_varint_put(): numbers of more than four bytes. */
+uint8_t *mh_varint_put_long(uint8_t *to, uint64_t value);
+
+/*
+ * Write a number where there is room for the longest of its type, all of which may be changed;
+ * returns its end. Lengths are as good as random in a column of memory sizes, so nothing here
+ * depends on them that a processor would have to guess.
+ */
+static inline uint8_t *mh_varint_put(uint8_t *to, uint64_t value)
+{
+	uint32_t v = (uint32_t)value, bits, n;
+
+	if (value >> 28)
+		return mh_varint_put_long(to, value);
+	bits = 32 - (uint32_t)__builtin_clz(v | 1);
+	n = (bits * 9 + 64) / 64; /* a seventh, rounded up */
+	v = (v & 0x7f) | (v & 0x3f80) << 1 | (v & 0x1fc000) << 2 | (v & 0xfe00000) << 3;
+	v = htole32(v | (UINT32_C(0x808080) & ((UINT32_C(1) << 8 * (n - 1)) - 1)));
+	memcpy(to, &v, sizeof(v));
+	return to + n;
+}
+
+static inline uint64_t mh_zigzag(int64_t value)
+{
+	return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+}
 
 void mh_varint_add(struct mh_buf *out, uint64_t value);
 
 static inline void mh_zigzag_add(struct mh_buf *out, int64_t value)
 {
-	mh_varint_add(out, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));
+	mh_varint_add(out, mh_zigzag(value));
 }
 
 struct mh_varints {

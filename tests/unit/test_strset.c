@@ -42,6 +42,27 @@ static void strings_are_numbered_as_they_come(void **state)
 	mh_strset_done(&set);
 }
 
+static void strings_move_to_another_set(void **state)
+{
+	struct mh_strset from = {0}, to = {0};
+	uint32_t index;
+
+	(void)state;
+	add(&from, "", 0, 1);
+	add(&from, "bash", 4, 1);
+	add(&to, "sh", 2, 1);
+	assert_int_equal(mh_strset_add_from(&to, mh_strset_get(&from, 1), &index), 1);
+	assert_int_equal(index, 1);
+	assert_int_equal(mh_strset_add_from(&to, mh_strset_get(&from, 0), &index), 1);
+	assert_int_equal(index, 2);
+	mh_strset_done(&from);
+	assert_int_equal(add(&to, "bash", 4, 0), 1);
+	assert_int_equal(add(&to, "", 0, 0), 2);
+	assert_int_equal(mh_strset_add_from(&to, mh_strset_get(&to, 0), &index), 0);
+	assert_int_equal(index, 0);
+	mh_strset_done(&to);
+}
+
 /* Strings shorter, as long as and longer than a block of the arena, and the zero bytes between. */
 static void thousands_of_strings_stay_where_they_are(void **state)
 {
@@ -132,6 +153,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(strings_are_numbered_as_they_come),
+		cmocka_unit_test(strings_move_to_another_set),
 		cmocka_unit_test(thousands_of_strings_stay_where_they_are),
 		cmocka_unit_test(a_cleared_set_is_empty),
 		cmocka_unit_test(a_string_past_two_gigabytes_is_refused),
