@@ -407,18 +407,17 @@ int mh_candle_reader_new(struct mh_candle_reader **ret, const char *dir,
 		.interval_ms = config->interval_ms,
 		.utc = config->utc,
 		.max_snapshots = config->max_snapshots,
-		.choice =
-			{
-				.without_names = !config->names,
-				.without_meminfo = true,
-				.pid = config->pid,
-			},
+		.choice = {.without_names = !config->names,
+			   .without_meminfo = true,
+			   .pid = config->pid,
+			   .for_candles = true,
+			   .field = config->field},
 		.head = on_head,
 		.chunk = on_chunk,
 		.arg = c,
 	};
 	options.parts = &c->parts;
-	rc = mh_part_builder_new(&c->builder);
+	rc = mh_part_builder_new_for_candles(&c->builder, config->field, config->names != NULL);
 	if (rc)
 		mh_err_sys(err, rc, "cannot read the history %s", dir);
 	else

@@ -8,6 +8,7 @@
 #include "libmemhist/history/decode.h"
 
 #include "libmemhist/history/decode_chapter.h"
+#include "libmemhist/history/part_candles.h"
 #include "libmemhist/history/part_decode.h"
 #include "libmemhist/history/part_replay.h"
 #include "libmemhist/history/segment.h"
@@ -148,6 +149,9 @@ static int take_segment(struct mh_decoder *d, const Memhist__V1__Segment *m, str
 		d->head = head;
 		d->meminfo = head.meminfo;
 		mh_table_set_boot(d->table, &head.boot_id);
+		d->chapter.unwanted = 0;
+		if (d->sink && d->sink->choice.for_candles)
+			d->chapter.unwanted = ~mh_part_candle_fields(&head, d->sink->choice.field);
 	}
 	return rc;
 }
@@ -372,6 +376,7 @@ void mh_decoder_set_sink(struct mh_decoder *d, const struct mh_part_sink *sink)
 	d->sink = sink;
 	if (sink)
 		mh_part_decoder_choose(d->parts, &sink->choice);
+	d->chapter.without_names = sink && sink->choice.for_candles && sink->choice.without_names;
 }
 
 uint32_t mh_decoder_known(const struct mh_decoder *d)

@@ -107,7 +107,7 @@ static int rename_process(struct mh_chapter_in *c, struct mh_process *p,
 	struct mh_names names;
 	int rc = take_names(c, m, i, &names);
 
-	if (!rc)
+	if (!rc && !c->without_names)
 		rc = mh_table_rename(c->table, p, &names); /* M3 */
 	return rc < 0 ? rc : 0;
 }
@@ -219,6 +219,18 @@ static int take_renamed(struct mh_chapter_in *c, const Memhist__V1__Processes *m
 	return 0;
 }
 
+/* S4 */
+static int check_column(const struct mh_chapter_in *c, const Memhist__V1__Column *m)
+{
+	uint32_t slot = 0;
+
+	for (size_t i = 0; i < m->n_delta; i++)
+		if (!mh_next_in_list(&slot, i, m->slot_gap[i]) || slot >= c->place_cap ||
+		    !c->place[slot])
+			return -EBADMSG;
+	return 0;
+}
+
 static int take_column(struct mh_chapter_in *c, const Memhist__V1__Column *m)
 {
 	int field = mh_field_by_column(m->field);
@@ -228,6 +240,8 @@ static int take_column(struct mh_chapter_in *c, const Memhist__V1__Column *m)
 		return -EBADMSG; /* S4 */
 	if (field < 0)
 		return 0; /* P2: a column from the future */
+	if (mh_fields_have(c->unwanted, field))
+		return check_column(c, m);
 	for (size_t i = 0; i < m->n_delta; i++) {
 		struct mh_process *p;
 
@@ -247,6 +261,8 @@ static int take_key_column(struct mh_chapter_in *c, const Memhist__V1__Column *m
 	if (m && (m->n_slot_gap != m->n_delta ||
 		  (m->n_delta && !mh_next_in_list(&slot, 0, m->slot_gap[0]))))
 		return -EBADMSG;
+	if (mh_fields_have(c->unwanted, field))
+		return m ? check_column(c, m) : 0;
 	for (uint32_t s = 0; s < c->place_cap; s++) {
 		struct mh_process *p = at_slot(c, s);
 		uint64_t value = 0;

@@ -23,6 +23,9 @@ struct mh_chapter_in {
 	uint32_t *place;        /* by slot of the file */
 	uint32_t place_cap;
 	struct mh_strings strings;
+	/* What is checked like all else, but does not get into the table. */
+	mh_fields_t unwanted;
+	bool without_names;
 	/* of the frame read last, those included that nobody knows here */
 	struct mh_last_marks *last_marks;
 	uint32_t n_last_marks, last_marks_cap;

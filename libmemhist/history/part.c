@@ -192,7 +192,9 @@ int mh_part_sort_by_series(struct mh_part *p)
 		return 0;
 	if (renumber(p))
 		return -ENOMEM;
-	qsort(p->versions.item, p->versions.n, sizeof(*p->versions.item), version_by_series);
+	if (p->versions.n)
+		qsort(p->versions.item, p->versions.n, sizeof(*p->versions.item),
+		      version_by_series);
 	return sort_events_by_series(p);
 }
 

@@ -4,6 +4,8 @@
  */
 #include "libmemhist/history/part_build.h"
 
+#include "libmemhist/history/part_candles.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,10 @@ struct mh_part_builder {
 	struct living *by_slot;
 	uint32_t slots_cap;
 	uint64_t meminfo[MH_MEMINFO_MAX];
+	int candles_of; /* MH_FIELD_NONE: everything is wanted */
+	bool without_names;
+	int field[MH_FIELD_COUNT]; /* whose changes are wanted, of the part's … */
+	int n_fields;              /* … so many */
 };
 
 int mh_part_builder_new(struct mh_part_builder **ret)
@@ -27,7 +33,19 @@ int mh_part_builder_new(struct mh_part_builder **ret)
 
 	if (!b)
 		return -ENOMEM;
+	b->candles_of = MH_FIELD_NONE;
 	*ret = b;
+	return 0;
+}
+
+int mh_part_builder_new_for_candles(struct mh_part_builder **ret, int field, bool with_names)
+{
+	int rc = mh_part_builder_new(ret);
+
+	if (rc)
+		return rc;
+	(*ret)->candles_of = field;
+	(*ret)->without_names = !with_names;
 	return 0;
 }
 
@@ -87,11 +105,15 @@ static struct mh_part_version names_of(struct mh_part *p, const struct mh_proces
 	};
 }
 
-static void add_version(struct mh_part *p, uint32_t series, uint32_t at,
+static void add_version(struct mh_part_builder *b, uint32_t series, uint32_t at,
 			const struct mh_process *process)
 {
-	struct mh_part_version version = names_of(p, process);
+	struct mh_part *p = &b->part;
+	struct mh_part_version version;
 
+	if (b->without_names)
+		return;
+	version = names_of(p, process);
 	version.series = series;
 	version.at = at;
 	if (mh_part_reserve(p, p->versions, MH_PART_EVENTS_MAX))
@@ -115,9 +137,10 @@ static void add_values(struct mh_part_builder *b, uint32_t slot, uint32_t at,
 {
 	struct living *living = &b->by_slot[slot];
 
-	for (int f = 0; f < MH_FIELD_COUNT; f++) {
-		if (!mh_fields_have(fields, f) || !mh_fields[f].column ||
-		    value[f] == living->value[f])
+	for (int i = 0; i < b->n_fields; i++) {
+		const int f = b->field[i];
+
+		if (value[f] == living->value[f] || !mh_fields_have(fields, f))
 			continue;
 		add_event(&b->part, living->series - 1, at, f, value[f] - living->value[f]);
 		living->value[f] = value[f];
@@ -134,7 +157,7 @@ static void begin_series(struct mh_part_builder *b, const struct mh_snapshot *s,
 		return;
 	b->by_slot[slot] = (struct living){.series = p->series.n + 1};
 	p->series.item[p->series.n++] = (struct mh_part_series){.id = process->id, .first = at};
-	add_version(p, p->series.n - 1, at, process);
+	add_version(b, p->series.n - 1, at, process);
 	add_values(b, slot, at, process->value, p->head.fields);
 }
 
@@ -161,10 +184,13 @@ static void end_series(struct mh_part_builder *b, const struct mh_gone *gone, ui
 	living->series = 0;
 }
 
-static void add_brief(struct mh_part *p, const struct mh_process *process, uint32_t at)
+static void add_brief(struct mh_part_builder *b, const struct mh_process *process, uint32_t at)
 {
-	struct mh_part_end end = {.id = process->id, .at = at, .names = names_of(p, process)};
+	struct mh_part_end end = {.id = process->id, .at = at};
+	struct mh_part *p = &b->part;
 
+	if (!b->without_names)
+		end.names = names_of(p, process);
 	memcpy(end.value, process->value, sizeof(end.value));
 	if (mh_part_reserve(p, p->brief, MH_PART_SERIES_MAX))
 		p->brief.item[p->brief.n++] = end;
@@ -174,7 +200,7 @@ static void add_meminfo(struct mh_part_builder *b, const struct mh_meminfo *m, u
 {
 	struct mh_part *p = &b->part;
 
-	for (uint32_t i = 0; m && i < m->n; i++) {
+	for (uint32_t i = 0; m && b->candles_of == MH_FIELD_NONE && i < m->n; i++) {
 		if (m->line[i].value == b->meminfo[i] ||
 		    !mh_part_reserve(p, p->meminfo_events, MH_PART_EVENTS_MAX))
 			continue;
@@ -191,6 +217,7 @@ static void begin_part(struct mh_part_builder *b, const struct mh_snapshot *s,
 		       const struct mh_segment_info *segment)
 {
 	struct mh_part *p = &b->part;
+	mh_fields_t fields;
 
 	mh_part_clear(p);
 	b->is_ended = false;
@@ -204,6 +231,12 @@ static void begin_part(struct mh_part_builder *b, const struct mh_snapshot *s,
 		p->head.meminfo = *s->meminfo;
 	for (uint32_t i = 0; i < p->head.meminfo.n; i++)
 		p->head.meminfo.line[i].value = 0;
+	fields = b->candles_of == MH_FIELD_NONE ? s->fields
+						: mh_part_candle_fields(&p->head, b->candles_of);
+	b->n_fields = 0;
+	for (int f = 0; f < MH_FIELD_COUNT; f++)
+		if (mh_fields_have(fields, f) && mh_fields[f].column)
+			b->field[b->n_fields++] = f;
 	memset(b->meminfo, 0, sizeof(b->meminfo));
 	if (b->by_slot)
 		memset(b->by_slot, 0, b->slots_cap * sizeof(*b->by_slot));
@@ -250,12 +283,12 @@ int mh_part_builder_add(struct mh_part_builder *b, const struct mh_snapshot *s,
 	for (uint32_t i = 0; at && i < s->n_gone; i++)
 		end_series(b, &s->gone[i], at);
 	for (uint32_t i = 0; i < s->n_brief; i++)
-		add_brief(p, &s->brief[i], at);
+		add_brief(b, &s->brief[i], at);
 	if (at) {
 		for (uint32_t i = 0; i < s->n_born; i++)
 			begin_series(b, s, s->born[i], at);
 		for (uint32_t i = 0; i < s->n_renamed; i++)
-			add_version(p, b->by_slot[s->renamed[i]].series - 1, at,
+			add_version(b, b->by_slot[s->renamed[i]].series - 1, at,
 				    &s->process[s->renamed[i]]);
 		for (uint32_t i = 0; i < s->n_changed; i++)
 			add_values(b, s->changed[i], at, s->process[s->changed[i]].value,

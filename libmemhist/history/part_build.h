@@ -17,6 +17,11 @@
 struct mh_part_builder;
 
 int mh_part_builder_new(struct mh_part_builder **ret);
+/*
+ * Of parts that are for candles of this field only: they have the changes of values that these take
+ * (mh_part_candle_fields()), no meminfo, and names only where they are asked for.
+ */
+int mh_part_builder_new_for_candles(struct mh_part_builder **ret, int field, bool with_names);
 void mh_part_builder_free(struct mh_part_builder *b);
 
 /*

@@ -29,6 +29,12 @@ struct mh_part_choice {
 	 * who were brief only this pid. 0: all.
 	 */
 	uint32_t pid;
+	/*
+	 * Of rows, only values that candles of `field` take (mh_part_candle_fields()); the others
+	 * stay 0, and nothing without_names has names. Who takes parts says what he wants of each.
+	 */
+	bool for_candles;
+	int field;
 };
 
 int mh_part_decoder_new(struct mh_part_decoder **ret);

@@ -300,6 +300,31 @@ static void test_columns_are_of_used_slots(void **state)
 	refused(rig);
 }
 
+/* S4 holds for columns, too, that are not taken: else readers would not agree on what is damaged.
+ */
+static void test_columns_not_wanted_are_checked(void **state)
+{
+	static const struct mh_part_sink vsz = {
+		.choice = {.for_candles = true, .field = MH_FIELD_VSZ}};
+	static const uint32_t gaps[] = {1, 100, SLOTS_MAX - 1, UINT32_MAX};
+	struct rig *rig = *state;
+	const struct mh_snapshot *s;
+
+	mh_decoder_set_sink(rig->decoder, &vsz);
+	for (size_t i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++) {
+		a_key(rig)->rss_gap[1] = gaps[i];
+		assert_int_equal(feed(rig, &rig->s), -EBADMSG);
+		assert_int_equal(feed(rig, a_key(rig)), MH_DECODED_SNAPSHOT);
+		s = mh_decoder_end(rig->decoder);
+		mh_snapshot_for_each (s, slot)
+			assert_int_equal(s->process[slot].value[MH_FIELD_RSS], 0);
+		a_delta(rig)->rss_gap[1] = gaps[i];
+		assert_int_equal(feed(rig, &rig->s), -EBADMSG);
+	}
+	mh_decoder_set_sink(rig->decoder, NULL);
+	take_key(rig);
+}
+
 /* S4 */
 static void test_columns_have_one_length(void **state)
 {
@@ -454,6 +479,7 @@ int main(void)
 		TEST(test_renamed_is_without_identities),
 		TEST(test_arrays_of_renamed_have_one_length),
 		TEST(test_columns_are_of_used_slots),
+		TEST(test_columns_not_wanted_are_checked),
 		TEST(test_columns_have_one_length),
 		TEST(test_meminfo_is_of_the_keys),
 		TEST(test_the_living_are_counted),
