@@ -408,6 +408,19 @@ static int take_ends(struct mh_chapter_in *c, const Memhist__V1__Ends *m, bool b
 	return rc || ends_are_done(&at) ? rc : -EBADMSG;
 }
 
+/* S8: whether those who were said to end have ended. */
+static bool ends_are_true(const struct mh_chapter_in *c)
+{
+	for (uint32_t i = 0; i < c->n_last_marks; i++) {
+		const struct mh_identity *id = &c->last_marks[i].id;
+		const struct mh_process *p = mh_table_find(c->table, id->pid);
+
+		if (p && mh_identity_same(&p->id, id))
+			return false;
+	}
+	return true;
+}
+
 int mh_chapter_in_take(struct mh_chapter_in *c, struct mh_table *table,
 		       const Memhist__V1__Snapshot *m, bool key)
 {
@@ -431,6 +444,8 @@ int mh_chapter_in_take(struct mh_chapter_in *c, struct mh_table *table,
 		rc = take_born(c, m->born, key);
 	if (!rc && key)
 		mh_table_drop_unkept(c->table);
+	if (!rc && !ends_are_true(c))
+		rc = -EBADMSG;
 	if (!rc && m->renamed)
 		rc = take_renamed(c, m->renamed);
 	return rc ? rc : take_columns(c, m, key);

@@ -260,6 +260,30 @@ static void test_lists_of_last_marks_are_whole(void **state)
 	refused(rig);
 }
 
+/* S8: 10 and 20 go on living, in deltas and keyframes; 11 does in the good keyframe. */
+static void test_who_lives_has_not_ended(void **state)
+{
+	static const int32_t alive[] = {10, 20};
+	struct rig *rig = *state;
+	struct ends ended;
+
+	init(&ended, false);
+	a_key(rig)->m.ended = &ended.m;
+	refused(rig);
+	for (size_t i = 0; i < sizeof(alive) / sizeof(alive[0]); i++) {
+		init(&ended, false);
+		ended.list.pid[0] = alive[i];
+		ended.list.start_ticks[0] = i ? 200 : 100;
+		a_delta(rig)->m.ended = &ended.m;
+		refused(rig);
+		init(&ended, false);
+		ended.list.pid[0] = alive[i];
+		ended.list.start_ticks[0] = i ? 200 : 100;
+		a_key(rig)->m.ended = &ended.m;
+		refused(rig);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
@@ -272,6 +296,7 @@ int main(void)
 		TEST(test_last_marks_are_read),
 		TEST(test_last_marks_are_of_the_identity),
 		TEST(test_lists_of_last_marks_are_whole),
+		TEST(test_who_lives_has_not_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
