@@ -17,6 +17,8 @@ enum { REFRESH_MS = 2000 };
 struct collector {
 	struct collector_config config;
 	struct mh_groups *groups;
+	pthread_mutex_t lock;   /* of: */
+	struct mh_groups *next; /* to take the place of `groups`; or NULL */
 	pthread_t thread;
 	int timer_fd;
 	int stop_fd; /* readable: end */
@@ -38,6 +40,30 @@ static void get_facts(const struct collector *c, struct view_facts *ret)
 	ret->n_groups = mh_groups_list(c->groups, &ret->group);
 	ret->n_exits = mh_groups_exits(c->groups, &ret->exits);
 	ret->groups_in_other = mh_groups_overflow(c->groups);
+	ret->groups = c->groups;
+}
+
+/* Other groups are there: they go on where those before them end. */
+static int regroup(struct collector *c, struct mh_groups *next, const struct mh_snapshot *snapshot)
+{
+	int rc = mh_groups_update(next, snapshot);
+
+	mh_groups_continue(next, c->groups);
+	mh_groups_free(c->groups);
+	c->groups = next;
+	c->groups_overflowed = false;
+	return view_reserve(c->config.view, mh_groups_room(next)) ? -ENOMEM : rc;
+}
+
+static int update_groups(struct collector *c, const struct mh_snapshot *snapshot)
+{
+	struct mh_groups *next;
+
+	pthread_mutex_lock(&c->lock);
+	next = c->next;
+	c->next = NULL;
+	pthread_mutex_unlock(&c->lock);
+	return next ? regroup(c, next, snapshot) : mh_groups_update(c->groups, snapshot);
 }
 
 static void take(void *arg, const struct source_item *item)
@@ -45,7 +71,7 @@ static void take(void *arg, const struct source_item *item)
 	struct collector *c = arg;
 	struct view_facts facts;
 
-	if (mh_groups_update(c->groups, item->snapshot))
+	if (update_groups(c, item->snapshot))
 		log_warn("out of memory for groups: some processes are counted in \"other\"");
 	get_facts(c, &facts);
 	view_update(c->config.view, item, &facts);
@@ -101,9 +127,9 @@ static void report_deleted(struct collector *c, const struct source_status *stat
 static void report_groups(struct collector *c, uint32_t in_other)
 {
 	if (in_other && !c->groups_overflowed)
-		log_info("more than %u program names: the rest is summed in group \"other\", see "
+		log_info("more than %zu groups: the rest is summed in group \"other\", see "
 			 "--groups.max",
-			 c->config.max_groups);
+			 mh_groups_room(c->groups) - 1);
 	c->groups_overflowed |= in_other != 0;
 }
 
@@ -183,6 +209,8 @@ static int start_timer(struct collector *c)
 static void free_collector(struct collector *c)
 {
 	mh_groups_free(c->groups);
+	mh_groups_free(c->next);
+	pthread_mutex_destroy(&c->lock);
 	if (c->timer_fd >= 0)
 		close(c->timer_fd);
 	if (c->stop_fd >= 0)
@@ -193,15 +221,18 @@ static void free_collector(struct collector *c)
 int collector_start(struct collector **ret, const struct collector_config *config,
 		    struct mh_err *err)
 {
-	struct mh_groups_config groups = {.max_groups = config->max_groups};
 	struct collector *c = calloc(1, sizeof(*c));
 	int rc;
 
-	if (!c)
+	if (!c) {
+		mh_groups_free(config->groups);
 		return mh_err_sys(err, -ENOMEM, "cannot start the sampling thread");
+	}
 	c->config = *config;
 	c->timer_fd = c->stop_fd = -1;
-	rc = mh_groups_new(&c->groups, &groups);
+	c->groups = config->groups;
+	pthread_mutex_init(&c->lock, NULL);
+	rc = view_reserve(config->view, mh_groups_room(c->groups));
 	if (!rc)
 		rc = start_timer(c);
 	if (!rc)
@@ -212,6 +243,17 @@ int collector_start(struct collector **ret, const struct collector_config *confi
 	}
 	*ret = c;
 	return 0;
+}
+
+void collector_regroup(struct collector *c, struct mh_groups *groups)
+{
+	struct mh_groups *unused;
+
+	pthread_mutex_lock(&c->lock);
+	unused = c->next;
+	c->next = groups;
+	pthread_mutex_unlock(&c->lock);
+	mh_groups_free(unused);
 }
 
 void collector_stop(struct collector *c)

@@ -14,12 +14,14 @@ struct collector_config {
 	struct source *source; /* these two are the caller's and outlive the collector */
 	struct view *view;
 	uint32_t interval_ms;
-	uint32_t max_groups;
+	struct mh_groups *groups; /* taken over, also on failure */
 };
 
 /* Start the thread, which takes its first sample at once. Returns 0, or -errno and a sentence. */
 int collector_start(struct collector **ret, const struct collector_config *config,
 		    struct mh_err *err);
+/* From the next sample on, other groups, which are taken over. From any thread. */
+void collector_regroup(struct collector *c, struct mh_groups *groups);
 /* Let it finish its sample and end. NULL is allowed. */
 void collector_stop(struct collector *c);
 

@@ -44,12 +44,16 @@ static void write_groups(struct families *out, const struct view *v)
 			families_add(out, first + i, (double)v->group[i].shown[f]);
 	}
 	families_begin(out, "memhist_group_processes", METRIC_GAUGE,
-		       "Live processes in the group (one group per program name).");
+		       "Live processes in the group.");
 	for (uint32_t i = 0; i < v->n_groups; i++)
 		families_add(out, first + i, v->group[i].n_processes);
 	gauge(out, "memhist_groups_in_other",
-	      "Program names without a group of their own; their processes are in group \"other\".",
+	      "Groups that are not shown; their processes are in group \"other\".",
 	      v->groups_in_other);
+	families_single(out, "memhist_group_rules_given_up_total", METRIC_COUNTER,
+			"Times that a regular expression of process_names took too long for a "
+			"command line: that process may be in another group.",
+			(double)v->groups_given_up);
 }
 
 static void write_exits(struct families *out, const struct view *v)

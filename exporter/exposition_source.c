@@ -205,6 +205,13 @@ void exposition_source(struct families *out, const struct view *v)
 	gauge(out, "memhist_up",
 	      "1 when the figures of processes, groups and meminfo are current, else 0 and absent.",
 	      v->up);
+	gauge(out, "memhist_config_last_reload_successful",
+	      "1 when the configuration was good when it was read last, else 0, and an earlier one "
+	      "is in force.",
+	      v->is_config_good);
+	gauge(out, "memhist_config_last_reload_success_timestamp_seconds",
+	      "When the configuration in force was read, in seconds since 1970.",
+	      (double)v->config_ms / 1e3);
 	gauge(out, "memhist_sampler_interval_seconds", "Time from one sample to the next.",
 	      v->source.interval_ms / 1e3);
 	gauge(out, "memhist_history_following",

@@ -43,6 +43,29 @@ static int set_config_file(struct settings *s, const char *value, struct mh_err 
 	return 0;
 }
 
+static int set_groups_file(struct settings *s, const char *value, struct mh_err *err)
+{
+	(void)err;
+	s->groups_file = *value ? value : NULL;
+	return 0;
+}
+
+static int set_check_config(struct settings *s, const char *value, struct mh_err *err)
+{
+	(void)value;
+	(void)err;
+	s->check_config = true;
+	return 0;
+}
+
+static int set_lifecycle(struct settings *s, const char *value, struct mh_err *err)
+{
+	(void)value;
+	(void)err;
+	s->lifecycle = true;
+	return 0;
+}
+
 static int set_listen_address(struct settings *s, const char *value, struct mh_err *err)
 {
 	(void)err;
@@ -60,7 +83,7 @@ static int set_telemetry_path(struct settings *s, const char *value, struct mh_e
 			       "'%s' is no path such as /metrics (letters, digits and -._~/)",
 			       value);
 	if (!strcmp(value, "/") || !strcmp(value, EXPORTER_HEALTHY_PATH) ||
-	    !strcmp(value, EXPORTER_READY_PATH))
+	    !strcmp(value, EXPORTER_READY_PATH) || !strcmp(value, EXPORTER_RELOAD_PATH))
 		return mh_errf(err, -EINVAL, "%s is taken: another page of the exporter is there",
 			       value);
 	s->telemetry_path = value;
@@ -196,19 +219,24 @@ static int set_log_level(struct settings *s, const char *value, struct mh_err *e
 }
 
 static const struct flag {
-	const char *name; /* as typed */
-	const char *argument;
+	const char *name;          /* as typed */
+	const char *argument;      /* NULL: it takes no value */
 	const char *default_value; /* NULL: nothing is set */
-	set_fn *set;               /* NULL: --help and --version, which take no value */
+	set_fn *set;               /* NULL: --help and --version */
 	const char *help;
 } flags[] = {
 	{"--config.file", "FILE", NULL, set_config_file,
 	 "settings, see memhist.yaml(5); empty: read none"},
+	{"--config.path", "FILE", "", set_groups_file,
+	 "groups, as process-exporter has them in its\nconfiguration; empty: as in --config.file"},
+	{"--config.check", NULL, NULL, set_check_config, "say whether these are good, and exit"},
 	{"--web.listen-address", "ADDR", "127.0.0.1:19256", set_listen_address,
 	 "HOST:PORT to serve at"},
 	{"--web.telemetry-path", "PATH", "/metrics", set_telemetry_path, "where the metrics are"},
 	{"--web.max-series", "N", "200000", set_max_series,
 	 "leave out what is more, 500 to 500000"},
+	{"--web.enable-lifecycle", NULL, NULL, set_lifecycle,
+	 "POST /-/reload reads the configuration again"},
 	{"--path.procfs", "DIR", "/proc", set_procfs, "the procfs to read, e.g. /host/proc"},
 	{"--collector.backend", "NAME", "auto", set_backend,
 	 "read processes by bpf, bpf-seq or procfs"},
@@ -230,7 +258,8 @@ static const struct flag {
 	{"--history.sealer", "PATH", "auto", set_sealer, "the memhist to seal it; or none"},
 	{"--interval", "TIME", "1s", set_interval, "time between samples, 100ms to 1d"},
 	{"--process.top", "N", "20", set_process_top, "show the N largest processes, 0 to 1000"},
-	{"--groups.max", "N", "200", set_groups_max, "show N programs, the rest as \"other\""},
+	{"--groups.max", "N", NULL, set_groups_max,
+	 "show N groups, the rest as \"other\"\n[as configured, else 200]"},
 	{"--user", "NAME", "", set_user, "run as this user; empty: as who starts it [default]"},
 	{"--user.capabilities", "LIST", "", set_capabilities,
 	 "with --user, keep sys_ptrace; empty: none [default]"},
@@ -321,8 +350,10 @@ int flags_parse(struct settings *ret, enum flags_answer *ret_answer, int argc, c
 			*ret_answer = !strcmp(flag->name, "--help") ? FLAGS_HELP : FLAGS_VERSION;
 			return 0;
 		}
+		if (!flag->argument && value)
+			return mh_errf(err, -EINVAL, "%s takes no value", flag->name);
 		if (!value)
-			value = argv[++i];
+			value = flag->argument ? argv[++i] : "";
 		if (!value)
 			return mh_errf(err, -EINVAL, "%s needs a value (%s)", flag->name,
 				       flag->argument);

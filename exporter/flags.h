@@ -16,10 +16,14 @@
 
 #define EXPORTER_HEALTHY_PATH "/-/healthy"
 #define EXPORTER_READY_PATH   "/-/ready"
+#define EXPORTER_RELOAD_PATH  "/-/reload"
 
 /* Strings point into the command line, the configuration or the table. */
 struct settings {
 	const char *config_file; /* NULL = the usual one, "" = none */
+	const char *groups_file; /* NULL = groups are as config_file says */
+	bool check_config;       /* only say whether these are good */
+	bool lifecycle;          /* reload by POST */
 	const char *listen_address;
 	const char *telemetry_path;
 	uint32_t max_series;
@@ -32,7 +36,7 @@ struct settings {
 	struct mh_upkeep_config upkeep; /* of the history */
 	uint32_t interval_ms;
 	uint32_t process_top;
-	uint32_t groups_max;
+	uint32_t groups_max; /* 0 = as configured, else 200 */
 	enum log_level log_level;
 	const char *user; /* NULL = stay who we are */
 	bool keep_ptrace;

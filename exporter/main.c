@@ -10,11 +10,13 @@
  * 1 could not start, also for a wrong configuration.
  */
 #include "exporter/collector.h"
+#include "exporter/configured.h"
 #include "exporter/flags.h"
 #include "exporter/listen.h"
 #include "exporter/log.h"
 #include "exporter/privileges.h"
 #include "exporter/server.h"
+#include "libmemhist/base/escape.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -27,9 +29,11 @@ enum { EXIT_OK = 0, EXIT_OTHER = 1, EXIT_USAGE = 2 };
 
 struct exporter {
 	const struct mh_config *config;
+	struct mh_groups *groups; /* until the collector has them */
 	struct source *source;
 	struct view *view;
 	struct collector *collector;
+	struct configured *configured;
 	struct server *server;
 	char capabilities[PRIVILEGES_NAMES_MAX]; /* those that are left */
 };
@@ -111,17 +115,21 @@ static int start_source(struct exporter *e, const struct settings *settings,
 	return privileges_drop(&kept, e->capabilities, err);
 }
 
+static int reload(void *configured, struct mh_err *err)
+{
+	return configured_reload(configured, err);
+}
+
 static int start_parts(struct exporter *e, const struct settings *settings, const struct user *user,
 		       int listen_fd, struct mh_err *err)
 {
-	struct collector_config collector = {.interval_ms = settings->interval_ms,
-					     .max_groups = settings->groups_max};
+	struct collector_config collector = {.interval_ms = settings->interval_ms};
 	struct server_config server = {.listen_fd = listen_fd,
 				       .telemetry_path = settings->telemetry_path,
 				       .max_series = settings->max_series};
 	int rc = start_source(e, settings, user, err);
 
-	if (!rc && view_new(&e->view, settings->groups_max + 1, settings->process_top))
+	if (!rc && view_new(&e->view, mh_groups_room(e->groups), settings->process_top))
 		rc = mh_err_sys(err, -ENOMEM, "cannot start");
 	if (rc) {
 		close(listen_fd);
@@ -129,22 +137,37 @@ static int start_parts(struct exporter *e, const struct settings *settings, cons
 	}
 	server.view = collector.view = e->view;
 	collector.source = e->source;
-	rc = server_start(&e->server, &server, err);
-	return rc ? rc : collector_start(&e->collector, &collector, err);
+	view_note_config(e->view, true, mh_now().wall_ms);
+	collector.groups = e->groups;
+	e->groups = NULL;
+	rc = collector_start(&e->collector, &collector, err);
+	if (!rc && configured_new(&e->configured, settings, e->config, e->collector, e->view))
+		rc = mh_err_sys(err, -ENOMEM, "cannot start");
+	if (rc) {
+		close(listen_fd);
+		return rc;
+	}
+	if (settings->lifecycle)
+		server.reload = reload;
+	server.reload_arg = e->configured;
+	return server_start(&e->server, &server, err);
 }
 
 static void stop_parts(struct exporter *e)
 {
 	server_stop(e->server);
+	configured_free(e->configured);
 	collector_stop(e->collector);
+	mh_groups_free(e->groups);
 	view_free(e->view);
 	source_free(e->source);
 }
 
 /* Until SIGTERM or SIGINT; meanwhile, connections that take too long are closed. */
-static int wait_for_end(const sigset_t *signals, struct server *server)
+static int wait_for_end(const sigset_t *signals, struct exporter *e)
 {
 	const struct timespec second = {.tv_sec = 1};
+	struct mh_err err;
 
 	for (;;) {
 		int number = sigtimedwait(signals, NULL, &second);
@@ -152,8 +175,8 @@ static int wait_for_end(const sigset_t *signals, struct server *server)
 		if (number == SIGTERM || number == SIGINT)
 			return number;
 		if (number == SIGHUP)
-			log_info("SIGHUP: the configuration is read at the start only; going on");
-		server_expire(server);
+			configured_reload(e->configured, &err); /* says how it went */
+		server_expire(e->server);
 	}
 }
 
@@ -184,6 +207,8 @@ static void report_start(const struct settings *settings, const struct exporter 
 	log_info("memhist-exporter " PACKAGE_VERSION);
 	if (e->config->file)
 		log_info("configuration: %s", e->config->file);
+	if (settings->groups_file)
+		log_info("groups: %s", settings->groups_file);
 	if (source_following(e->source)) {
 		log_info("%s", source_following(e->source));
 		if (settings->pss.top)
@@ -204,9 +229,9 @@ static void report_start(const struct settings *settings, const struct exporter 
 }
 
 static int run(const struct settings *settings, const struct listen_address *address,
-	       const struct user *user, const struct mh_config *config)
+	       const struct user *user, const struct mh_config *config, struct mh_groups *groups)
 {
-	struct exporter e = {.config = config};
+	struct exporter e = {.config = config, .groups = groups};
 	char name[LISTEN_NAME_MAX];
 	struct mh_err err;
 	sigset_t signals;
@@ -223,10 +248,31 @@ static int run(const struct settings *settings, const struct listen_address *add
 	} else {
 		report_start(settings, &e, name);
 		log_info("ending for %s",
-			 wait_for_end(&signals, e.server) == SIGINT ? "SIGINT" : "SIGTERM");
+			 wait_for_end(&signals, &e) == SIGINT ? "SIGINT" : "SIGTERM");
 	}
 	stop_parts(&e);
 	return rc ? EXIT_OTHER : EXIT_OK;
+}
+
+/* What --config.check says of good files. */
+static int print_check(const struct settings *settings, const struct mh_config *config)
+{
+	const char *const file[] = {config->file, settings->groups_file};
+	struct mh_buf out = MH_BUF_INIT(64 * 1024);
+	bool ok;
+
+	for (int i = 0; i < 2; i++) {
+		if (!file[i])
+			continue;
+		mh_escape_terminal(&out, file[i], strlen(file[i]));
+		mh_buf_adds(&out, " is good\n");
+	}
+	if (!out.len)
+		mh_buf_printf(&out, "there is no configuration file (%s would be read)\n",
+			      mh_config_default_file());
+	ok = !out.error && fwrite(out.data, 1, out.len, stdout) == out.len && !fflush(stdout);
+	mh_buf_done(&out);
+	return ok ? EXIT_OK : EXIT_OTHER;
 }
 
 /* Everything that the command line and the configuration say: 0, or the status to exit with. */
@@ -254,10 +300,11 @@ static int read_settings(struct settings *settings, struct mh_config *config,
 
 int main(int argc, char **argv)
 {
-	struct settings settings;
+	struct settings settings = {0};
 	struct mh_config config = {0};
 	struct listen_address address;
 	struct user user = {0};
+	struct mh_groups *groups = NULL;
 	enum flags_answer answer;
 	struct mh_err err;
 	int status = EXIT_USAGE;
@@ -269,10 +316,16 @@ int main(int argc, char **argv)
 			return print_version();
 		status = read_settings(&settings, &config, &address, &user, argc, argv, &err);
 	}
-	if (status)
+	if (!status && configured_groups(&settings, &config, &groups, &err))
+		status = EXIT_OTHER;
+	if (status) {
 		fprintf(stderr, "memhist-exporter: %s\n", err.text);
-	else
-		status = run(&settings, &address, &user, &config);
+	} else if (settings.check_config) {
+		mh_groups_free(groups);
+		status = print_check(&settings, &config);
+	} else {
+		status = run(&settings, &address, &user, &config, groups);
+	}
 	mh_config_done(&config);
 	return status;
 }

@@ -62,8 +62,8 @@ static struct MHD_Response *make_response(const char *type, const void *bytes, s
 			   type);
 }
 
-static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int status,
-				   const char *text)
+static enum MHD_Result answer_text_or(struct MHD_Connection *connection, unsigned int status,
+				      const char *allowed, const char *text)
 {
 	struct MHD_Response *r = make_response(TEXT_PLAIN, text, strlen(text));
 	enum MHD_Result queued;
@@ -71,7 +71,7 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned i
 	if (!r)
 		return MHD_NO;
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, allowed);
 	if (status == MHD_HTTP_NOT_ACCEPTABLE)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, VARY);
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED || status == MHD_HTTP_BAD_REQUEST)
@@ -79,6 +79,12 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned i
 	queued = MHD_queue_response(connection, status, r);
 	MHD_destroy_response(r);
 	return queued;
+}
+
+static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int status,
+				   const char *text)
+{
+	return answer_text_or(connection, status, "GET, HEAD", text);
 }
 
 static struct view *lock_view(struct server *s)
@@ -199,6 +205,18 @@ static enum MHD_Result answer_ready(struct server *s, struct MHD_Connection *con
 		  : answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, text);
 }
 
+static enum MHD_Result answer_reload(struct server *s, struct MHD_Connection *connection)
+{
+	char text[sizeof(struct mh_err) + 64];
+	struct mh_err err;
+
+	if (!s->config.reload(s->config.reload_arg, &err))
+		return answer_text(connection, MHD_HTTP_OK,
+				   "the configuration is in force from the next sample on\n");
+	snprintf(text, sizeof(text), "the configuration stays as it was: %s\n", err.text);
+	return answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, text);
+}
+
 typedef enum MHD_Result answer_fn(struct server *s, struct MHD_Connection *connection);
 
 static answer_fn *find_page(const struct server *s, const char *path)
@@ -209,7 +227,8 @@ static answer_fn *find_page(const struct server *s, const char *path)
 	} pages[] = {{s->config.telemetry_path, answer_metrics},
 		     {"/", answer_landing},
 		     {EXPORTER_HEALTHY_PATH, answer_healthy},
-		     {EXPORTER_READY_PATH, answer_ready}};
+		     {EXPORTER_READY_PATH, answer_ready},
+		     {EXPORTER_RELOAD_PATH, answer_reload}};
 
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
 		if (!strcmp(path, pages[i].path))
@@ -246,12 +265,41 @@ static bool has_body(struct MHD_Connection *connection)
 	return found;
 }
 
+static bool is_method(const char *method, const char *one, const char *other)
+{
+	return !strcmp(method, one) || !strcmp(method, other);
+}
+
+/* What is wrong with a request, as far as its head tells; *ret when it was answered. */
+static bool refuse(struct server *s, struct MHD_Connection *connection, const char *path,
+		   const char *method, enum MHD_Result *ret)
+{
+	const bool is_reload = !strcmp(path, EXPORTER_RELOAD_PATH);
+
+	if (is_reload && !s->config.reload)
+		*ret = answer_text(connection, MHD_HTTP_FORBIDDEN,
+				   "this takes --web.enable-lifecycle\n");
+	else if (is_reload && !is_method(method, MHD_HTTP_METHOD_POST, MHD_HTTP_METHOD_PUT))
+		*ret = answer_text_or(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "POST, PUT",
+				      "only POST and PUT are understood here\n");
+	else if (!is_reload && !is_method(method, MHD_HTTP_METHOD_GET, MHD_HTTP_METHOD_HEAD))
+		*ret = answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+				   "only GET and HEAD are understood here\n");
+	else if (has_body(connection))
+		*ret = answer_text(connection, MHD_HTTP_BAD_REQUEST,
+				   "a request here has no body\n");
+	else
+		return false;
+	return true;
+}
+
 /* Called twice for each request: when its head is there, and when its body would be. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *path,
 				  const char *method, const char *version, const char *upload,
 				  size_t *upload_len, void **request)
 {
 	struct server *s = cls;
+	enum MHD_Result refused;
 	answer_fn *answer;
 
 	(void)version;
@@ -260,14 +308,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	if (!*request) {
 		*request = s; /* anything but NULL */
 		deadlines_restart(s->deadlines, clock_of(connection), mh_now().boot_ns);
-		if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
-		    strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-			return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
-					   "only GET and HEAD are understood here\n");
-		if (has_body(connection))
-			return answer_text(connection, MHD_HTTP_BAD_REQUEST,
-					   "a request here has no body\n");
-		return MHD_YES;
+		return refuse(s, connection, path, method, &refused) ? refused : MHD_YES;
 	}
 	answer = find_page(s, path);
 	return answer ? answer(s, connection)

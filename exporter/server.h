@@ -17,6 +17,9 @@ struct server_config {
 	int listen_fd;              /* taken over, also on failure */
 	const char *telemetry_path; /* outlives the server */
 	struct view *view;          /* outlives the server */
+	/* Read the configuration again: 0, or a sentence. NULL: nobody may ask for it here. */
+	int (*reload)(void *arg, struct mh_err *err);
+	void *reload_arg;
 	uint32_t max_series;
 };
 

@@ -49,6 +49,28 @@ void view_free(struct view *v)
 	free(v);
 }
 
+int view_reserve(struct view *v, size_t max_groups)
+{
+	struct view_group *group;
+	struct view_exits *exits;
+	int rc = 0;
+
+	view_lock(v);
+	if (max_groups > v->max_groups) {
+		group = reallocarray(v->group, max_groups + 1, sizeof(*group));
+		if (group)
+			v->group = group;
+		exits = group ? reallocarray(v->exits, max_groups + 1, sizeof(*exits)) : NULL;
+		if (exits)
+			v->exits = exits;
+		rc = exits ? 0 : -ENOMEM;
+		if (!rc)
+			v->max_groups = max_groups;
+	}
+	view_unlock(v);
+	return rc;
+}
+
 void view_lock(struct view *v)
 {
 	pthread_mutex_lock(&v->lock);
@@ -106,11 +128,12 @@ static void copy_groups(struct view *v, const struct view_facts *facts, uint32_t
 	for (size_t i = 0; i < v->n_groups; i++) {
 		const struct mh_group *from = &facts->group[i];
 
-		snprintf(v->group[i].name, VIEW_NAME_BYTES, "%s", from->name);
+		snprintf(v->group[i].name, VIEW_GROUP_BYTES, "%s", from->name);
 		v->group[i].n_processes = from->n_processes;
 		copy_values(v->group[i].shown, from->value, page_bytes);
 	}
 	v->groups_in_other = facts->groups_in_other;
+	v->groups_given_up = facts->groups ? mh_groups_given_up(facts->groups) : 0;
 }
 
 static void copy_exits(struct view *v, const struct view_facts *facts, uint32_t page_bytes)
@@ -119,7 +142,7 @@ static void copy_exits(struct view *v, const struct view_facts *facts, uint32_t 
 	for (size_t i = 0; i < v->n_exits; i++) {
 		const struct mh_group_exits *from = &facts->exits[i];
 
-		snprintf(v->exits[i].name, VIEW_NAME_BYTES, "%s", from->name);
+		snprintf(v->exits[i].name, VIEW_GROUP_BYTES, "%s", from->name);
 		v->exits[i].total = from->total;
 		v->exits[i].peak_bytes = mh_field_shown(MH_FIELD_HWM, from->peak_pages, page_bytes);
 	}
@@ -154,24 +177,12 @@ static size_t find_largest(struct view *v, const struct mh_snapshot *s)
 	return n;
 }
 
-static int by_name(const void *key, const void *group)
+/* The group that the process in this slot is summed in. */
+static void find_group(const struct view_facts *facts, char ret[VIEW_GROUP_BYTES], uint32_t slot)
 {
-	return strcmp(key, ((const struct view_group *)group)->name);
-}
+	const char *name = facts->groups ? mh_groups_of(facts->groups, slot) : NULL;
 
-/* The group that the process is summed in: its program's, or "other" when that has no place. */
-static void find_group(const struct view *v, char ret[VIEW_NAME_BYTES], const struct mh_process *p)
-{
-	size_t n = v->n_groups;
-	const char *program;
-	size_t len = mh_process_program(p, &program);
-
-	/* in byte order, but for "other" at the end */
-	if (n && !strcmp(v->group[n - 1].name, MH_GROUP_OTHER))
-		n--;
-	spell_name(ret, program, len);
-	if (!bsearch(ret, v->group, n, sizeof(v->group[0]), by_name))
-		snprintf(ret, VIEW_NAME_BYTES, MH_GROUP_OTHER);
+	snprintf(ret, VIEW_GROUP_BYTES, "%s", name ? name : "");
 }
 
 /* The wall time of the boot, the same from sample to sample unless the clock was set: a start time
@@ -193,7 +204,8 @@ static mh_ms_t start_time(const struct view *v, uint64_t ticks, uint32_t clk_tck
 }
 
 /* After copy_groups() and note_boot_time(). */
-static void copy_processes(struct view *v, const struct source_item *item)
+static void copy_processes(struct view *v, const struct source_item *item,
+			   const struct view_facts *facts)
 {
 	const struct mh_snapshot *s = item->snapshot;
 
@@ -204,7 +216,7 @@ static void copy_processes(struct view *v, const struct source_item *item)
 
 		to->pid = from->id.pid;
 		spell_name(to->comm, from->comm, from->comm_len);
-		find_group(v, to->group, from);
+		find_group(facts, to->group, v->largest[i]);
 		spell_user(v, to->user, from->uid);
 		spell_path(to->exe, from->exe);
 		spell_path(to->cgroup, from->cgroup);
@@ -214,7 +226,7 @@ static void copy_processes(struct view *v, const struct source_item *item)
 }
 
 /* After copy_groups(). */
-static void copy_pss(struct view *v, const struct source_item *item)
+static void copy_pss(struct view *v, const struct source_item *item, const struct view_facts *facts)
 {
 	v->n_pss = 0;
 	for (size_t i = 0; i < item->n_pss && v->n_pss < MH_PSS_MAX; i++) {
@@ -228,7 +240,7 @@ static void copy_pss(struct view *v, const struct source_item *item)
 		v->n_pss++;
 		to->pid = from->id.pid;
 		spell_name(to->comm, process->comm, process->comm_len);
-		find_group(v, to->group, process);
+		find_group(facts, to->group, from->slot);
 		to->pss_bytes = from->pss_bytes;
 		to->uss_bytes = from->uss_bytes;
 		to->has_swap = from->has_swap;
@@ -260,8 +272,8 @@ void view_update(struct view *v, const struct source_item *item, const struct vi
 	note_boot_time(v, s->at);
 	copy_groups(v, facts, item->page_bytes);
 	copy_exits(v, facts, item->page_bytes);
-	copy_processes(v, item);
-	copy_pss(v, item);
+	copy_processes(v, item, facts);
+	copy_pss(v, item, facts);
 	v->has_meminfo = s->meminfo != NULL;
 	if (s->meminfo)
 		v->meminfo = *s->meminfo;
@@ -284,6 +296,16 @@ void view_fail(struct view *v, const struct mh_err *reason, const struct view_fa
 	v->reason = *reason;
 	v->source = facts->source;
 	v->missed = facts->missed;
+	view_unlock(v);
+}
+
+void view_note_config(struct view *v, bool good, mh_ms_t now_ms)
+{
+	view_lock(v);
+	v->serial++;
+	v->is_config_good = good;
+	if (good)
+		v->config_ms = now_ms;
 	view_unlock(v);
 }
 

@@ -21,18 +21,19 @@
 
 enum {
 	VIEW_NAME_BYTES = 3 * MH_COMM_MAX + 1, /* each byte may become U+FFFD, three bytes */
-	VIEW_PATH_MAX = 255,                   /* bytes shown of a path; a longer one is cut */
+	VIEW_GROUP_BYTES = MH_GROUP_NAME_MAX + 1,
+	VIEW_PATH_MAX = 255, /* bytes shown of a path; a longer one is cut */
 	VIEW_PATH_BYTES = 3 * VIEW_PATH_MAX + 1,
 };
 
 struct view_group {
-	char name[VIEW_NAME_BYTES];
+	char name[VIEW_GROUP_BYTES];
 	uint32_t n_processes;
 	uint64_t shown[MH_FIELD_COUNT]; /* as mh_field_shown(): bytes, or counts */
 };
 
 struct view_exits {
-	char name[VIEW_NAME_BYTES];
+	char name[VIEW_GROUP_BYTES];
 	uint64_t total;
 	uint64_t peak_bytes; /* 0: not known */
 };
@@ -40,10 +41,10 @@ struct view_exits {
 struct view_process {
 	uint32_t pid;
 	char comm[VIEW_NAME_BYTES];
-	char group[VIEW_NAME_BYTES];
-	mh_ms_t start_ms;           /* wall clock */
-	char user[VIEW_NAME_BYTES]; /* the number where no name is known */
-	char exe[VIEW_PATH_BYTES];  /* "": not known */
+	char group[VIEW_GROUP_BYTES]; /* "": in none */
+	mh_ms_t start_ms;             /* wall clock */
+	char user[VIEW_NAME_BYTES];   /* the number where no name is known */
+	char exe[VIEW_PATH_BYTES];    /* "": not known */
 	char cgroup[VIEW_PATH_BYTES];
 	uint64_t shown[MH_FIELD_COUNT];
 };
@@ -52,7 +53,7 @@ struct view_process {
 struct view_pss {
 	uint32_t pid;
 	char comm[VIEW_NAME_BYTES];
-	char group[VIEW_NAME_BYTES];
+	char group[VIEW_GROUP_BYTES];
 	uint64_t pss_bytes, uss_bytes;
 	bool has_swap;
 	uint64_t swap_pss_bytes;
@@ -77,6 +78,7 @@ struct view {
 	struct view_group *group; /* by name in byte order, "other" last */
 	size_t n_groups;
 	uint32_t groups_in_other;
+	uint64_t groups_given_up; /* see mh_groups_given_up() */
 	struct view_exits *exits; /* as the groups */
 	size_t n_exits;
 	struct view_process *process; /* largest RSS first */
@@ -86,6 +88,10 @@ struct view {
 	bool has_meminfo;
 	struct mh_meminfo meminfo;
 	uint32_t page_bytes; /* what counters in pages are counted in */
+
+	/* the configuration: whether reading it again went well, and when it did last */
+	bool is_config_good;
+	mh_ms_t config_ms;
 
 	/* private */
 	struct mh_users users; /* of /etc/passwd; only who updates the view looks at it */
@@ -100,6 +106,10 @@ int view_new(struct view **ret, size_t max_groups, size_t max_processes);
 /* NULL is allowed. */
 void view_free(struct view *v);
 
+/* Room for more groups, if there is less. Returns 0 or -ENOMEM. The caller does not hold the lock.
+ */
+int view_reserve(struct view *v, size_t max_groups);
+
 void view_lock(struct view *v);
 void view_unlock(struct view *v);
 
@@ -111,6 +121,7 @@ struct view_facts {
 	const struct mh_group *group;
 	size_t n_groups;
 	uint32_t groups_in_other;
+	const struct mh_groups *groups; /* whose these are; NULL: no process is in one */
 	const struct mh_group_exits *exits;
 	size_t n_exits;
 };
@@ -121,6 +132,9 @@ void view_update(struct view *v, const struct source_item *item, const struct vi
 void view_refresh(struct view *v, const struct view_facts *facts);
 /* There is no current snapshot, and why. */
 void view_fail(struct view *v, const struct mh_err *reason, const struct view_facts *facts);
+
+/* The configuration was read at this time, or was to be and is as it was. */
+void view_note_config(struct view *v, bool good, mh_ms_t now_ms);
 
 /*
  * With the lock held, before looking: what was not updated for long is not current, although nobody

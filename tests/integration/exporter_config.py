@@ -41,7 +41,7 @@ def the_file_says_where_the_history_is():
         assert f"configuration: {path}" in exporter.read_log(), exporter.read_log()
         assert f"writing history to {os.getcwd()}/history" in exporter.read_log()
         exporter.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: "the configuration is read at the start only" in exporter.read_log(),
+        wait_for(lambda: "the configuration was read again" in exporter.read_log(),
                  what="a word on SIGHUP")
         assert exporter.end() == 0
     memhist("verify", "--config", path)

@@ -109,7 +109,7 @@ def sighup_and_sigpipe_do_not_end_it():
     with Exporter("--interval=100ms") as exporter:
         exporter.process.send_signal(signal.SIGHUP)
         exporter.process.send_signal(signal.SIGPIPE)
-        wait_for(lambda: "SIGHUP" in exporter.read_log(), what="a word on SIGHUP")
+        wait_for(lambda: "the configuration was read again" in exporter.read_log(), what="a word on SIGHUP")
         exporter.next_sample()
         assert exporter.end() == 0
 

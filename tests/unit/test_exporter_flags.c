@@ -41,7 +41,10 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_null(settings.history_dir);
 	assert_int_equal(settings.interval_ms, 1000);
 	assert_int_equal(settings.process_top, 20);
-	assert_int_equal(settings.groups_max, 200);
+	assert_int_equal(settings.groups_max, 0); /* as configured */
+	assert_null(settings.groups_file);
+	assert_false(settings.check_config);
+	assert_false(settings.lifecycle);
 	assert_int_equal(settings.log_level, LEVEL_INFO);
 	assert_null(settings.user);
 	assert_false(settings.keep_ptrace);
@@ -119,6 +122,7 @@ static void wrong_words_are_named(void **state)
 	expect_refusal("", "unexpected argument '': see --help");
 	expect_refusal("--interval", "--interval needs a value (TIME)");
 	expect_refusal("--help=yes", "--help takes no value");
+	expect_refusal("--config.check=yes", "--config.check takes no value");
 }
 
 static void open_files_may_be_none(void **state)

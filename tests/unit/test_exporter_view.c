@@ -33,11 +33,14 @@ static struct mh_group group(const char *name, uint32_t n, uint64_t rss, uint64_
 	return g;
 }
 
+/* Where processes are, or NULL. */
+static const struct mh_groups *whose;
+
 static void update(struct view *v, const struct mh_snapshot *s, const struct mh_group *groups,
 		   size_t n_groups)
 {
 	const struct source_item item = {.snapshot = s, .page_bytes = 4096, .clk_tck = 100};
-	const struct view_facts facts = {.group = groups, .n_groups = n_groups};
+	const struct view_facts facts = {.group = groups, .n_groups = n_groups, .groups = whose};
 
 	view_update(v, &item, &facts);
 }
@@ -88,31 +91,80 @@ static void the_largest_processes_are_those_a_sort_puts_first(void **state)
 
 static void processes_are_shown_with_their_group(void **state)
 {
-	const struct mh_group groups[] = {
-		group("(unnamed)", 1, 1, 1), group("a\xef\xbf\xbd", 2, 20, 200),
-		group("b", 4, 40, 400), group("z", 4, 40, 400), group("other", 5, 50, 500)};
-	const struct mh_process list[] = {process(3, "a\xff", 9, 1),     process(2, "b", 8, 1),
+	static const uint32_t born[] = {0, 1, 2, 3, 4};
+	const struct mh_process list[] = {process(3, "a\xff", 9, 1), process(2, "b", 8, 1),
 					  process(5, "elsewhere", 7, 1), process(4, "", 6, 1),
-					  process(6, "other", 5, 1),     process(7, "z", 4, 1)};
-	const struct mh_snapshot s = {
-		.fields = RSS_AND_VSZ, .process = list, .n_slots = 6, .n_live = 6};
-	static const char *const expected[] = {"a\xef\xbf\xbd", "b",     "other",
-					       "(unnamed)",     "other", "z"};
+					  process(6, "other", 5, 1)};
+	const struct mh_snapshot s = {.fields = RSS_AND_VSZ,
+				      .first = true,
+				      .process = list,
+				      .n_slots = 5,
+				      .n_live = 5,
+				      .born = born,
+				      .n_born = 5};
+	static const char *const expected[] = {"a\xef\xbf\xbd", "b", "elsewhere", "other", "other"};
+	const struct mh_groups_config config = {.max_groups = 3};
+	const struct mh_group *group;
+	struct mh_groups *groups;
 	struct view *v;
+	size_t n;
 
 	(void)state;
 	assert_int_equal(view_new(&v, 10, 10), 0);
-	update(v, &s, groups, 5);
-	assert_int_equal(v->n_groups, 5);
-	assert_string_equal(v->group[1].name, "a\xef\xbf\xbd");
-	assert_int_equal(v->group[1].n_processes, 2);
-	assert_int_equal(v->group[1].shown[MH_FIELD_RSS], 20 * 4096);
-	assert_int_equal(v->group[1].shown[MH_FIELD_VSZ], 200 * 4096);
-	for (size_t i = 0; i < 6; i++)
+	assert_int_equal(mh_groups_new(&groups, &config), 0);
+	assert_int_equal(mh_groups_update(groups, &s), 0);
+	n = mh_groups_list(groups, &group);
+	whose = groups;
+	update(v, &s, group, n);
+	whose = NULL;
+	assert_int_equal(v->n_groups, 4);
+	assert_string_equal(v->group[0].name, "a\xef\xbf\xbd");
+	assert_int_equal(v->group[0].n_processes, 1);
+	assert_int_equal(v->group[0].shown[MH_FIELD_RSS], 9 * 4096);
+	assert_int_equal(v->group[0].shown[MH_FIELD_VSZ], 1 * 4096);
+	for (size_t i = 0; i < 5; i++)
 		assert_string_equal(v->process[i].group, expected[i]);
 	assert_string_equal(v->process[0].comm, "a\xef\xbf\xbd");
 	assert_string_equal(v->process[2].comm, "elsewhere");
 	assert_string_equal(v->process[3].comm, "(unnamed)");
+	update(v, &s, group, n); /* whom nobody counts */
+	assert_string_equal(v->process[0].group, "");
+	mh_groups_free(groups);
+	view_free(v);
+}
+
+static void there_can_be_room_for_more_groups(void **state)
+{
+	const struct mh_group groups[] = {group("a", 1, 1, 1), group("b", 1, 1, 1)};
+	const struct mh_snapshot s = {.fields = RSS_AND_VSZ};
+	struct view *v;
+
+	(void)state;
+	assert_int_equal(view_new(&v, 1, 0), 0);
+	update(v, &s, groups, 2);
+	assert_int_equal(view_reserve(v, 2), 0);
+	assert_int_equal(view_reserve(v, 1), 0); /* there is more */
+	update(v, &s, groups, 2);
+	assert_int_equal(v->n_groups, 2);
+	assert_string_equal(v->group[1].name, "b");
+	view_free(v);
+}
+
+static void the_configuration_is_noted(void **state)
+{
+	struct view *v;
+	uint64_t serial;
+
+	(void)state;
+	assert_int_equal(view_new(&v, 1, 0), 0);
+	view_note_config(v, true, 1000);
+	assert_true(v->is_config_good);
+	assert_true(v->config_ms == 1000);
+	serial = v->serial;
+	view_note_config(v, false, 2000);
+	assert_false(v->is_config_good);
+	assert_true(v->config_ms == 1000); /* it is still the one in force */
+	assert_true(v->serial > serial);
 	view_free(v);
 }
 
@@ -252,6 +304,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_largest_processes_are_those_a_sort_puts_first),
 		cmocka_unit_test(processes_are_shown_with_their_group),
+		cmocka_unit_test(there_can_be_room_for_more_groups),
+		cmocka_unit_test(the_configuration_is_noted),
 		cmocka_unit_test(the_longest_name_of_the_worst_bytes_fits),
 		cmocka_unit_test(more_groups_than_places_are_left_out),
 		cmocka_unit_test(start_times_do_not_jitter_but_follow_a_set_clock),

@@ -1,0 +1,131 @@
+/* Reading configuration files, at the start and again. */
+#include "exporter/configured.h"
+
+#include "exporter/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct configured {
+	const struct settings *settings;
+	const struct mh_config *config; /* as it was at the start */
+	struct collector *collector;
+	struct view *view;
+	pthread_mutex_t lock; /* one at a time, so that the last one to read has the last word */
+};
+
+int configured_groups(const struct settings *settings, struct mh_config *config,
+		      struct mh_groups **ret, struct mh_err *err)
+{
+	struct mh_groups_config groups = {0};
+	struct mh_config file = {0};
+	int rc = settings->groups_file ? mh_config_read_groups(&file, settings->groups_file, err)
+				       : 0;
+
+	if (rc)
+		return rc;
+	mh_config_groups(settings->groups_file ? &file : config, (uint32_t)sysconf(_SC_PAGESIZE),
+			 &groups);
+	mh_config_done(&file);
+	if (settings->groups_max)
+		groups.max_groups = settings->groups_max;
+	rc = mh_groups_new(ret, &groups);
+	if (rc) {
+		mh_rules_free(groups.rules);
+		return mh_err_sys(err, rc, "cannot make groups");
+	}
+	return 0;
+}
+
+int configured_new(struct configured **ret, const struct settings *settings,
+		   const struct mh_config *config, struct collector *collector, struct view *view)
+{
+	struct configured *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	*c = (struct configured){settings, config, collector, view, PTHREAD_MUTEX_INITIALIZER};
+	*ret = c;
+	return 0;
+}
+
+void configured_free(struct configured *c)
+{
+	if (!c)
+		return;
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+static bool is_same(const struct mh_config *a, const struct mh_config *b, enum mh_config_key key)
+{
+	struct mh_config_item x, y;
+
+	mh_config_item(a, key, &x);
+	mh_config_item(b, key, &y);
+	if (x.is_set != y.is_set || x.n != y.n)
+		return false;
+	for (size_t i = 0; i < x.n; i++)
+		if (strcmp(x.value[i], y.value[i]) != 0)
+			return false;
+	return true;
+}
+
+/* "history.dir, history.max_age": what was changed in vain. */
+static void find_changes(struct mh_buf *out, const struct mh_config *before,
+			 const struct mh_config *now)
+{
+	struct mh_config_item item;
+
+	for (int key = 0; key < MH_CONFIG_GROUPS_BY; key++) {
+		if (is_same(before, now, (enum mh_config_key)key))
+			continue;
+		mh_config_item(now, (enum mh_config_key)key, &item);
+		mh_buf_printf(out, "%s%s", out->len ? ", " : "", item.key);
+	}
+}
+
+static void report(const struct configured *c, const struct mh_config *config)
+{
+	struct mh_buf changes = MH_BUF_INIT(1024);
+
+	find_changes(&changes, c->config, config);
+	if (changes.len)
+		log_warn("the configuration was read again; at the next start only: %s",
+			 mh_buf_str(&changes));
+	else
+		log_info("the configuration was read again");
+	mh_buf_done(&changes);
+}
+
+static int reload(struct configured *c, struct mh_err *err)
+{
+	struct mh_config config = {0};
+	struct mh_groups *groups;
+	int rc = mh_config_load(&config, c->settings->config_file, MH_CONFIG_DAEMON, err);
+
+	if (rc)
+		return rc;
+	rc = configured_groups(c->settings, &config, &groups, err);
+	if (!rc) {
+		collector_regroup(c->collector, groups);
+		report(c, &config);
+	}
+	mh_config_done(&config);
+	return rc;
+}
+
+int configured_reload(struct configured *c, struct mh_err *err)
+{
+	int rc;
+
+	pthread_mutex_lock(&c->lock);
+	rc = reload(c, err);
+	if (rc)
+		log_error("the configuration stays as it was: %s", err->text);
+	view_note_config(c->view, !rc, mh_now().wall_ms);
+	pthread_mutex_unlock(&c->lock);
+	return rc;
+}

@@ -1,0 +1,35 @@
+/*
+ * What the exporter takes from configuration files while it runs: groups. They are made from the
+ * files at the start, and again when somebody asks (SIGHUP, POST /-/reload). A file with a mistake
+ * changes nothing. Everything else in the files is for the start alone; that it has changed is
+ * said.
+ */
+#ifndef MEMHIST_EXPORTER_CONFIGURED_H
+#define MEMHIST_EXPORTER_CONFIGURED_H
+
+#include "exporter/collector.h"
+#include "exporter/flags.h"
+
+/*
+ * The groups that the files and flags say. `config` is the main file, of which the rules are taken
+ * away; where --config.path names a file, that is read and has the say. Returns 0, or -errno and a
+ * sentence.
+ */
+int configured_groups(const struct settings *settings, struct mh_config *config,
+		      struct mh_groups **ret, struct mh_err *err);
+
+struct configured;
+
+/* All are the caller's and outlive it; `config` is as it was at the start. Returns 0 or -ENOMEM. */
+int configured_new(struct configured **ret, const struct settings *settings,
+		   const struct mh_config *config, struct collector *collector, struct view *view);
+/* NULL is allowed. */
+void configured_free(struct configured *c);
+
+/*
+ * Read the files again, from any thread. What came of it is in the log and in the view. Returns 0,
+ * or -errno and the sentence; then everything is as it was.
+ */
+int configured_reload(struct configured *c, struct mh_err *err);
+
+#endif
