@@ -231,10 +231,7 @@ int main(int argc, char **argv)
 			if (h.dir)
 				remove_dir(h.dir);
 			/* every third one waits for a disk, the others go on */
-			if (round / ROUNDS_OF_A_HISTORY % 3 && !access("/dev/shm", W_OK))
-				setenv("TMPDIR", "/dev/shm", 1);
-			else
-				unsetenv("TMPDIR");
+			temp_in_memory(round / ROUNDS_OF_A_HISTORY % 3);
 			h.dir = temp_dir();
 			h.n = 0;
 			h.max_bytes = random_below(2) ? 150000 + random_below(100000) : 0;

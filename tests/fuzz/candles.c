@@ -44,7 +44,7 @@ static void prepare(void)
 
 	if (dir[0])
 		return;
-	fuzz_in_memory();
+	temp_in_memory(true); /* ten thousand times */
 	snprintf(dir, sizeof(dir), "%s", temp_dir());
 	dir_fd = mh_dir_open(dir, &err);
 	if (dir_fd < 0)

@@ -24,9 +24,6 @@ void fuzz_mend(uint8_t *bytes, size_t len);
 
 /* For seeds: a copy of so many bytes. */
 uint8_t *fuzz_copy(const void *bytes, size_t len, size_t *ret_len);
-/* Temporary folders are in memory from now on, where there is such a file system: a target that
- * writes files must not wait for a disk ten thousand times. */
-void fuzz_in_memory(void);
 /* Where `what` must hold, in all builds. */
 #define fuzz_assert(what) ((what) ? (void)0 : fuzz_fail(__FILE__, __LINE__, #what))
 _Noreturn void fuzz_fail(const char *file, int line, const char *what);

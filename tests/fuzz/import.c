@@ -38,7 +38,7 @@ static void prepare(void)
 {
 	if (dir[0])
 		return;
-	fuzz_in_memory();
+	temp_in_memory(true); /* ten thousand times */
 	snprintf(dir, sizeof(dir), "%s", temp_dir());
 	snprintf(source, sizeof(source), "%s/source", dir);
 	snprintf(history, sizeof(history), "%s/history", dir);

@@ -28,12 +28,6 @@ uint8_t *fuzz_copy(const void *bytes, size_t len, size_t *ret_len)
 	return copy;
 }
 
-void fuzz_in_memory(void)
-{
-	if (!access("/dev/shm", W_OK))
-		setenv("TMPDIR", "/dev/shm", 1);
-}
-
 void fuzz_fail(const char *file, int line, const char *what)
 {
 	fprintf(stderr, "%s:%d: %s does not hold\n", file, line, what);

@@ -198,8 +198,7 @@ void trial_run(const struct trial_trouble *trouble, bool has_upkeep)
 
 	trouble->pause();
 	/* a thousand directories: where no disk has to make them */
-	if (!access("/dev/shm", W_OK))
-		setenv("TMPDIR", "/dev/shm", 1);
+	temp_in_memory(true);
 	t.dir = temp_dir();
 	t.config = config_for(t.dir);
 	t.config.key_every = 3;

@@ -43,6 +43,8 @@ void shadow_describe(struct mh_buf *out, const struct shadow *sh, const struct m
 
 /* A new empty folder below the system's temporary one; a static text, removed by the caller. */
 const char *temp_dir(void);
+/* From now on these are in memory, if there is such a file system: where no disk is waited for. */
+void temp_in_memory(bool is_wanted);
 void remove_dir(const char *path);
 
 #endif
