@@ -107,7 +107,7 @@ check()
     [ "$failed" -eq 0 ] || finish
     suite build-check/gcc
     verdict "build with clang, warnings are errors" clang \
-        build_in build-check/clang CC=clang --enable-werror
+        build_in build-check/clang CC=clang CFLAGS=-O0 --enable-werror
     verdict "all tests with AddressSanitizer and UBSan" gcc \
         run_tests build-check/gcc check-sanitizers
     verdict "unit tests under valgrind" valgrind run_tests build-check/gcc check-valgrind
