@@ -5,6 +5,7 @@
 #include "libmemhist/history/reader.h"
 #include "libmemhist/history/writer.h"
 #include "tests/unit/recording.h"
+#include "tests/unit/thrift.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -72,7 +73,7 @@ static void test_large(void **state)
 	world.max_pid = 1000;
 	world.target = 700;
 	w = open_writer(&config);
-	record(w, &world, &log, 300);
+	record(w, &world, &log, 300 / (int)thrift());
 	mh_writer_close(w);
 	read_back(dir, &log, &stats);
 	assert_int_equal(stats.segments, 1);
@@ -89,6 +90,7 @@ static void test_read_while_written(void **state)
 	const char *dir = temp_dir();
 	struct mh_writer_config config = config_for(dir);
 	struct mh_err err = {""};
+	const int n = 3000 / (int)thrift();
 	uint64_t most = 0;
 	bool ended = false;
 	int status;
@@ -103,7 +105,7 @@ static void test_read_while_written(void **state)
 		int rc = mh_writer_open(&w, &config, &err);
 
 		world_init(&world, 21);
-		for (int i = 0; i < 3000 && !rc; i++)
+		for (int i = 0; i < n && !rc; i++)
 			rc = mh_writer_append(w, world_step(&world), &err);
 		_exit(rc || mh_writer_close(w) ? 1 : 0);
 	}
@@ -129,7 +131,7 @@ static void test_read_while_written(void **state)
 		mh_reader_close(r);
 	}
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	assert_int_equal(most, 3000);
+	assert_int_equal(most, n);
 	remove_dir(dir);
 }
 

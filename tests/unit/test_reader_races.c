@@ -7,6 +7,7 @@
 #include "libmemhist/history/seal.h"
 #include "libmemhist/history/tidy.h"
 #include "tests/unit/recording.h"
+#include "tests/unit/thrift.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -18,7 +19,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { SNAPSHOTS = 400, READERS = 3, KEEPERS = 2, ROTATE_MS = 4000, SEED = 21, KEPT = 6 };
+enum { READERS = 3, KEEPERS = 2, ROTATE_MS = 4000, SEED = 21, KEPT = 6 };
+
+static size_t n_snapshots = 400; /* that are written */
 
 struct race {
 	const char *dir;
@@ -58,7 +61,7 @@ static void *write_all(void *arg)
 	world_init(&world, SEED);
 	if (mh_writer_open(&w, &config, &err))
 		lose(race, "%s", err.text);
-	for (int i = 0; i < SNAPSHOTS && !race->failure[0]; i++) {
+	for (size_t i = 0; i < n_snapshots && !race->failure[0]; i++) {
 		if (mh_writer_append(w, world_step(&world), &err))
 			lose(race, "%s", err.text);
 		atomic_fetch_add(&race->written, 1);
@@ -200,12 +203,12 @@ static void read_once(struct race *race, bool follow)
 		if (rc <= 0)
 			continue;
 		rc = 0;
-		for (found = next; found < SNAPSHOTS; found++)
+		for (found = next; found < n_snapshots; found++)
 			if (race->expected.wall_ms[found] == s->at.wall_ms)
 				break;
 		if (follow && !n)
 			next = found; /* it begins at the newest one */
-		if (found == SNAPSHOTS || !may_come(race, next, found, s, !n)) {
+		if (found == n_snapshots || !may_come(race, next, found, s, !n)) {
 			lose(race, "snapshot %zu of %zu after %zu read, gap %d, %zu deleted", found,
 			     next, n, s->gap.kind, atomic_load(&race->deleted));
 			break;
@@ -222,7 +225,7 @@ static void read_once(struct race *race, bool follow)
 		lose(race, "%s", err.text);
 	if (r)
 		mh_reader_stats(r, &stats);
-	if (next < (follow ? SNAPSHOTS : there))
+	if (next < (follow ? n_snapshots : there))
 		lose(race, "ended after %zu, and %zu were there (follow %d)", next, there, follow);
 	if (stats.damages || stats.orphans || stats.unreadable || stats.torn_tails ||
 	    (!missing && stats.missing))
@@ -259,7 +262,7 @@ static void run_race(bool deletes)
 
 	pthread_mutex_init(&race.lock, NULL);
 	world_init(&world, SEED);
-	for (int i = 0; i < SNAPSHOTS; i++)
+	for (size_t i = 0; i < n_snapshots; i++)
 		note(&race.expected, world_step(&world));
 	world_done(&world);
 	assert_int_equal(pthread_create(&writer, NULL, write_all, &race), 0);
@@ -278,7 +281,7 @@ static void run_race(bool deletes)
 	pthread_join(follower, NULL);
 	if (race.failure[0])
 		fail_msg("%s", race.failure);
-	assert_int_equal(race.written, SNAPSHOTS);
+	assert_int_equal(race.written, n_snapshots);
 	print_message("# %zu segments sealed, merged or deleted meanwhile\n",
 		      atomic_load(&race.changes));
 	pthread_mutex_destroy(&race.lock);
@@ -305,5 +308,6 @@ int main(void)
 		cmocka_unit_test(only_what_is_deleted_is_missing),
 	};
 
+	n_snapshots /= thrift();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
