@@ -18,7 +18,8 @@ def at(page):
 
 
 def both_show_the_same():
-    with Child(b"memhist-shared", 32), Exporter("--interval=500ms",
+    # seconds, within which both pages are read, also on a busy machine
+    with Child(b"memhist-shared", 32), Exporter("--interval=4s",
                                                  "--history.dir=history") as writer, \
             Exporter("--interval=500ms", "--history.dir=history") as follower:
         assert follower.read_log().count("following history") == 1

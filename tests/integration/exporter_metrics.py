@@ -74,7 +74,9 @@ def the_largest_are_chosen():
         shown = series(exporter.next_sample(), "memhist_process_resident_memory_bytes")
         sizes = [value for _, value in shown]
         assert len(shown) == 3 and sizes == sorted(sizes, reverse=True), shown
-        assert "memhist-large" in [labels["comm"] for labels, _ in shown]
+        # unless something larger runs here
+        assert sizes[-1] > 200 << 20 or \
+            "memhist-large" in [labels["comm"] for labels, _ in shown], shown
         assert {labels["pid"] for labels, _ in shown} == \
             {labels["pid"] for labels, _ in series(exporter.metrics(),
                                                    "memhist_process_start_time_seconds")}
@@ -242,6 +244,7 @@ def counters_that_are_not_there_are_not_shown():
 
 
 def the_exporter_tells_of_itself():
+    begun = time.time()
     with Exporter("--interval=100ms") as exporter:
         page = exporter.next_sample()
         pid = exporter.process.pid
@@ -250,9 +253,10 @@ def the_exporter_tells_of_itself():
         assert 0 < single(page, "process_resident_memory_bytes") < 1 << 30
         assert single(page, "process_virtual_memory_bytes") > \
             single(page, "process_resident_memory_bytes")
-        assert abs(single(page, "process_start_time_seconds") - time.time()) < 30
+        assert begun - 1 < single(page, "process_start_time_seconds") < time.time() + 1
         assert 0 < single(page, "process_cpu_seconds_total") < 20
-        assert single(page, "process_threads") == 4
+        # one more while a process is slow to tell its command line
+        wait_for(lambda: single(exporter.next_sample(), "process_threads") == 4, what="4 threads")
         assert single(page, "process_max_fds") >= 256
         version = subprocess.run([EXPORTER, "--version"], capture_output=True, text=True,
                                  check=True).stdout.split()[1]
@@ -289,17 +293,18 @@ def the_backend_is_named_and_why_it_is_no_better_one():
 
 
 def samples_keep_their_pace():
-    """Absolute pacing: over 2 s at 100 ms, as many samples as were due, late ones counted."""
+    """Absolute pacing at 100 ms: each may come late, on a busy machine, and is counted or counted as
+    missed; but none makes the next ones later."""
     with Exporter("--interval=100ms") as exporter:
-        first = exporter.next_sample()
+        def late():
+            """How many intervals this sample came after its time, but for a constant."""
+            page = exporter.next_sample()
+            return single(page, "memhist_last_sample_timestamp_seconds") / 0.1 \
+                - single(page, "memhist_sampler_samples_total") \
+                - single(page, "memhist_sampler_missed_total")
+        first = late()
         time.sleep(2)
-        last = exporter.next_sample()
-        def due(page):
-            return single(page, "memhist_sampler_samples_total") \
-                + single(page, "memhist_sampler_missed_total")
-        def at(page):
-            return single(page, "memhist_last_sample_timestamp_seconds")
-        assert abs((at(last) - at(first)) / 0.1 - (due(last) - due(first))) <= 1.5
+        wait_for(lambda: late() - first <= 1.5, what="a sample at its time")
 
 
 def promtool_finds_nothing():
