@@ -1,7 +1,5 @@
 #include "tests/unit/stuck.h"
 
-#include "libmemhist/proc/offload.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +38,7 @@ void stuck_wake(const struct tree *tree, const char *name)
 	close(fd);
 }
 
-void stuck_release(const struct tree *tree, const char *name)
+bool stuck_try_wake(const struct tree *tree, const char *name)
 {
 	char path[512];
 	int fd = open(tree_path(tree, name, path), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
@@ -50,6 +48,12 @@ void stuck_release(const struct tree *tree, const char *name)
 		die(path);
 	if (fd >= 0)
 		close(fd);
+	return fd >= 0;
+}
+
+void stuck_release(const struct tree *tree, const char *name)
+{
+	stuck_try_wake(tree, name);
 	tree_drop(tree, name);
 }
 
@@ -113,6 +117,15 @@ void stuck_await_threads(int n)
 	for (int waited_ms = 0; stuck_threads() != n; waited_ms += WAIT_MS) {
 		if (waited_ms > WAIT_MOST_MS)
 			die("a thread that does not end");
+		usleep(WAIT_MS * 1000);
+	}
+}
+
+void stuck_await_left(struct mh_offload *o, uint32_t n)
+{
+	for (int waited_ms = 0; mh_offload_left(o) != n; waited_ms += WAIT_MS) {
+		if (waited_ms > WAIT_MOST_MS)
+			die("a thread that hangs, or does not");
 		usleep(WAIT_MS * 1000);
 	}
 }

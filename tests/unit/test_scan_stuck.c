@@ -1,6 +1,10 @@
 /*
  * Processes whose command line does not answer: they have all but that, and the others everything.
  * A FIFO without a writer stands for the file of a process whose address space is locked.
+ *
+ * On a busy machine, and under valgrind, which lets one thread run at a time, a thread may be left
+ * behind that hangs on nothing: it is back at once, and what it read is asked for again. So nothing
+ * here counts on a line being there at the first asking, or on a thread being there between two.
  */
 #include "libmemhist/base/timespec.h"
 #include "libmemhist/proc/offload.h"
@@ -90,41 +94,52 @@ static uint32_t count_lines(const struct fixture *f)
 	return n;
 }
 
+/* Passes until there are so many: far fewer than until the next turn of a process. */
+static void await_lines(struct fixture *f, uint32_t n)
+{
+	for (int tries = 20 * STUCK_EVERY; count_lines(f) != n; tries--) {
+		assert_true(tries > 0);
+		scene_must_pass(&f->scene);
+	}
+}
+
+/* Let it answer, whether a thread hangs on it or not. */
 static void wake(const struct fixture *f, uint32_t pid)
 {
-	char name[32], line[16];
+	char name[32];
 
 	snprintf(name, sizeof(name), "%" PRIu32 "/cmdline", pid);
-	snprintf(line, sizeof(line), "line%" PRIu32, pid);
-	stuck_wake(&f->tree, name);
-	stuck_end(&f->tree, name, line);
+	stuck_release(&f->tree, name);
+	write_process(&f->tree, pid, pid);
 }
 
 static void one_that_hangs_is_known_by_its_comm(void **state)
 {
 	struct fixture f;
+	uint64_t stuck, late;
 
 	(void)state;
 	set_up(&f, 1);
 	scene_must_pass(&f.scene);
 	assert_int_equal(f.scene.snapshot->n_live, PROCESSES);
 	assert_false(f.scene.snapshot->partial);
-	assert_int_equal(count_lines(&f), PROCESSES - 1);
+	await_lines(&f, PROCESSES - 1);
 	assert_false(has_line(&f, 3));
-	assert_int_equal(scene_stats(&f.scene).stuck, 1);
+	stuck_await_left(f.scene.offload, 1);
 	/* it is asked again at its turn alone, which costs no other thread */
+	stuck = scene_stats(&f.scene).stuck;
+	late = mh_offload_returned(f.scene.offload);
+	assert_true(stuck >= 1);
 	for (int i = 0; i < NAMES_EVERY; i++)
 		scene_must_pass(&f.scene);
-	assert_int_equal(scene_stats(&f.scene).stuck, 2);
-	assert_int_equal(stuck_threads(), 2);
+	stuck_await_left(f.scene.offload, 1);
+	late = mh_offload_returned(f.scene.offload) - late;
+	assert_in_range(scene_stats(&f.scene).stuck - stuck, 1, 1 + 2 * late);
 	assert_int_equal(count_lines(&f), PROCESSES - 1);
 	/* when it wakes its name is asked for soon */
 	wake(&f, 3);
-	stuck_await_threads(1);
-	for (int i = 0; i <= STUCK_EVERY; i++)
-		scene_must_pass(&f.scene);
-	assert_int_equal(count_lines(&f), PROCESSES);
-	assert_int_equal(scene_stats(&f.scene).stuck, 2);
+	stuck_await_left(f.scene.offload, 0);
+	await_lines(&f, PROCESSES);
 	assert_int_equal(scene_stats(&f.scene).failed, 0);
 	tear_down(&f);
 }
@@ -132,36 +147,34 @@ static void one_that_hangs_is_known_by_its_comm(void **state)
 static void many_that_hang_are_bounded(void **state)
 {
 	struct fixture f;
-	uint32_t lines;
+	struct mh_offload *o;
 
 	(void)state;
 	set_up(&f, 8);
-	for (int i = 0; i < STUCK_EVERY; i++)
+	o = f.scene.offload;
+	for (int tries = 2 * NAMES_EVERY;
+	     mh_offload_left(o) != MH_OFFLOAD_LEFT || scene_stats(&f.scene).stuck < 8; tries--) {
+		assert_true(tries > 0);
 		scene_must_pass(&f.scene);
+		assert_true(stuck_threads() <= MH_OFFLOAD_LEFT + 1);
+	}
 	assert_int_equal(f.scene.snapshot->n_live, PROCESSES);
-	lines = count_lines(&f);
-	assert_true(lines <= PROCESSES - 8);
-	assert_int_equal(mh_offload_left(f.scene.offload), MH_OFFLOAD_LEFT);
-	assert_int_equal(stuck_threads(), MH_OFFLOAD_LEFT);
-	assert_true(scene_stats(&f.scene).stuck >= 8);
+	assert_true(count_lines(&f) <= PROCESSES - 8);
 	/* a new one has its values, and a name when threads are back */
 	write_process(&f.tree, 21, 21);
 	scene_must_pass(&f.scene);
 	assert_true(scene_born(&f.scene, 21));
-	assert_false(has_line(&f, 21));
+	if (mh_offload_left(o) == MH_OFFLOAD_LEFT)
+		assert_false(has_line(&f, 21));
 	/* they wake, in whatever order the threads hang on them */
-	for (uint32_t pid = 3; pid < 3 + 8; pid++) {
-		char name[32];
-
-		snprintf(name, sizeof(name), "%" PRIu32 "/cmdline", pid);
-		stuck_release(&f.tree, name);
-		write_process(&f.tree, pid, pid);
-	}
-	stuck_await_threads(0);
-	for (int i = 0; i <= STUCK_EVERY; i++)
+	for (uint32_t pid = 3; pid < 3 + 8; pid++)
+		wake(&f, pid);
+	stuck_await_left(o, 0);
+	await_lines(&f, PROCESSES);
+	for (int tries = 20 * STUCK_EVERY; !has_line(&f, 21); tries--) {
+		assert_true(tries > 0);
 		scene_must_pass(&f.scene);
-	assert_int_equal(count_lines(&f), PROCESSES);
-	assert_true(has_line(&f, 21));
+	}
 	tear_down(&f);
 }
 
@@ -172,15 +185,15 @@ static void what_does_not_change_stays(void **state)
 	(void)state;
 	set_up(&f, 0);
 	scene_must_pass(&f.scene);
-	assert_int_equal(count_lines(&f), PROCESSES);
+	await_lines(&f, PROCESSES);
 	/* asked again at its turn: a name that was read is kept */
 	stuck_make(&f.tree, "5/cmdline");
 	for (int i = 0; i < NAMES_EVERY; i++)
 		scene_must_pass(&f.scene);
-	assert_int_equal(scene_stats(&f.scene).stuck, 1);
+	assert_true(scene_stats(&f.scene).stuck >= 1);
 	assert_int_equal(count_lines(&f), PROCESSES);
 	wake(&f, 5);
-	stuck_await_threads(1);
+	stuck_await_left(f.scene.offload, 0);
 	tear_down(&f);
 }
 
@@ -189,7 +202,9 @@ static void *replace(void *arg)
 {
 	struct fixture *f = arg;
 
-	stuck_await_threads(1);
+	/* however many there are by now */
+	for (int left_ms = 60 * 1000; !stuck_threads() && left_ms; left_ms--)
+		usleep(1000);
 	write_process(&f->tree, 7, 7777);
 	return NULL;
 }
@@ -207,10 +222,13 @@ static bool check_successor(void)
 	pthread_join(thread, NULL);
 	taken = has_line(&f, 7);
 	assert_int_equal(scene_must_find(&f.scene, 7)->id.start_ticks, 7);
-	assert_int_equal(count_lines(&f), PROCESSES - 3 - !taken);
+	assert_true(count_lines(&f) <= PROCESSES - 3u - !taken);
 	scene_must_pass(&f.scene);
 	assert_int_equal(scene_must_find(&f.scene, 7)->id.start_ticks, 7777);
-	assert_true(has_line(&f, 7));
+	for (int tries = 20 * STUCK_EVERY; !has_line(&f, 7); tries--) {
+		assert_true(tries > 0);
+		scene_must_pass(&f.scene);
+	}
 	for (uint32_t pid = 3; pid <= 5; pid++)
 		wake(&f, pid);
 	tear_down(&f);
@@ -265,13 +283,12 @@ static void every_backend_goes_on(void **state)
 		assert_true(p->value[MH_FIELD_RSS] > 0 && p->comm_len > 0);
 		assert_int_equal(p->cmdline_len, 0);
 		/* on a busy machine its turn may come some passes later */
-		for (int tries = 100; !scene_stats(&f.scene).stuck; tries--) {
+		for (int tries = NAMES_EVERY; !stuck_try_wake(&f.tree, name); tries--) {
 			assert_true(tries > 0);
 			scene_must_pass(&f.scene);
 		}
-		assert_int_equal(scene_stats(&f.scene).stuck, 1);
-		stuck_wake(&f.tree, name);
-		stuck_await_threads(1);
+		assert_true(scene_stats(&f.scene).stuck >= 1);
+		stuck_await_left(config.offload, 0);
 		stuck_end(&f.tree, name, "aside");
 		/* it is asked again within STUCK_EVERY passes of the thread's return being noticed
 		 */
