@@ -61,8 +61,8 @@ void *__wrap_reallocarray(void *old, size_t n, size_t size)
 }
 
 /* A tick per second, as the clocks of the snapshots say; segments are not rotated in the time. */
-static int tick(struct mh_sampler *sampler, struct mh_groups *groups, struct mh_instant *now,
-		char *text)
+static int tick(struct mh_sampler *sampler, struct mh_groups *const groups[2],
+		struct mh_instant *now, char *text)
 {
 	const struct mh_snapshot *snapshot;
 	struct mh_err err;
@@ -70,18 +70,35 @@ static int tick(struct mh_sampler *sampler, struct mh_groups *groups, struct mh_
 	now->boot_ns += (uint64_t)INTERVAL_MS * 1000000;
 	now->wall_ms += INTERVAL_MS;
 	if (!mh_sampler_tick(sampler, *now, &snapshot, &err))
-		return mh_groups_update(groups, snapshot);
+		return mh_groups_update(groups[0], snapshot) |
+		       mh_groups_update(groups[1], snapshot);
 	snprintf(text, NAMESPACE_TEXT, "%s", err.text);
 	return -1;
 }
 
+/* One that takes some of whoever is there, by a regular expression, with their descendants. */
+static struct mh_rules *make_rules(void)
+{
+	struct mh_rules *rules;
+
+	if (mh_rules_new(&rules) || mh_rules_begin(rules, NULL) ||
+	    mh_rules_add(rules, MH_SELECT_CMDLINE, "(?P<x>[a-m])", NULL) ||
+	    mh_rules_name(rules, "{{.Matches.x}} {{.Username}}", NULL) || mh_rules_end(rules, NULL))
+		abort();
+	return rules;
+}
+
 static int count_allocations(struct mh_sampler *sampler, void (*change)(int tick), char *text)
 {
-	const struct mh_groups_config config = {0};
+	const struct mh_groups_config by_program = {0},
+				      by_rules = {.rules = make_rules(), .top = 3};
 	struct mh_instant now = mh_now();
 	struct mh_sampler_status status;
-	struct mh_groups *groups;
-	int rc = mh_groups_new(&groups, &config);
+	struct mh_groups *groups[2] = {NULL, NULL};
+	int rc = mh_groups_new(&groups[0], &by_program);
+
+	if (!rc)
+		rc = mh_groups_new(&groups[1], &by_rules);
 
 	for (int i = 0; i < WARM_UP && !rc; i++) {
 		change(i);
@@ -92,7 +109,8 @@ static int count_allocations(struct mh_sampler *sampler, void (*change)(int tick
 		change(i);
 		rc = tick(sampler, groups, &now, text);
 	}
-	mh_groups_free(groups);
+	mh_groups_free(groups[0]);
+	mh_groups_free(groups[1]);
 	mh_sampler_status(sampler, &status);
 	if (!rc && status.history_error) {
 		snprintf(text, NAMESPACE_TEXT, "%s", status.history_message.text);
