@@ -9,7 +9,6 @@
 #include "libmemhist/model/group_inner.h"
 
 #include <errno.h>
-#include <string.h>
 
 enum {
 	FIRST_CAP = 64,
@@ -82,6 +81,13 @@ static int add_brief(struct mh_groups *g, const struct mh_snapshot *s)
 	return rc;
 }
 
+static void leave(struct mh_groups *g, uint32_t slot)
+{
+	if (g->seat[slot].pid)
+		mh_index_remove(&g->pids, mh_index_hash(g->seat[slot].pid), slot);
+	g->seat[slot] = (struct mh_seat){0};
+}
+
 int mh_kin_depart(struct mh_groups *g, const struct mh_snapshot *s, bool all)
 {
 	int room, brief;
@@ -95,14 +101,10 @@ int mh_kin_depart(struct mh_groups *g, const struct mh_snapshot *s, bool all)
 			continue;
 		if (s->n_brief && !room)
 			add_departed(g, &g->seat[slot]);
-		mh_index_remove(&g->pids, mh_index_hash(g->seat[slot].pid), slot);
-		g->seat[slot] = (struct mh_seat){0};
+		leave(g, slot);
 	}
-	if (all) {
-		mh_index_done(&g->pids);
-		if (g->slots_cap)
-			memset(g->seat, 0, g->slots_cap * sizeof(*g->seat));
-	}
+	for (uint32_t slot = 0; all && slot < g->slots_cap; slot++)
+		leave(g, slot);
 	brief = room ? 0 : add_brief(g, s);
 	return room || brief ? -ENOMEM : 0;
 }

@@ -21,11 +21,11 @@ const char *mh_selector_name(enum mh_selector selector)
 }
 
 /*
- * A buffer for texts to be matched, of its full size and cleared: PCRE2's just-in-time code looks
- * at sixteen bytes at once, also behind the end of a text. Nothing comes of what is there, but
- * valgrind cannot know.
+ * A buffer of its full size, so that it does not fail later; and cleared: PCRE2's just-in-time code
+ * looks at sixteen bytes of a text at once, also behind its end. Nothing comes of what is there,
+ * but valgrind cannot know.
  */
-static bool make_text(struct mh_buf *b, size_t max)
+static bool make_buf(struct mh_buf *b, size_t max)
 {
 	*b = (struct mh_buf)MH_BUF_INIT(max);
 	if (!mh_buf_reserve(b, max))
@@ -40,11 +40,10 @@ int mh_rules_new(struct mh_rules **ret)
 
 	if (!r)
 		return -ENOMEM;
-	r->place = (struct mh_buf)MH_BUF_INIT(MH_PATH_MAX);
-	r->name = (struct mh_buf)MH_BUF_INIT(MH_RULES_NAME_BYTES);
 	r->expected = calloc(MH_RULES_EXPECTED_MAX, sizeof(*r->expected));
-	if (!r->expected || !make_text(&r->line, LINE_MAX_BYTES) ||
-	    !make_text(&r->utf8, (size_t)3 * MH_PATH_MAX) || mh_regex_room_new(&r->room)) {
+	if (!r->expected || !make_buf(&r->line, LINE_MAX_BYTES) ||
+	    !make_buf(&r->place, MH_PATH_MAX) || !make_buf(&r->utf8, (size_t)3 * MH_PATH_MAX) ||
+	    !make_buf(&r->name, MH_RULES_NAME_BYTES) || mh_regex_room_new(&r->room)) {
 		mh_rules_free(r);
 		return -ENOMEM;
 	}

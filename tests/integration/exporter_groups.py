@@ -146,7 +146,8 @@ def a_configuration_of_process_exporter_works_unchanged():
         assert exits[MARK + "-absent"] == 0
         # the largest processes say the same
         named = {labels["group"] for labels, _ in series(page, "memhist_process_info")}
-        assert {group for group, n in EXPECTED.items() if n} <= named, named
+        if everybody < 1000:  # then all are among them
+            assert {group for group, n in EXPECTED.items() if n} <= named, named
 
 
 def peers_groups(port):
@@ -176,13 +177,15 @@ def its_groups_are_those_of_process_exporter():
                                      f"-web.listen-address=127.0.0.1:{port}"], stdin=subprocess.DEVNULL,
                                     stdout=log, stderr=log)
         try:
-            found = wait_for(lambda: peers_groups(port) or peer.poll() is not None,
-                             what="process-exporter")
-            if found is True:
+            wait_for(lambda: peers_groups(port) or peer.poll() is not None, what="process-exporter")
+            if peer.poll() is not None:
                 raise Skip("process-exporter does not run here")
-            assert found == here, (found, here)
+            try:
+                wait_for(lambda: peers_groups(port) == here, what="the same groups")
+            except AssertionError:
+                raise AssertionError(f"{peers_groups(port)} instead of {here}") from None
             ours = processes(exporter.next_sample())
-            assert {g: n for g, n in ours.items() if n and g != "other"} == found, (ours, found)
+            assert {g: n for g, n in ours.items() if n and g != "other"} == here, (ours, here)
         finally:
             peer.kill()
             peer.wait()

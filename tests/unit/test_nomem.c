@@ -220,6 +220,56 @@ static void groups(void **state)
 	mh_table_free(t);
 }
 
+/* A rule for some of the crowd, whose descendants follow; NULL: no memory. */
+static struct mh_rules *make_rules(void)
+{
+	struct mh_rules *r;
+
+	if (mh_rules_new(&r))
+		return NULL;
+	if (!mh_rules_begin(r, NULL) && !mh_rules_add(r, MH_SELECT_COMM, "absent", NULL) &&
+	    !mh_rules_name(r, "{{.Comm}}", NULL) && !mh_rules_end(r, NULL) &&
+	    !mh_rules_begin(r, NULL) && !mh_rules_add(r, MH_SELECT_PROGRAM, "/[0-4]$/", NULL) &&
+	    !mh_rules_name(r, "rule {{.Comm}}", NULL) && !mh_rules_end(r, NULL))
+		return r;
+	mh_rules_free(r);
+	return NULL;
+}
+
+static void groups_by_rules(void **state)
+{
+	struct mh_table *t;
+	const struct mh_snapshot *s = crowd_snapshot(&t);
+
+	(void)state;
+	for (nomem_begin(); nomem_next();) {
+		struct mh_groups_config config = {.max_groups = 1000, .rules = make_rules()};
+		const struct mh_group *group;
+		uint32_t n_processes = 0;
+		struct mh_groups *g;
+		size_t n;
+		int rc;
+
+		if (!config.rules || mh_groups_new(&g, &config)) {
+			assert_true(nomem_failed());
+			mh_rules_free(config.rules); /* the caller's still */
+			continue;
+		}
+		rc = mh_groups_update(g, s);
+		assert_int_equal(rc, nomem_failed() ? -ENOMEM : 0);
+		/* nobody is lost, whatever failed */
+		n = mh_groups_list(g, &group);
+		for (size_t i = 0; i < n; i++)
+			n_processes += group[i].n_processes;
+		assert_int_equal(n_processes, MANY);
+		assert_int_equal(mh_groups_update(g, s), 0);
+		assert_int_equal(mh_groups_list(g, &group), MANY + 1);
+		assert_string_equal(group[0].name, "absent");
+		mh_groups_free(g);
+	}
+	mh_table_free(t);
+}
+
 static void labels(void **state)
 {
 	(void)state;
@@ -285,7 +335,8 @@ int main(void)
 		cmocka_unit_test(a_buffer),        cmocka_unit_test(a_string_set),
 		cmocka_unit_test(a_string_pool),   cmocka_unit_test(an_index_makes_room_in_advance),
 		cmocka_unit_test(a_process_table), cmocka_unit_test(groups),
-		cmocka_unit_test(labels),          cmocka_unit_test(patterns),
+		cmocka_unit_test(groups_by_rules), cmocka_unit_test(labels),
+		cmocka_unit_test(patterns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
