@@ -223,6 +223,30 @@ static void descendants_follow(void **state)
 	rounds_done(&r);
 }
 
+/* A snapshot is not one instant: a parent may be gone, and its child still be said to be its. */
+static void a_child_stays_while_its_parent_is_looked_for(void **state)
+{
+	struct mh_groups *g = groups(
+		(struct mh_groups_config){.rules = RULES({"svc", "svc"}, {"db", "db"})});
+	struct rounds r;
+
+	(void)state;
+	rounds_init(&r);
+	rounds_begin(&r);
+	child(&r, 10, 1, "svc", 1);
+	child(&r, 11, 10, "x", 2);
+	child(&r, 30, 1, "y", 4);
+	update(g, &r, "db:0:0 svc:2:3 y:1:4");
+	for (int i = 0; i < 4; i++) { /* somebody else has everybody asked anew */
+		rounds_begin(&r);
+		child(&r, 11, i < 2 ? 10 : 1, "x", 2);
+		child(&r, 30, 1, i % 2 ? "y" : "db", 4);
+		update(g, &r, i % 2 ? "db:0:0 svc:1:2 y:1:4" : "db:1:4 svc:1:2");
+	}
+	mh_groups_free(g);
+	rounds_done(&r);
+}
+
 /* A child may be in a lower slot than its parent, and come in the same snapshot. */
 static void order_does_not_matter(void **state)
 {
@@ -485,6 +509,7 @@ int main(void)
 		cmocka_unit_test(expected_names_are_not_counted_against_the_others),
 		cmocka_unit_test(the_rest_goes_where_it_is_told),
 		cmocka_unit_test(descendants_follow),
+		cmocka_unit_test(a_child_stays_while_its_parent_is_looked_for),
 		cmocka_unit_test(order_does_not_matter),
 		cmocka_unit_test(circles_and_old_pids_lead_nowhere),
 		cmocka_unit_test(the_brief_follow_too),
