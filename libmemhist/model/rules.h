@@ -22,8 +22,8 @@
  *
  * Regular expressions are those of regex.h, and see bytes that are not UTF-8 as U+FFFD.
  *
- * Classifying a process allocates nothing and does not fail. A set of rules has one owner thread: it
- * keeps working memory.
+ * Classifying a process allocates nothing and does not fail. A set of rules has one owner thread:
+ * it keeps working memory.
  */
 #ifndef MEMHIST_MODEL_RULES_H
 #define MEMHIST_MODEL_RULES_H

@@ -356,6 +356,80 @@ static void a_flood_of_names_shows_only_its_sum(void **state)
 	rounds_done(&r);
 }
 
+/* One rule for processes of one kind, by the name of a group. */
+static struct mh_rules *rule(enum mh_selector selector, const char *word, const char *name)
+{
+	struct mh_err err = {""};
+	struct mh_rules *r;
+
+	assert_int_equal(mh_rules_new(&r), 0);
+	assert_int_equal(mh_rules_begin(r, &err), 0);
+	assert_int_equal(mh_rules_add(r, selector, word, &err), 0);
+	assert_int_equal(mh_rules_name(r, name, &err), 0);
+	assert_int_equal(mh_rules_end(r, &err), 0);
+	return r;
+}
+
+static const char *only_name(const struct mh_groups_config *config)
+{
+	const struct mh_group *group;
+	static char name[MH_GROUP_NAME_MAX + 1];
+	struct mh_groups *g;
+	struct rounds r;
+
+	assert_int_equal(mh_groups_new(&g, config), 0);
+	rounds_init(&r);
+	rounds_begin(&r);
+	assert_int_equal(mh_groups_update(g, rounds_end(&r)), 0);
+	assert_int_equal(mh_groups_list(g, &group), 1);
+	assert_int_equal(group->name_len, strlen(group->name));
+	assert_in_range(group->name_len, 1, MH_GROUP_NAME_MAX);
+	memcpy(name, group->name, group->name_len + 1);
+	mh_groups_free(g);
+	rounds_done(&r);
+	return name;
+}
+
+static void long_names_end_between_characters(void **state)
+{
+	char name[2 + 2 * MH_GROUP_NAME_MAX] = "x";
+
+	(void)state;
+	for (size_t i = 1; i + 2 < sizeof(name); i += 2)
+		memcpy(name + i, "\303\274", 3);
+	/* 1 + 127 characters of two bytes fit … */
+	assert_int_equal(strlen(only_name(&(struct mh_groups_config){
+				 .rules = rule(MH_SELECT_COMM, "c", name)})),
+			 MH_GROUP_NAME_MAX);
+	/* … and of 127 and a half, 127 */
+	assert_int_equal(strlen(only_name(&(struct mh_groups_config){
+				 .rules = rule(MH_SELECT_COMM, "c", name + 1)})),
+			 MH_GROUP_NAME_MAX - 1);
+}
+
+/* Who was not decided for the sake of others is decided a tick later. */
+static void the_undecided_are_asked_again(void **state)
+{
+	static const char bomb[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!";
+	struct mh_groups *g;
+	struct rounds r;
+
+	(void)state;
+	g = groups((struct mh_groups_config){.rules = rule(MH_SELECT_CMDLINE, "^(a+)+$", "good")});
+	rounds_init(&r);
+	for (int i = 0; i < 3; i++) {
+		rounds_begin(&r);
+		for (uint32_t pid = 10; pid < 16; pid++)
+			rounds_process(&r, pid, pid, "bomb", bomb, 1);
+		rounds_process(&r, 20, 20, "x", "aaa", 1);
+		/* four in the first tick, two in the second: so it is asked in the second */
+		update(g, &r, i ? "bomb:6:6 good:1:1" : "bomb:6:6 good:0:0 x:1:1");
+	}
+	assert_int_equal(mh_groups_given_up(g), 9); /* 4, passed over 3, 2 */
+	mh_groups_free(g);
+	rounds_done(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +445,8 @@ int main(void)
 		cmocka_unit_test(a_fresh_first_snapshot_is_taken_as_it_is),
 		cmocka_unit_test(recent_peaks_are_shown),
 		cmocka_unit_test(a_flood_of_names_shows_only_its_sum),
+		cmocka_unit_test(long_names_end_between_characters),
+		cmocka_unit_test(the_undecided_are_asked_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

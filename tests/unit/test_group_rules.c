@@ -440,68 +440,6 @@ static void the_largest_are_on_top(void **state)
 	rounds_done(&r);
 }
 
-static void long_names_end_between_characters(void **state)
-{
-	char comm[] = "c", name[3 * MH_GROUP_NAME_MAX];
-	struct mh_groups *g;
-	const struct mh_group *group;
-	struct rounds r;
-
-	(void)state;
-	name[0] = 'x';
-	for (size_t i = 1; i + 1 < sizeof(name); i += 2)
-		memcpy(name + i, "\303\274", 2);
-	name[sizeof(name) - 1] = '\0';
-	name[sizeof(name) - 2] = name[sizeof(name) - 2] == '\303' ? 'y' : name[sizeof(name) - 2];
-	g = groups((struct mh_groups_config){.rules = RULES({comm, name})});
-	rounds_init(&r);
-	rounds_begin(&r);
-	rounds_process(&r, 1, 1, comm, NULL, 1);
-	assert_int_equal(mh_groups_update(g, rounds_end(&r)), 0);
-	assert_int_equal(mh_groups_list(g, &group), 1);
-	assert_int_equal(group->name_len, MH_GROUP_NAME_MAX);
-	assert_memory_equal(group->name, name, MH_GROUP_NAME_MAX);
-	name[0] = '\303'; /* now the 255th byte is the first of two */
-	mh_groups_free(g);
-	memmove(name, name + 1, sizeof(name) - 1);
-	g = groups((struct mh_groups_config){.rules = RULES({comm, name})});
-	assert_int_equal(mh_groups_update(g, (rounds_begin(&r), rounds_end(&r))), 0);
-	assert_int_equal(mh_groups_list(g, &group), 1);
-	assert_int_equal(group->name_len, MH_GROUP_NAME_MAX - 1);
-	mh_groups_free(g);
-	rounds_done(&r);
-}
-
-/* Who was not decided for the sake of others is decided a tick later. */
-static void the_undecided_are_asked_again(void **state)
-{
-	static const char bomb[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!";
-	struct mh_err err = {""};
-	struct mh_rules *rules;
-	struct mh_groups *g;
-	struct rounds r;
-
-	(void)state;
-	assert_int_equal(mh_rules_new(&rules), 0);
-	assert_int_equal(mh_rules_begin(rules, &err), 0);
-	assert_int_equal(mh_rules_add(rules, MH_SELECT_CMDLINE, "^(a+)+$", &err), 0);
-	assert_int_equal(mh_rules_name(rules, "good", &err), 0);
-	assert_int_equal(mh_rules_end(rules, &err), 0);
-	g = groups((struct mh_groups_config){.rules = rules});
-	rounds_init(&r);
-	for (int i = 0; i < 3; i++) {
-		rounds_begin(&r);
-		for (uint32_t pid = 10; pid < 16; pid++)
-			rounds_process(&r, pid, pid, "bomb", bomb, 1);
-		rounds_process(&r, 20, 20, "x", "aaa", 1);
-		/* four in the first tick, two in the second: so it is asked in the second */
-		update(g, &r, i ? "bomb:6:6 good:1:1" : "bomb:6:6 good:0:0 x:1:1");
-	}
-	assert_int_equal(mh_groups_given_up(g), 9); /* 4, passed over 3, 2 */
-	mh_groups_free(g);
-	rounds_done(&r);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,8 +454,6 @@ int main(void)
 		cmocka_unit_test(groups_may_begin_in_the_middle),
 		cmocka_unit_test(small_names_wait_in_other),
 		cmocka_unit_test(the_largest_are_on_top),
-		cmocka_unit_test(long_names_end_between_characters),
-		cmocka_unit_test(the_undecided_are_asked_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
