@@ -19,6 +19,7 @@ struct collector {
 	struct mh_groups *groups;
 	pthread_mutex_t lock;   /* of: */
 	struct mh_groups *next; /* to take the place of `groups`; or NULL */
+	struct mh_ledger *ledger;
 	pthread_t thread;
 	int timer_fd;
 	int stop_fd; /* readable: end */
@@ -32,6 +33,12 @@ struct collector {
 	bool groups_overflowed; /* ever */
 };
 
+/* In the ledger: those that are there, and as many that are gone. */
+static uint32_t max_kept(const struct mh_groups *groups)
+{
+	return 2 * (uint32_t)mh_groups_room(groups);
+}
+
 static void get_facts(const struct collector *c, struct view_facts *ret)
 {
 	source_status(c->config.source, &ret->source);
@@ -41,6 +48,8 @@ static void get_facts(const struct collector *c, struct view_facts *ret)
 	ret->n_exits = mh_groups_exits(c->groups, &ret->exits);
 	ret->groups_in_other = mh_groups_overflow(c->groups);
 	ret->groups = c->groups;
+	ret->n_kept = mh_ledger_list(c->ledger, &ret->kept);
+	ret->totals = mh_ledger_totals(c->ledger);
 }
 
 /* Other groups are there: they go on where those before them end. */
@@ -52,6 +61,7 @@ static int regroup(struct collector *c, struct mh_groups *next, const struct mh_
 	mh_groups_free(c->groups);
 	c->groups = next;
 	c->groups_overflowed = false;
+	mh_ledger_regroup(c->ledger, max_kept(next));
 	return view_reserve(c->config.view, mh_groups_room(next)) ? -ENOMEM : rc;
 }
 
@@ -70,9 +80,14 @@ static void take(void *arg, const struct source_item *item)
 {
 	struct collector *c = arg;
 	struct view_facts facts;
+	const struct mh_group *group;
+	size_t n;
 
 	if (update_groups(c, item->snapshot))
 		log_warn("out of memory for groups: some processes are counted in \"other\"");
+	n = mh_groups_list(c->groups, &group);
+	if (mh_ledger_update(c->ledger, item->snapshot, group, n))
+		log_warn("out of memory for groups: windows of some are missing");
 	get_facts(c, &facts);
 	view_update(c->config.view, item, &facts);
 }
@@ -211,6 +226,7 @@ static void free_collector(struct collector *c)
 	mh_groups_free(c->groups);
 	mh_groups_free(c->next);
 	pthread_mutex_destroy(&c->lock);
+	mh_ledger_free(c->ledger);
 	if (c->timer_fd >= 0)
 		close(c->timer_fd);
 	if (c->stop_fd >= 0)
@@ -221,6 +237,7 @@ static void free_collector(struct collector *c)
 int collector_start(struct collector **ret, const struct collector_config *config,
 		    struct mh_err *err)
 {
+	struct mh_ledger_config ledger = {.max_groups = max_kept(config->groups)};
 	struct collector *c = calloc(1, sizeof(*c));
 	int rc;
 
@@ -232,7 +249,12 @@ int collector_start(struct collector **ret, const struct collector_config *confi
 	c->timer_fd = c->stop_fd = -1;
 	c->groups = config->groups;
 	pthread_mutex_init(&c->lock, NULL);
+	for (int w = 0; w < MH_LEDGER_WINDOWS; w++)
+		if (config->windows & 1u << w)
+			ledger.window_ms[w] = view_windows[w].ms;
 	rc = view_reserve(config->view, mh_groups_room(c->groups));
+	if (!rc)
+		rc = mh_ledger_new(&c->ledger, &ledger);
 	if (!rc)
 		rc = start_timer(c);
 	if (!rc)

@@ -15,6 +15,7 @@ struct collector_config {
 	struct view *view;
 	uint32_t interval_ms;
 	struct mh_groups *groups; /* taken over, also on failure */
+	uint32_t windows;         /* bit i: candles of view_windows[i] */
 };
 
 /* Start the thread, which takes its first sample at once. Returns 0, or -errno and a sentence. */

@@ -6,6 +6,7 @@
 #include "exporter/exposition.h"
 
 #include "exporter/exposition_source.h"
+#include "exporter/exposition_windows.h"
 #include "libmemhist/model/counter.h"
 
 enum { HELP_MAX = 256 };
@@ -37,9 +38,12 @@ static void write_groups(struct families *out, const struct view *v)
 	for (size_t i = 0; i < v->n_groups; i++)
 		group_labels(out, v->group[i].name);
 	for (int f = 0; f < MH_FIELD_COUNT; f++) {
-		if (!mh_fields_have(v->fields, f) || mh_fields[f].in_groups != MH_IN_GROUPS_SUM)
+		if (!mh_fields_have(v->fields, f) || mh_fields[f].in_groups == MH_IN_GROUPS_NONE)
 			continue;
-		field_family(out, "memhist_group_", f, "Sum over the group's processes.");
+		field_family(out, "memhist_group_", f,
+			     mh_fields[f].in_groups == MH_IN_GROUPS_SUM
+				     ? "Sum over the group's processes."
+				     : "The highest of the group's processes.");
 		for (uint32_t i = 0; i < v->n_groups; i++)
 			families_add(out, first + i, (double)v->group[i].shown[f]);
 	}
@@ -47,6 +51,12 @@ static void write_groups(struct families *out, const struct view *v)
 		       "Live processes in the group.");
 	for (uint32_t i = 0; i < v->n_groups; i++)
 		families_add(out, first + i, v->group[i].n_processes);
+	families_begin(out, "memhist_group_oldest_start_time_seconds", METRIC_GAUGE,
+		       "When the oldest of the group's live processes started, in seconds since "
+		       "1970.");
+	for (uint32_t i = 0; i < v->n_groups; i++)
+		if (v->group[i].n_processes)
+			families_add(out, first + i, (double)v->group[i].oldest_ms / 1e3);
 	gauge(out, "memhist_groups_in_other",
 	      "Groups that are not shown; their processes are in group \"other\".",
 	      v->groups_in_other);
@@ -273,6 +283,7 @@ void exposition_fill(struct families *out, const struct view *v, const struct se
 		}
 		write_groups(out, v);
 		write_exits(out, v);
+		exposition_windows(out, v);
 		write_processes(out, v);
 		write_pss(out, v);
 	}

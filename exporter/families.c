@@ -10,7 +10,7 @@ enum {
 	TEXT_MAX_BYTES = 64 << 20, /* of names, helps and label values */
 };
 
-static const char *const units[] = {"bytes", "seconds", "pages", NULL};
+static const char *const units[] = {"byte_seconds", "bytes", "seconds", "pages", NULL};
 
 void families_init(struct families *f, uint32_t max_samples)
 {

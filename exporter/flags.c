@@ -1,6 +1,8 @@
 /* The table of flags and its reader. */
 #include "exporter/flags.h"
 
+#include "exporter/view.h"
+
 #include "libmemhist/base/suggest.h"
 #include "libmemhist/history/sealer.h"
 
@@ -192,6 +194,29 @@ static int set_groups_max(struct settings *s, const char *value, struct mh_err *
 	return set_count(&s->groups_max, value, 1, GROUPS_MAX_MAX, err);
 }
 
+static int set_windows(struct settings *s, const char *value, struct mh_err *err)
+{
+	uint32_t windows = 0;
+
+	for (const char *p = strcmp(value, "none") ? value : ""; *p;) {
+		size_t len = strcspn(p, ",");
+		int w = 0;
+
+		while (w < MH_LEDGER_WINDOWS && (strlen(view_windows[w].name) != len ||
+						 strncmp(p, view_windows[w].name, len) != 0))
+			w++;
+		if (w == MH_LEDGER_WINDOWS)
+			return mh_errf(err, -EINVAL,
+				       "'%s' is neither none nor a list of 1m and 15m", value);
+		windows |= 1u << w;
+		p += len;
+		if (*p)
+			p++;
+	}
+	s->windows = windows;
+	return 0;
+}
+
 static int set_user(struct settings *s, const char *value, struct mh_err *err)
 {
 	(void)err;
@@ -260,6 +285,7 @@ static const struct flag {
 	{"--process.top", "N", "20", set_process_top, "show the N largest processes, 0 to 1000"},
 	{"--groups.max", "N", NULL, set_groups_max,
 	 "show N groups, the rest as \"other\"\n[as configured, else 200]"},
+	{"--groups.windows", "LIST", "1m,15m", set_windows, "candles of groups, so long; or none"},
 	{"--user", "NAME", "", set_user, "run as this user; empty: as who starts it [default]"},
 	{"--user.capabilities", "LIST", "", set_capabilities,
 	 "with --user, keep sys_ptrace; empty: none [default]"},

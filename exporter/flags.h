@@ -37,6 +37,7 @@ struct settings {
 	uint32_t interval_ms;
 	uint32_t process_top;
 	uint32_t groups_max; /* 0 = as configured, else 200 */
+	uint32_t windows;    /* as in struct collector_config */
 	enum log_level log_level;
 	const char *user; /* NULL = stay who we are */
 	bool keep_ptrace;

@@ -123,7 +123,8 @@ static int reload(void *configured, struct mh_err *err)
 static int start_parts(struct exporter *e, const struct settings *settings, const struct user *user,
 		       int listen_fd, struct mh_err *err)
 {
-	struct collector_config collector = {.interval_ms = settings->interval_ms};
+	struct collector_config collector = {.interval_ms = settings->interval_ms,
+					     .windows = settings->windows};
 	struct server_config server = {.listen_fd = listen_fd,
 				       .telemetry_path = settings->telemetry_path,
 				       .max_series = settings->max_series};

@@ -13,6 +13,14 @@ enum { GRACE_MS = 5000 };
 
 static const char PASSWD[] = "/etc/passwd";
 
+const struct view_window view_windows[MH_LEDGER_WINDOWS] = {{"1m", 60000}, {"15m", 900000}};
+
+/* Groups that are kept: those that are there, and as many that are gone. */
+static size_t max_kept(const struct view *v)
+{
+	return 2 * v->max_groups;
+}
+
 int view_new(struct view **ret, size_t max_groups, size_t max_processes)
 {
 	struct view *v = calloc(1, sizeof(*v));
@@ -26,9 +34,10 @@ int view_new(struct view **ret, size_t max_groups, size_t max_processes)
 	/* one more than asked, since calloc(0) may be NULL */
 	v->group = calloc(max_groups + 1, sizeof(*v->group));
 	v->exits = calloc(max_groups + 1, sizeof(*v->exits));
+	v->kept = calloc(max_kept(v) + 1, sizeof(*v->kept));
 	v->process = calloc(max_processes + 1, sizeof(*v->process));
 	v->largest = calloc(max_processes + 1, sizeof(*v->largest));
-	if (!v->group || !v->exits || !v->process || !v->largest) {
+	if (!v->group || !v->exits || !v->kept || !v->process || !v->largest) {
 		view_free(v);
 		return -ENOMEM;
 	}
@@ -42,6 +51,7 @@ void view_free(struct view *v)
 		return;
 	free(v->group);
 	free(v->exits);
+	free(v->kept);
 	free(v->process);
 	free(v->largest);
 	mh_users_done(&v->users);
@@ -53,6 +63,7 @@ int view_reserve(struct view *v, size_t max_groups)
 {
 	struct view_group *group;
 	struct view_exits *exits;
+	struct view_kept *kept;
 	int rc = 0;
 
 	view_lock(v);
@@ -63,7 +74,10 @@ int view_reserve(struct view *v, size_t max_groups)
 		exits = group ? reallocarray(v->exits, max_groups + 1, sizeof(*exits)) : NULL;
 		if (exits)
 			v->exits = exits;
-		rc = exits ? 0 : -ENOMEM;
+		kept = exits ? reallocarray(v->kept, 2 * max_groups + 1, sizeof(*kept)) : NULL;
+		if (kept)
+			v->kept = kept;
+		rc = kept ? 0 : -ENOMEM;
 		if (!rc)
 			v->max_groups = max_groups;
 	}
@@ -122,7 +136,27 @@ static void copy_values(uint64_t ret_shown[MH_FIELD_COUNT], const uint64_t value
 		ret_shown[f] = mh_field_shown(f, value[f], page_bytes);
 }
 
-static void copy_groups(struct view *v, const struct view_facts *facts, uint32_t page_bytes)
+/* The wall time of the boot, the same from sample to sample unless the clock was set: a start time
+ * must not change for the jitter of reading two clocks. Unsigned, since a history that is followed
+ * may hold any numbers. */
+static void note_boot_time(struct view *v, struct mh_instant at)
+{
+	uint64_t boot_ms = (uint64_t)at.wall_ms - at.boot_ns / 1000000;
+
+	if (boot_ms - (uint64_t)v->boot_ms + CLOCK_JITTER_MS > 2 * CLOCK_JITTER_MS)
+		v->boot_ms = (mh_ms_t)boot_ms;
+}
+
+static mh_ms_t start_time(const struct view *v, uint64_t ticks, uint32_t clk_tck)
+{
+	uint64_t ms = ticks / clk_tck * 1000 + ticks % clk_tck * 1000 / clk_tck;
+
+	return (mh_ms_t)((uint64_t)v->boot_ms + ms);
+}
+
+/* After note_boot_time(). */
+static void copy_groups(struct view *v, const struct view_facts *facts,
+			const struct source_item *item)
 {
 	v->n_groups = facts->n_groups < v->max_groups ? facts->n_groups : v->max_groups;
 	for (size_t i = 0; i < v->n_groups; i++) {
@@ -130,7 +164,8 @@ static void copy_groups(struct view *v, const struct view_facts *facts, uint32_t
 
 		snprintf(v->group[i].name, VIEW_GROUP_BYTES, "%s", from->name);
 		v->group[i].n_processes = from->n_processes;
-		copy_values(v->group[i].shown, from->value, page_bytes);
+		v->group[i].oldest_ms = start_time(v, from->oldest_ticks, item->clk_tck);
+		copy_values(v->group[i].shown, from->value, item->page_bytes);
 	}
 	v->groups_in_other = facts->groups_in_other;
 	v->groups_given_up = facts->groups ? mh_groups_given_up(facts->groups) : 0;
@@ -145,6 +180,26 @@ static void copy_exits(struct view *v, const struct view_facts *facts, uint32_t 
 		snprintf(v->exits[i].name, VIEW_GROUP_BYTES, "%s", from->name);
 		v->exits[i].total = from->total;
 		v->exits[i].peak_bytes = mh_field_shown(MH_FIELD_HWM, from->peak_pages, page_bytes);
+	}
+}
+
+static void copy_kept(struct view *v, const struct view_facts *facts, uint32_t page_bytes)
+{
+	v->n_kept = facts->n_kept < max_kept(v) ? facts->n_kept : max_kept(v);
+	v->totals = facts->totals ? *facts->totals : (struct mh_ledger_totals){.seconds = 0};
+	for (size_t i = 0; i < v->n_kept; i++) {
+		const struct mh_ledger_group *from = &facts->kept[i];
+		struct view_kept *to = &v->kept[i];
+
+		snprintf(to->name, VIEW_GROUP_BYTES, "%s", from->name);
+		to->byte_seconds = from->page_seconds * page_bytes;
+		for (int w = 0; w < MH_LEDGER_WINDOWS; w++) {
+			to->candle[w] = from->candle[w];
+			to->candle[w].open *= page_bytes;
+			to->candle[w].high *= page_bytes;
+			to->candle[w].low *= page_bytes;
+			to->candle[w].close *= page_bytes;
+		}
 	}
 }
 
@@ -183,24 +238,6 @@ static void find_group(const struct view_facts *facts, char ret[VIEW_GROUP_BYTES
 	const char *name = facts->groups ? mh_groups_of(facts->groups, slot) : NULL;
 
 	snprintf(ret, VIEW_GROUP_BYTES, "%s", name ? name : "");
-}
-
-/* The wall time of the boot, the same from sample to sample unless the clock was set: a start time
- * must not change for the jitter of reading two clocks. Unsigned, since a history that is followed
- * may hold any numbers. */
-static void note_boot_time(struct view *v, struct mh_instant at)
-{
-	uint64_t boot_ms = (uint64_t)at.wall_ms - at.boot_ns / 1000000;
-
-	if (boot_ms - (uint64_t)v->boot_ms + CLOCK_JITTER_MS > 2 * CLOCK_JITTER_MS)
-		v->boot_ms = (mh_ms_t)boot_ms;
-}
-
-static mh_ms_t start_time(const struct view *v, uint64_t ticks, uint32_t clk_tck)
-{
-	uint64_t ms = ticks / clk_tck * 1000 + ticks % clk_tck * 1000 / clk_tck;
-
-	return (mh_ms_t)((uint64_t)v->boot_ms + ms);
 }
 
 /* After copy_groups() and note_boot_time(). */
@@ -270,8 +307,9 @@ void view_update(struct view *v, const struct source_item *item, const struct vi
 	v->n_live = s->n_live;
 	v->page_bytes = item->page_bytes;
 	note_boot_time(v, s->at);
-	copy_groups(v, facts, item->page_bytes);
+	copy_groups(v, facts, item);
 	copy_exits(v, facts, item->page_bytes);
+	copy_kept(v, facts, item->page_bytes);
 	copy_processes(v, item, facts);
 	copy_pss(v, item, facts);
 	v->has_meminfo = s->meminfo != NULL;

@@ -15,7 +15,7 @@
 
 #include "exporter/source.h"
 #include "libmemhist/base/users.h"
-#include "libmemhist/model/group.h"
+#include "libmemhist/view/ledger.h"
 
 #include <pthread.h>
 
@@ -29,6 +29,7 @@ enum {
 struct view_group {
 	char name[VIEW_GROUP_BYTES];
 	uint32_t n_processes;
+	mh_ms_t oldest_ms;              /* wall clock: start of the oldest process */
 	uint64_t shown[MH_FIELD_COUNT]; /* as mh_field_shown(): bytes, or counts */
 };
 
@@ -37,6 +38,20 @@ struct view_exits {
 	uint64_t total;
 	uint64_t peak_bytes; /* 0: not known */
 };
+
+/* What is kept of a group from sample to sample, as in struct mh_ledger_group; bytes. */
+struct view_kept {
+	char name[VIEW_GROUP_BYTES];
+	double byte_seconds;
+	struct mh_candle candle[MH_LEDGER_WINDOWS];
+};
+
+/* The windows that there can be, by index in the ledger. */
+struct view_window {
+	const char *name; /* "1m", a part of metrics' names */
+	mh_ms_t ms;
+};
+extern const struct view_window view_windows[MH_LEDGER_WINDOWS];
 
 struct view_process {
 	uint32_t pid;
@@ -81,6 +96,9 @@ struct view {
 	uint64_t groups_given_up; /* see mh_groups_given_up() */
 	struct view_exits *exits; /* as the groups */
 	size_t n_exits;
+	struct view_kept *kept; /* as the groups, and some that are gone */
+	size_t n_kept;
+	struct mh_ledger_totals totals;
 	struct view_process *process; /* largest RSS first */
 	size_t n_processes;
 	struct view_pss pss[MH_PSS_MAX]; /* of whom it could be read, the largest first */
@@ -124,6 +142,9 @@ struct view_facts {
 	const struct mh_groups *groups; /* whose these are; NULL: no process is in one */
 	const struct mh_group_exits *exits;
 	size_t n_exits;
+	const struct mh_ledger_group *kept;
+	size_t n_kept;
+	const struct mh_ledger_totals *totals; /* NULL: nothing is kept */
 };
 
 /* The next snapshot. The caller does not hold the lock. */

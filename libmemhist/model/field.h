@@ -23,7 +23,7 @@ typedef uint32_t mh_fields_t;
 #define MH_FIELDS_OF_RSS (MH_FIELDS(RSS) | MH_FIELDS(FILE) | MH_FIELDS(SHMEM))
 
 enum mh_unit { MH_UNIT_PAGES, MH_UNIT_COUNT };
-enum mh_in_groups { MH_IN_GROUPS_NONE, MH_IN_GROUPS_SUM };
+enum mh_in_groups { MH_IN_GROUPS_NONE, MH_IN_GROUPS_SUM, MH_IN_GROUPS_MAX };
 
 struct mh_field {
 	const char *name; /* "rss" */
@@ -54,6 +54,19 @@ static inline mh_fields_t mh_fields_complete(mh_fields_t stored)
 static inline uint64_t mh_field_anon(const uint64_t value[MH_FIELD_COUNT])
 {
 	return value[MH_FIELD_RSS] - value[MH_FIELD_FILE] - value[MH_FIELD_SHMEM];
+}
+
+/* Take a process, or another group, into the values of a group: NONE are left alone. */
+static inline void mh_fields_combine(uint64_t group[MH_FIELD_COUNT],
+				     const uint64_t value[MH_FIELD_COUNT])
+{
+#define MH_COMBINE_NONE(to, from) ((void)0)
+#define MH_COMBINE_SUM(to, from)  ((to) += (from))
+#define MH_COMBINE_MAX(to, from)  ((to) = (to) > (from) ? (to) : (from))
+#define MH_FIELD(NAME, name, column, unit, in_groups, ...) \
+	MH_COMBINE_##in_groups(group[MH_FIELD_##NAME], value[MH_FIELD_##NAME]);
+#include "libmemhist/model/fields.def"
+#undef MH_FIELD
 }
 
 /* A value as people see it: bytes for pages, UINT64_MAX when they are too many; counts as is. */

@@ -115,17 +115,18 @@ static void sum(struct mh_groups *g, const struct mh_snapshot *s)
 	mh_snapshot_for_each (s, slot) {
 		uint32_t bound = bound_of(g, slot);
 		uint32_t *n_processes = &g->other.n_processes;
-		uint64_t *value = g->other.value;
+		uint64_t *value = g->other.value, *oldest = &g->other.oldest_ticks;
 
 		if (bound == MH_LEFT_OUT)
 			continue;
 		if (bound >= MH_FIRST_NAME) {
 			n_processes = &g->names[bound - MH_FIRST_NAME].n_processes;
 			value = g->names[bound - MH_FIRST_NAME].value;
+			oldest = &g->names[bound - MH_FIRST_NAME].oldest_ticks;
 		}
-		(*n_processes)++;
-		for (int f = 0; f < MH_FIELD_COUNT; f++)
-			value[f] += s->process[slot].value[f];
+		if (!(*n_processes)++ || s->process[slot].id.start_ticks < *oldest)
+			*oldest = s->process[slot].id.start_ticks;
+		mh_fields_combine(value, s->process[slot].value);
 	}
 }
 
@@ -215,9 +216,10 @@ static void list_exits(struct mh_groups *g)
 static void add_to_other(struct mh_groups *g, const struct mh_group_name *name)
 {
 	g->overflow++;
+	if (!g->other.n_processes || name->oldest_ticks < g->other.oldest_ticks)
+		g->other.oldest_ticks = name->oldest_ticks;
 	g->other.n_processes += name->n_processes;
-	for (int f = 0; f < MH_FIELD_COUNT; f++)
-		g->other.value[f] += name->value[f];
+	mh_fields_combine(g->other.value, name->value);
 }
 
 static void list(struct mh_groups *g)
@@ -232,6 +234,7 @@ static void list(struct mh_groups *g)
 		group->name = name->text;
 		group->name_len = name->len;
 		group->n_processes = name->n_processes;
+		group->oldest_ticks = name->oldest_ticks;
 		memcpy(group->value, name->value, sizeof(group->value));
 		g->n_list++;
 	}

@@ -50,7 +50,8 @@ struct mh_group {
 	const char *name; /* as spelled, NUL-terminated; valid until the next update */
 	uint32_t name_len;
 	uint32_t n_processes;           /* 0 only for names that the rules expect */
-	uint64_t value[MH_FIELD_COUNT]; /* sums, pages */
+	uint64_t oldest_ticks;          /* start time of the process that started first */
+	uint64_t value[MH_FIELD_COUNT]; /* sums, or the highest (fields.def); pages */
 };
 
 /* Who ended, of a group. */

@@ -52,6 +52,7 @@ struct mh_group_name {
 	bool is_expected;         /* by the rules: it is there, if nobody else is */
 	bool is_held;             /* has a place, but was too small for one since: */
 	mh_boot_ns_t empty_since; /* that update */
+	uint64_t oldest_ticks;
 	uint64_t value[MH_FIELD_COUNT];
 	struct mh_tally exits;
 };

@@ -15,6 +15,7 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PROTOBUF = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; " \
     "encoding=delimited"
+UNITS = "bytes", "seconds", "pages", "byte_seconds"
 TYPES = TEXT, OPENMETRICS, PROTOBUF
 
 # What Prometheus 2.42 sends, by itself and with the feature native-histograms; what 3 sends.
@@ -90,7 +91,7 @@ def parse_protobuf(data):
         assert name not in names and only[2].decode() and only[3] in (0, 1), only
         names.add(name)
         assert (only[3] == 0) == name.endswith("_total"), only
-        assert only.get(5) in (None, b"bytes", b"seconds", b"pages"), only
+        assert only.get(5, b"").decode() in ("", *UNITS), only
         for number, metric in family:
             if number != 4:
                 continue
@@ -114,8 +115,8 @@ def parse_openmetrics(body):
     for family in text_string_to_metric_families(body.decode()):
         assert family.documentation, family
         # a unit wherever the name has one, but there is none of infos
-        last = family.name.rpartition("_")[2]
-        assert family.unit == (last if last in ("bytes", "seconds", "pages")
+        last = re.search("(byte_seconds|[^_]*)$", family.name)[0]
+        assert family.unit == (last if last in UNITS
                                and family.type != "info" else ""), family
         assert family.type in ("gauge", "counter", "info"), family
         for sample in family.samples:

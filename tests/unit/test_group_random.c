@@ -9,11 +9,22 @@
 #include <string.h>
 #include <cmocka.h>
 
+/* As fields.def says, field by field. */
+static void combine(uint64_t group[MH_FIELD_COUNT], const uint64_t value[MH_FIELD_COUNT])
+{
+	for (int f = 0; f < MH_FIELD_COUNT; f++)
+		if (mh_fields[f].in_groups == MH_IN_GROUPS_SUM)
+			group[f] += value[f];
+		else if (mh_fields[f].in_groups == MH_IN_GROUPS_MAX && value[f] > group[f])
+			group[f] = value[f];
+}
+
 /* What group.h tells, by exhaustive search over a handful of names. */
 struct reference {
 	struct {
 		char name[16];
 		uint32_t n_processes;
+		uint64_t oldest_ticks;
 		uint64_t value[MH_FIELD_COUNT];
 		bool placed;
 		mh_boot_ns_t seen_ns; /* when it last had a process */
@@ -108,10 +119,10 @@ static void reference_update(struct reference *ref, const struct mh_snapshot *s,
 		size_t i = reference_find(ref, p->comm, p->comm_len);
 
 		ref->of_slot[slot] = i;
-		ref->item[i].n_processes++;
+		if (!ref->item[i].n_processes++ || p->id.start_ticks < ref->item[i].oldest_ticks)
+			ref->item[i].oldest_ticks = p->id.start_ticks;
 		ref->item[i].seen_ns = s->at.boot_ns;
-		for (int f = 0; f < MH_FIELD_COUNT; f++)
-			ref->item[i].value[f] += p->value[f];
+		combine(ref->item[i].value, p->value);
 	}
 	for (size_t i = 0; i < ref->n; i++) {
 		/* the first snapshot without a process begins the hold, a second after the last */
@@ -168,7 +179,7 @@ static void same_as_reference(const struct mh_groups *g, const struct reference 
 {
 	const struct mh_group *group;
 	size_t n = mh_groups_list(g, &group), shown = 0, waiting = 0;
-	struct mh_group other = {0};
+	struct mh_group other = {.oldest_ticks = UINT64_MAX};
 
 	for (size_t i = 0; i < ref->n; i++) {
 		if (!ref->item[i].n_processes)
@@ -180,14 +191,16 @@ static void same_as_reference(const struct mh_groups *g, const struct reference 
 				at++;
 			assert_in_range(at, 0, n - 1);
 			assert_int_equal(group[at].n_processes, ref->item[i].n_processes);
+			assert_int_equal(group[at].oldest_ticks, ref->item[i].oldest_ticks);
 			assert_memory_equal(group[at].value, ref->item[i].value,
 					    sizeof(group[at].value));
 			shown++;
 		} else {
 			waiting++;
 			other.n_processes += ref->item[i].n_processes;
-			for (int f = 0; f < MH_FIELD_COUNT; f++)
-				other.value[f] += ref->item[i].value[f];
+			if (ref->item[i].oldest_ticks < other.oldest_ticks)
+				other.oldest_ticks = ref->item[i].oldest_ticks;
+			combine(other.value, ref->item[i].value);
 		}
 	}
 	assert_int_equal(mh_groups_overflow(g), waiting);
@@ -198,6 +211,7 @@ static void same_as_reference(const struct mh_groups *g, const struct reference 
 		return;
 	assert_string_equal(group[shown].name, "other");
 	assert_int_equal(group[shown].n_processes, other.n_processes);
+	assert_int_equal(group[shown].oldest_ticks, other.oldest_ticks);
 	assert_memory_equal(group[shown].value, other.value, sizeof(other.value));
 }
 
