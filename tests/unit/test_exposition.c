@@ -33,13 +33,25 @@ static struct mh_group group(const char *name, uint32_t n, uint64_t rss, uint64_
 	return g;
 }
 
+/* Where the one process of the snapshot is, is found as always; sums are given. */
 static void update(struct view *v, const struct mh_snapshot *s, const struct mh_group *groups,
 		   size_t n_groups)
 {
+	static const uint32_t born[] = {0};
+	const struct mh_groups_config config = {.max_groups = 1};
 	const struct source_item item = {.snapshot = s, .page_bytes = 4096, .clk_tck = 100};
-	const struct view_facts facts = {.group = groups, .n_groups = n_groups};
+	struct view_facts facts = {.group = groups, .n_groups = n_groups};
+	struct mh_snapshot first = *s;
+	struct mh_groups *whose;
 
+	first.first = true;
+	first.born = born;
+	first.n_born = 1;
+	assert_int_equal(mh_groups_new(&whose, &config), 0);
+	assert_int_equal(mh_groups_update(whose, &first), 0);
+	facts.groups = whose;
 	view_update(v, &item, &facts);
+	mh_groups_free(whose);
 }
 
 /* The page of a view, as a string in `out`. */
@@ -146,7 +158,7 @@ static void the_page_shows_what_was_measured_and_nothing_else(void **state)
 /* Each with its age; what was not read is missing, not 0. */
 static void proportional_memory_says_how_old_it_is(void **state)
 {
-	static const char labels[] = "{pid=\"2\",group=\"other\",comm=\"a\"} ";
+	static const char labels[] = "{pid=\"2\",group=\"\",comm=\"a\"} ";
 	const struct mh_process list[] = {process(2, "a", 9, 1), process(3, "b", 8, 1)};
 	const struct mh_snapshot s = {.at = {.boot_ns = 5000000000}, .process = list, .n_slots = 2};
 	struct mh_pss_value pss[] = {{.id = {.pid = 2},
