@@ -226,19 +226,31 @@ static uint64_t blocks_of(uint64_t bytes)
 	return (bytes + BLOCK - 1) / BLOCK * BLOCK;
 }
 
+/* A check leaves room for a segment (and for one that is sealed): for more it would never do. */
+static int refuse(struct mh_upkeep *u, uint64_t bytes, struct mh_err *err)
+{
+	char max[MH_SIZE_TEXT], other[MH_SIZE_TEXT];
+
+	mh_size_text(max, u->config.limits.max_bytes);
+	if (bytes > u->room.segment_bytes)
+		return mh_errf(err, -ENOSPC,
+			       "a snapshot takes %s, too much for a history of %s at most (%s): it "
+			       "is left out, and needs a larger max_size",
+			       mh_size_text(other, bytes), max, u->dir_path);
+	return mh_errf(err, -ENOSPC,
+		       "the history %s has all of the %s that it may take, and no older segment "
+		       "could be deleted yet (%s are other files)",
+		       u->dir_path, max, mh_size_text(other, u->status.room.other_bytes));
+}
+
 int mh_upkeep_grow(struct mh_upkeep *u, uint64_t from, uint64_t to, struct mh_err *err)
 {
 	const uint64_t bytes = blocks_of(to) - blocks_of(from) + (from ? 0 : BLOCK);
-	char max[MH_SIZE_TEXT], other[MH_SIZE_TEXT];
 	int rc = 0;
 
 	pthread_mutex_lock(&u->lock);
 	if (bytes > u->left || u->granted > u->left - bytes)
-		rc = mh_errf(err, -ENOSPC,
-			     "the history %s has all of the %s that it may take, and no older "
-			     "segment could be deleted yet (%s are other files)",
-			     u->dir_path, mh_size_text(max, u->config.limits.max_bytes),
-			     mh_size_text(other, u->status.room.other_bytes));
+		rc = refuse(u, bytes, err);
 	else
 		u->granted += bytes;
 	if (rc || u->granted >= u->check_at_granted)

@@ -237,6 +237,26 @@ static void max_size_holds_while_nobody_knows_what_is_there(void **state)
 	tear_down(&f);
 }
 
+/* Not before a check, when there is no room at all, nor after it. */
+static void a_snapshot_that_can_never_fit_is_called_so(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, (struct mh_limits){.max_bytes = MAX_BYTES / 8});
+	f.world.max_pid = 3000;
+	f.world.target = 2200;
+	while (world_step(&f.world)->n_live < 2000)
+		;
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(step(&f), -ENOSPC);
+		assert_non_null(strstr(f.err.text, "too much for a history of 32.0 KiB at most"));
+		usleep(1000);
+	}
+	assert_int_equal(f.log.n, 0);
+	tear_down(&f);
+}
+
 /* Nobody looks at the directory between two of these snapshots, normally. */
 static void what_is_written_counts_at_once(void **state)
 {
@@ -371,6 +391,7 @@ int main(void)
 		cmocka_unit_test(max_size_holds_at_every_moment),
 		cmocka_unit_test(max_size_holds_while_nothing_can_be_deleted),
 		cmocka_unit_test(max_size_holds_while_nobody_knows_what_is_there),
+		cmocka_unit_test(a_snapshot_that_can_never_fit_is_called_so),
 		cmocka_unit_test(what_is_written_counts_at_once),
 		cmocka_unit_test(max_size_holds_while_the_disk_hangs),
 		cmocka_unit_test(an_old_history_is_brought_within_limits_at_the_start),
