@@ -91,7 +91,8 @@ int mh_upkeep_ask(struct mh_upkeep *u, struct mh_err *err);
 /*
  * Whether the open segment may grow from `from` to `to` bytes (0: the file too is new), which is
  * then counted as if it had. Returns 0; or -ENOSPC and a sentence: max_bytes would be exceeded,
- * since older segments have not been deleted yet, or cannot be; or the snapshot is too large for it.
+ * since older segments have not been deleted yet, or cannot be; or the snapshot is too large for
+ * it.
  */
 int mh_upkeep_grow(struct mh_upkeep *u, uint64_t from, uint64_t to, struct mh_err *err);
 
