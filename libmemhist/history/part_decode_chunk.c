@@ -72,12 +72,18 @@ static bool wants_strings(const struct mh_part_decoder *d, uint32_t chunk)
 	       mh_part_wants_strings(d, chunk);
 }
 
+/* Whether a frame of this type is of the part whose head came last; others end it. */
+static bool is_of_part(uint8_t type)
+{
+	return type >= MH_FRAME_SERIES && type <= MH_FRAME_STRINGS && type != MH_FRAME_END;
+}
+
 /* Whether a frame has to be read: one of chunk `chunk`, the `at`-th of its type there. */
 static bool wants(const struct mh_part_decoder *d, uint8_t type, uint32_t chunk, uint32_t at)
 {
 	bool is_here = chunk + 1 == d->chunk && !d->passes_over;
 
-	if (d->wants_nothing)
+	if (d->wants_nothing && is_of_part(type))
 		return false;
 	switch (type) {
 	case MH_FRAME_SERIES:

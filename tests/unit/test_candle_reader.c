@@ -5,6 +5,7 @@
 #include "libmemhist/history/candle_reader.h"
 #include "libmemhist/history/dir.h"
 #include "libmemhist/history/frame.h"
+#include "libmemhist/history/merge.h"
 #include "libmemhist/history/seal.h"
 #include "libmemhist/view/candle.h"
 #include "tests/unit/candle_book.h"
@@ -215,6 +216,26 @@ static void seal(const char *dir, size_t each)
 	close(fd);
 }
 
+/* Merge what is sealed. */
+static void merge(const char *dir)
+{
+	struct mh_segment_list list = {0};
+	struct mh_merge_run run;
+	struct mh_err err = {""};
+	int fd = mh_dir_open(dir, &err);
+
+	assert_true(fd >= 0);
+	assert_int_equal(mh_dir_list(fd, &list), 0);
+	for (size_t at = 0; mh_merge_next(&list, true, &at, &run);) {
+		struct mh_merge_result result;
+
+		if (mh_merge(fd, &list.file[run.first], run.n, &result, &err))
+			fail_msg("%s", err.text);
+	}
+	mh_dir_list_done(&list);
+	close(fd);
+}
+
 /* Record a life with everything that can befall a clock. */
 static void make(const char *dir, uint64_t seed, mh_ms_t interval_ms, int steps)
 {
@@ -319,7 +340,7 @@ static void ranges_are_the_same(void **state)
 		const mh_ms_t begin = 1795206528502, step = 100 * SECOND;
 
 		make(dir, seed, step, 200);
-		for (int sealed = 0; sealed < 3; sealed++) {
+		for (int sealed = 0; sealed < 4; sealed++) {
 			for (int i = 0; i < 20; i++) {
 				const struct ask ask = {MH_FIELD_RSS, QUARTER, begin + i * 7 * step,
 							begin + (i * 7 + 3 + i * i) * step, true};
@@ -329,7 +350,10 @@ static void ranges_are_the_same(void **state)
 					n++;
 				}
 			}
-			seal(dir, sealed ? 1 : 2);
+			if (sealed < 2)
+				seal(dir, sealed ? 1 : 2);
+			else if (sealed == 2)
+				merge(dir);
 		}
 		remove_dir(dir);
 	}
