@@ -86,6 +86,25 @@ int wide_candle(void *arg, uint32_t series, const struct mh_candle *candle);
 int wide_window(void *arg, mh_ms_t start_ms);
 void wide_done(struct wide_table *w);
 
+/*
+ * candles_kept.c: what the wide table is made from, kept until its columns are known. Zero is
+ * nothing kept.
+ */
+struct kept_candles {
+	struct kept_candle *candle;
+	size_t n, cap;
+	struct kept_window *window;
+	size_t n_windows, windows_cap;
+	bool is_full; /* it is too much to be kept: the pass was ended */
+};
+
+/* Callbacks of struct pass; `arg` are the kept candles. */
+int kept_candle(void *arg, uint32_t series, const struct mh_candle *candle);
+int kept_window(void *arg, mh_ms_t start_ms);
+/* Tell the table all of it. */
+int kept_tell(const struct kept_candles *k, struct wide_table *w);
+void kept_done(struct kept_candles *k);
+
 /* candles_long.c: a row per candle. Zero-initialise all but `table`. */
 struct long_table {
 	struct table *table;

@@ -2,7 +2,8 @@
  * The work of memhist-candles.
  *
  * The wide table needs its columns before its first row, so the history is read twice: once to
- * find the series to show, once for their candles. The long table needs the first pass only where
+ * find the series to show, once for their candles; but where one pid is shown, its candles are kept
+ * until its labels are known, and once is enough. The long table needs the first pass only where
  * it has to choose. Where there is something to choose from, or labels are of commands, memory is
  * bounded by the number of labels. The long table of all processes needs no more than those that
  * live (pass.h, `forgotten`); their commands are collected for the PID map (pidmap.h).
@@ -121,17 +122,21 @@ static int check_found(struct job *job)
 	return 0;
 }
 
+/* How many labels may be shown; 0 = all. */
+static uint32_t top_of(const struct candles_config *c)
+{
+	return !c->tidy && !c->top && !c->all ? WIDE_TOP : (uint32_t)c->top;
+}
+
 /* The first pass, where one is needed. */
 static int survey(struct job *job)
 {
 	const struct candles_config *c = job->config;
-	struct select_rule rule = {.match = c->match, .top = (uint32_t)c->top};
+	const struct select_rule rule = {.match = c->match, .top = top_of(c)};
 	int rc;
 
 	if (c->tidy && !c->match && !c->top)
 		return 0;
-	if (!c->tidy && !c->top && !c->all)
-		rule.top = WIDE_TOP;
 	begin_pass(job, "choosing processes: snapshot");
 	rc = select_survey(&job->selection, &job->pass, &rule, job->err);
 	progress_end(&job->progress);
@@ -201,23 +206,24 @@ static int on_window(void *arg, mh_ms_t start_ms)
 				    : wide_window(&w->wide, start_ms);
 }
 
-static int write_table(struct job *job, bool is_again)
+static struct table table_of(struct job *job)
 {
 	const struct candles_config *c = job->config;
-	struct writer w = {
-		.job = job,
-		.is_again = is_again,
-		.table =
-			{
-				.out = &job->table,
-				.words = &language_words[c->language],
-				.unit = c->unit,
-				.utc = c->utc,
-				.selection = job->is_selected ? &job->selection : NULL,
-				.labels = (const struct mh_labels *const *)&job->pass.labels,
-				.err = job->err,
-			},
+
+	return (struct table){
+		.out = &job->table,
+		.words = &language_words[c->language],
+		.unit = c->unit,
+		.utc = c->utc,
+		.selection = job->is_selected ? &job->selection : NULL,
+		.labels = (const struct mh_labels *const *)&job->pass.labels,
+		.err = job->err,
 	};
+}
+
+static int write_table(struct job *job, bool is_again)
+{
+	struct writer w = {.job = job, .is_again = is_again, .table = table_of(job)};
 	int rc;
 
 	w.wide.table = w.tidy.table = &w.table;
@@ -264,6 +270,59 @@ static int write_table_somehow(struct job *job)
 	job->labels = NULL;
 	outfile_again(&job->table);
 	return write_table(job, true);
+}
+
+static int write_kept(struct job *job, const struct kept_candles *kept)
+{
+	struct table table = table_of(job);
+	struct wide_table wide = {.table = &table};
+	int rc = kept_tell(kept, &wide);
+
+	wide_done(&wide);
+	job->n_rows = table.n_rows;
+	return rc;
+}
+
+/* The wide table of a pid in one pass: 0 or -errno; 1: its candles are too many to be kept, or its
+ * labels to be all shown. */
+static int write_at_once(struct job *job)
+{
+	struct kept_candles kept = {0};
+	uint32_t top = top_of(job->config);
+	int rc;
+
+	begin_pass(job, "reading candles: snapshot");
+	job->pass.candle = kept_candle;
+	job->pass.window = kept_window;
+	job->pass.arg = &kept;
+	rc = pass_run(&job->pass, job->err);
+	progress_end(&job->progress);
+	job->stats = job->pass.stats;
+	if (!rc)
+		rc = check_found(job);
+	if (kept.is_full || (!rc && top && mh_labels_count(job->pass.labels) > top)) {
+		pass_done(&job->pass);
+		rc = 1;
+	}
+	if (!rc)
+		rc = select_all(&job->selection, job->pass.labels, job->err);
+	if (!rc) {
+		job->is_selected = true;
+		rc = write_kept(job, &kept);
+	}
+	kept_done(&kept);
+	return rc;
+}
+
+static int make_table(struct job *job)
+{
+	const struct candles_config *c = job->config;
+	int rc = c->pid && !c->tidy && !c->match ? write_at_once(job) : 1;
+
+	if (rc <= 0)
+		return rc;
+	rc = survey(job);
+	return rc ? rc : write_table_somehow(job);
 }
 
 static int write_map(struct job *job)
@@ -357,9 +416,7 @@ int candles_run(const struct candles_config *config)
 	int status, rc = open_outputs(&job);
 
 	if (!rc)
-		rc = survey(&job);
-	if (!rc)
-		rc = write_table_somehow(&job);
+		rc = make_table(&job);
 	if (!rc)
 		rc = write_map(&job);
 	if (!rc)

@@ -83,6 +83,31 @@ def one_pid_is_the_rows_of_that_pid():
         refuses(candles("--pid", 1, "--by", "command", status=USAGE), "--pid")
 
 
+def table_and_map(*args):
+    candles(*args, "--output", "t.tsv")
+    found = []
+    for name in "t.tsv", "t.pids.tsv":
+        with open(name, encoding="utf-8") as file:
+            found.append(file.read())
+    return found
+
+
+def one_pid_is_read_once_and_shown_the_same():
+    """Whom --match may leave out, or --top, is found out before."""
+    record(life(minutes=400))
+    for command in None, "seal", "merge":
+        if command:
+            memhist(command, *["--all"] * (command == "merge"), "--history", "history")
+        for pid in 1, 7, 29:
+            for args in (), ("-i", "7m"), ("--since", "2026-06-01 14:05"), ("--metric", "vsz"), ("--all",):
+                once = table_and_map("--pid", pid, *args)
+                assert once == table_and_map("--pid", pid, "--match", "/./", *args)
+                assert f"{pid}(2)_" in once[0].split("\n")[0]
+            highest = table_and_map("--pid", pid, "--top", 1)
+            assert highest == table_and_map("--pid", pid, "--top", 1, "--match", "/./")
+            assert highest[1].count("\n") == 2 and highest[0].split("\t", 1)[1].count("_") == 4
+
+
 def zones_that_are_no_quarters_off_are_made_of_samples():
     record(life())
     shutil.copytree("history", "open")
@@ -189,6 +214,7 @@ def nothing_else_goes_with_it():
 lib.run_tests([
     sealed_tables_are_the_open_ones,
     one_pid_is_the_rows_of_that_pid,
+    one_pid_is_read_once_and_shown_the_same,
     zones_that_are_no_quarters_off_are_made_of_samples,
     all_is_compared,
     a_lie_is_found,
