@@ -275,7 +275,10 @@ def progress_needs_a_terminal():
     subprocess.run(command, stderr=theirs, check=True)
     subprocess.run(command + ["--verbose"], stderr=theirs, check=True)
     os.close(theirs)
-    shown = os.read(ours, 65536).decode()
+    shown = b""
+    while b"written to" not in shown:  # it comes in pieces
+        shown += os.read(ours, 65536)
+    shown = shown.decode()
     os.close(ours)
     assert "choosing processes" in shown and "writing candles" in shown
     assert shown.count("60 snapshots") == 1
