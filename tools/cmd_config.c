@@ -21,13 +21,11 @@ struct config {
 	size_t n_words;
 };
 
-enum { OPT_CHECK = 1, OPT_CHECK_PATHS, OPT_JSON };
-
 static const struct option options[] = {
-	{OPT_CHECK, 0, "check", NULL, "only say whether the file is good"},
-	{OPT_CHECK_PATHS, 0, "check-paths", NULL,
+	{OPTION_FLAG(struct config, check), 0, "check", NULL, "only say whether the file is good"},
+	{OPTION_FLAG(struct config, check_paths), 0, "check-paths", NULL,
 	 "explain where may be written: the configured and usual places, and PATHs"},
-	{OPT_JSON, 0, "json", NULL, "one JSON object instead of text"},
+	{OPTION_FLAG(struct config, json), 0, "json", NULL, "one JSON object instead of text"},
 	{0},
 };
 
@@ -35,27 +33,16 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 {
 	struct config *c = arg;
 
-	switch (id) {
-	case OPTION_CONFIG:
+	if (id == OPTION_CONFIG) {
 		c->file = value[0];
 		return 0;
-	case OPT_CHECK:
-		c->check = true;
-		return 0;
-	case OPT_CHECK_PATHS:
-		c->check_paths = true;
-		return 0;
-	case OPT_JSON:
-		c->json = true;
-		return 0;
-	default:
-		if (!*value[0])
-			return mh_errf(err, -EINVAL, "a FILE or PATH without a name");
-		if (c->n_words == WORDS_MAX)
-			return mh_errf(err, -EINVAL, "more than %d paths at once", WORDS_MAX);
-		c->word[c->n_words++] = value[0];
-		return 0;
 	}
+	if (!*value[0])
+		return mh_errf(err, -EINVAL, "a FILE or PATH without a name");
+	if (c->n_words == WORDS_MAX)
+		return mh_errf(err, -EINVAL, "more than %d paths at once", WORDS_MAX);
+	c->word[c->n_words++] = value[0];
+	return 0;
 }
 
 /* A page that is composed, and what makes the answer "no". */

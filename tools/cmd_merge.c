@@ -3,23 +3,12 @@
 #include "tools/compact.h"
 #include "tools/tool.h"
 
-enum { OPT_ALL = COMPACT_OWN };
-
 static const struct option options[] = {
 	COMPACT_OPTIONS("merge"),
-	{OPT_ALL, 'a', "all", NULL, "today's too, as far as it is sealed"},
+	{OPTION_FLAG(struct compact, merge_all), 'a', "all", NULL,
+	 "today's too, as far as it is sealed"},
 	{0},
 };
-
-static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], struct mh_err *err)
-{
-	struct compact *c = arg;
-
-	if (id != OPT_ALL)
-		return compact_take(c, id, value, err);
-	c->merge_all = true;
-	return 0;
-}
 
 static int run(int argc, char **argv)
 {
@@ -38,6 +27,6 @@ const struct command command_merge = {
 	.summary = "Make one segment of the sealed ones of a day.",
 	.options = options,
 	.examples = "  memhist merge --history /var/lib/memhist --dry-run\n",
-	.take = take,
+	.take = compact_take,
 	.run = run,
 };

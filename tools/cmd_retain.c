@@ -29,7 +29,6 @@ enum {
 	OPT_MAX_SIZE = 1,
 	OPT_MAX_AGE,
 	OPT_MIN_FREE,
-	OPT_DRY_RUN,
 };
 
 static const struct option options[] = {
@@ -40,7 +39,8 @@ static const struct option options[] = {
 	{OPT_MAX_AGE, 0, "max-age", "DURATION",
 	 "how old a segment may be, beside the newest one: 90d, 1y"},
 	{OPT_MIN_FREE, 0, "min-free", "AMOUNT", "what is to be free in the file system: 5G, 10%"},
-	{OPT_DRY_RUN, 'n', "dry-run", NULL, "say what would be deleted, and delete nothing"},
+	{OPTION_FLAG(struct config, dry_run), 'n', "dry-run", NULL,
+	 "say what would be deleted, and delete nothing"},
 	{OPTION_FLAG(struct config, verbose), 'v', "verbose", NULL,
 	 "list every segment that is deleted"},
 	{0},
@@ -60,9 +60,6 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 		return mh_limits_max_age(&c->limits, value[0], err);
 	case OPT_MIN_FREE:
 		return mh_limits_min_free(&c->limits, value[0], err);
-	case OPT_DRY_RUN:
-		c->dry_run = true;
-		return 0;
 	default:
 		return option_no_word(value[0], err);
 	}

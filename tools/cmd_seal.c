@@ -3,23 +3,12 @@
 #include "tools/compact.h"
 #include "tools/tool.h"
 
-enum { OPT_MERGE = COMPACT_OWN };
-
 static const struct option options[] = {
 	COMPACT_OPTIONS("seal"),
-	{OPT_MERGE, 0, "merge", NULL, "then merge days that are over, as memhist merge does"},
+	{OPTION_FLAG(struct compact, merge), 0, "merge", NULL,
+	 "then merge days that are over, as memhist merge does"},
 	{0},
 };
-
-static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], struct mh_err *err)
-{
-	struct compact *c = arg;
-
-	if (id != OPT_MERGE)
-		return compact_take(c, id, value, err);
-	c->merge = true;
-	return 0;
-}
 
 static int run(int argc, char **argv)
 {
@@ -39,6 +28,6 @@ const struct command command_seal = {
 	.options = options,
 	.examples = "  memhist seal --history /var/lib/memhist\n"
 		    "  memhist seal --merge --background --quiet      # from a timer\n",
-	.take = take,
+	.take = compact_take,
 	.run = run,
 };

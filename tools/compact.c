@@ -29,28 +29,14 @@ enum { IS_SANITIZED = 1 }; /* whose shadow takes terabytes of addresses */
 enum { IS_SANITIZED = 0 };
 #endif
 
-int compact_take(struct compact *c, int id, const char *const value[OPTION_VALUES_MAX],
+int compact_take(void *config, int id, const char *const value[OPTION_VALUES_MAX],
 		 struct mh_err *err)
 {
+	struct compact *c = config;
 	long long bytes;
 	int rc = 0;
 
 	switch (id) {
-	case COMPACT_HISTORY:
-		c->history = value[0];
-		return 0;
-	case COMPACT_DRY_RUN:
-		c->dry_run = true;
-		return 0;
-	case COMPACT_QUIET:
-		c->quiet = true;
-		return 0;
-	case COMPACT_VERBOSE:
-		c->verbose = true;
-		return 0;
-	case COMPACT_BACKGROUND:
-		c->background = true;
-		return 0;
 	case COMPACT_MAX_TEMPORARY:
 		rc = option_number(value[0], 0, INT64_MAX, &bytes, err);
 		if (!rc)

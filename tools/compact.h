@@ -25,33 +25,29 @@ struct compact {
 	struct mh_places allowed;      /* where may be written, besides the configuration's word */
 };
 
-/* The options that both have, to stand in their tables, and what takes them. */
-enum {
-	COMPACT_HISTORY = 1,
-	COMPACT_DRY_RUN,
-	COMPACT_QUIET,
-	COMPACT_VERBOSE,
-	COMPACT_BACKGROUND,
-	COMPACT_MAX_TEMPORARY,
-	COMPACT_ALLOWED,
-	COMPACT_OWN /* the first that a command may use for others */
-};
+/* The options that both have, to stand in their tables, and what takes those of them that do more
+ * than set something. */
+enum { COMPACT_MAX_TEMPORARY = 1, COMPACT_ALLOWED };
 
-#define COMPACT_OPTIONS(what)                                                                      \
-	{COMPACT_HISTORY, 0, "history", "DIR", "the history to " what " [" DEFAULT_HISTORY "]"},   \
-		{COMPACT_DRY_RUN, 'n', "dry-run", NULL, "say what would be done, and do nothing"}, \
-		{COMPACT_QUIET, 'q', "quiet", NULL, "say only what is wrong"},                     \
-		{COMPACT_VERBOSE, 'v', "verbose", NULL, "list every segment"},                     \
-		{COMPACT_BACKGROUND, 0, "background", NULL,                                        \
-		 "behind all others: least priority, idle disk, 512 MiB at most"},                 \
-		{COMPACT_MAX_TEMPORARY, 0, "max-temporary", "BYTES",                               \
-		 "leave for later what could take more room while it is made"},                    \
-	{                                                                                          \
-		COMPACT_ALLOWED, 0, "allowed-output-path", "DIR",                                  \
-			"refuse a history that is not beneath DIR; may be given again"             \
+#define COMPACT_OPTIONS(what)                                                          \
+	{OPTION_TEXT(struct compact, history), 0, "history", "DIR",                    \
+	 "the history to " what " [" DEFAULT_HISTORY "]"},                             \
+		{OPTION_FLAG(struct compact, dry_run), 'n', "dry-run", NULL,           \
+		 "say what would be done, and do nothing"},                            \
+		{OPTION_FLAG(struct compact, quiet), 'q', "quiet", NULL,               \
+		 "say only what is wrong"},                                            \
+		{OPTION_FLAG(struct compact, verbose), 'v', "verbose", NULL,           \
+		 "list every segment"},                                                \
+		{OPTION_FLAG(struct compact, background), 0, "background", NULL,       \
+		 "behind all others: least priority, idle disk, 512 MiB at most"},     \
+		{COMPACT_MAX_TEMPORARY, 0, "max-temporary", "BYTES",                   \
+		 "leave for later what could take more room while it is made"},        \
+	{                                                                              \
+		COMPACT_ALLOWED, 0, "allowed-output-path", "DIR",                      \
+			"refuse a history that is not beneath DIR; may be given again" \
 	}
 
-int compact_take(struct compact *c, int id, const char *const value[OPTION_VALUES_MAX],
+int compact_take(void *config, int id, const char *const value[OPTION_VALUES_MAX],
 		 struct mh_err *err);
 
 /* Take the options and do it. Returns the exit status. */
