@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TEXT_MAX = 1 << 20, STEP_MS = 1000, APART_MS = 10000 };
+enum { TEXT_MAX = 1 << 20, STEP_MS = 1000, APART_MS = 10000, NAPS_MAX = 300000 };
 
 struct story {
 	struct story_config config;
@@ -141,18 +141,36 @@ static int sync_now(struct story *s, mh_ms_t wall_ms, struct mh_err *err)
 	return rc;
 }
 
+/* Until the upkeep has looked what there is, and let go what it could. */
+static int wait_for_look(struct story *s, uint64_t looks, struct mh_err *err)
+{
+	const struct timespec nap = {.tv_nsec = 200000};
+	struct mh_upkeep_status status;
+
+	for (int naps = 0; mh_writer_upkeep(s->writer, &status); naps++) {
+		if (status.room.looks != looks)
+			return 0;
+		if (naps == NAPS_MAX)
+			return mh_errf(err, -ETIMEDOUT, "nobody makes room");
+		nanosleep(&nap, NULL);
+	}
+	return 0;
+}
+
 int story_step(struct story *s, struct mh_err *err)
 {
 	const struct mh_snapshot *snapshot = world_step(&s->world);
 	struct told told = story_told(snapshot, &s->text);
+	struct mh_upkeep_status before = {0};
 	bool merge;
 	int rc;
 
+	mh_writer_upkeep(s->writer, &before);
 	tell(s, STORY_TRY, told);
 	rc = mh_writer_append(s->writer, snapshot, err);
 	if (rc == -ENOSPC && s->config.max_bytes) {
 		tell(s, STORY_REFUSED, told); /* what has to go is not gone yet */
-		return 0;
+		return wait_for_look(s, before.room.looks, err);
 	}
 	if (rc)
 		return rc;
