@@ -41,9 +41,9 @@ WRONG = [
 ]
 
 
-def recording(*options):
+def recording(*options, interval=0.2):
     """Configure a collectd that records in ./history, with these options."""
-    configure("\n".join([f'HistoryDir "{os.getcwd()}/history"', *options]))
+    configure("\n".join([f'HistoryDir "{os.getcwd()}/history"', *options]), interval=interval)
 
 
 def limits():
@@ -195,7 +195,7 @@ def against_the_file(option, value):
         file.write(f"history: {{{value}}}\n")
     os.chmod("memhist.yaml", 0o640)
     recording(f'ConfigFile "{os.getcwd()}/memhist.yaml"', "ReportProcesses false",
-              "ReportMeminfo false", option)
+              "ReportMeminfo false", option, interval=0.1)
 
 
 def with_a_sync_interval_of_0_each_sample_is_synced():
