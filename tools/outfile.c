@@ -22,6 +22,10 @@
 #include <unistd.h>
 
 enum {
+	/*
+	 * Written at once, to a file where the block before ended: such a block the kernel keeps in
+	 * one piece, which takes it less than pages do. Larger ones it may have to search for.
+	 */
 	PUMP_BYTES = 64 << 10,
 	BUF_MAX = 256 << 20, /* one row of the widest table */
 	NAME_TRIES = 100,
@@ -167,16 +171,20 @@ int outfile_open(struct outfile *o, const char *name, const char *spare, struct 
 	return rc;
 }
 
-static int write_out(struct outfile *o, struct mh_err *err)
+/* Write the buffer, of a file in whole blocks unless it is the end; what is left stays in it. */
+static int write_out(struct outfile *o, bool is_end, struct mh_err *err)
 {
-	size_t done = 0;
+	size_t done, end = o->buf.len, part;
 
 	if (o->buf.error)
 		return mh_err_sys(err, o->buf.error, "cannot compose %s", o->name);
 	done = o->buf.len < o->passed ? o->buf.len : (size_t)o->passed;
 	o->passed -= done;
-	while (done < o->buf.len) {
-		ssize_t n = write(o->fd, o->buf.data + done, o->buf.len - done);
+	part = (size_t)((o->written + end - done) % PUMP_BYTES);
+	if (o->has_dir && !is_end)
+		end -= part < end - done ? part : end - done;
+	while (done < end) {
+		ssize_t n = write(o->fd, o->buf.data + done, end - done);
 
 		/* a write to a pipe that a signal cut short is no error, but the next would wait */
 		if (tool_interrupted())
@@ -188,13 +196,15 @@ static int write_out(struct outfile *o, struct mh_err *err)
 		done += (size_t)n;
 		o->written += (uint64_t)n;
 	}
-	mh_buf_clear(&o->buf);
+	o->buf.len -= end;
+	if (o->buf.len)
+		memmove(o->buf.data, o->buf.data + end, o->buf.len);
 	return 0;
 }
 
 int outfile_pump(struct outfile *o, struct mh_err *err)
 {
-	return o->buf.len < PUMP_BYTES && !o->buf.error ? 0 : write_out(o, err);
+	return o->buf.len < PUMP_BYTES && !o->buf.error ? 0 : write_out(o, false, err);
 }
 
 void outfile_again(struct outfile *o)
@@ -205,7 +215,7 @@ void outfile_again(struct outfile *o)
 
 int outfile_finish(struct outfile *o, struct mh_err *err)
 {
-	int rc = write_out(o, err);
+	int rc = write_out(o, true, err);
 
 	if (!rc && o->has_dir && fsync(o->fd))
 		rc = mh_err_sys(err, -errno, "cannot write %s", o->name);

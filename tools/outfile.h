@@ -46,7 +46,8 @@ struct outfile {
  */
 int outfile_open(struct outfile *o, const char *name, const char *spare, struct mh_err *err);
 
-/* Write the buffer out when it has filled. -EPIPE: nobody reads any more; -EINTR: a signal came. */
+/* Write the buffer out when it has filled, but for what is no whole block of a file. -EPIPE: nobody
+ * reads any more; -EINTR: a signal came. */
 int outfile_pump(struct outfile *o, struct mh_err *err);
 
 /*
