@@ -9,7 +9,13 @@
 #include <zstd.h>
 
 enum {
-	/* protobuf-c turns a varint of one byte into at most 8 bytes of array */
+	/*
+	 * What a message may take when it is unpacked: a varint of one byte becomes at most 8 bytes
+	 * of array, and a frame may be full of these. An element that is a message or a string of
+	 * its own takes two bytes and becomes over 100 (a note of protobuf-c's, a pointer, a
+	 * struct): no more than a million or two of those are unpacked, where 16 could be said.
+	 * Writers make some thousands.
+	 */
 	UNPACKED_MAX = 8 * MH_FRAME_RAW_MAX + (1 << 20),
 	ZSTD_HEAD_MIN = 6, /* magic, descriptor, window or size */
 };

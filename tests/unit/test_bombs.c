@@ -70,6 +70,46 @@ static void a_length_is_no_reason_to_make_room(void **state)
 	remove_dir(dir);
 }
 
+/* Zeros behind a header that vouches for them: a frame may have so many, and not one more. */
+static void a_payload_has_an_upper_limit(void **state)
+{
+	const uint32_t most = MH_FRAME_PAYLOAD_MAX;
+	const char *dir = temp_dir();
+	struct mh_err err;
+	int dir_fd = mh_dir_open(dir, &err), fd = openat(dir_fd, name, O_RDWR | O_CREAT, 0640);
+	uint8_t *zeros = calloc(1, (size_t)most + 1);
+
+	(void)state;
+	assert_non_null(zeros);
+	for (uint32_t len = most; len <= most + 1; len++) {
+		struct mh_frame frame = {.type = 255, .version = 1, .len = len, .payload = zeros};
+		bool is_frame = len == most, torn;
+		uint8_t head[MH_FRAME_HEAD];
+		struct mh_walk *walk;
+		struct mh_step step;
+
+		mh_frame_seal(&frame, head);
+		assert_int_equal(mh_frame_peek(head, &frame), is_frame ? 0 : -EBADMSG);
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
+		assert_int_equal(ftruncate(fd, (off_t)sizeof(head) + len), 0);
+		nomem_watch();
+		assert_int_equal(mh_walk_open(&walk, dir_fd, name), 0);
+		assert_int_equal(mh_walk_next(walk, &step), is_frame);
+		assert_int_equal(mh_walk_tail(walk, &torn), is_frame ? 0 : sizeof(head) + len);
+		assert_false(torn);
+		mh_walk_close(walk);
+		if (is_frame)
+			assert_int_equal(step.frame.len, most);
+		else
+			assert_in_range(nomem_largest(), 0, LITTLE);
+	}
+	free(zeros);
+	close(fd);
+	close(dir_fd);
+	remove_dir(dir);
+}
+
 static int unpack(const void *bytes, size_t len, size_t *ret_largest)
 {
 	struct mh_frame frame = {
@@ -105,6 +145,34 @@ static void zeros_packed_a_thousandfold(void **state)
 	assert_int_equal(unpack(packed, len, &largest), -EBADMSG);
 	assert_in_range(largest, MH_FRAME_RAW_MAX, 2 * MH_FRAME_RAW_MAX + 1);
 	free(zeros);
+	free(packed);
+}
+
+/* Two bytes say a column that is empty, and the message has a struct for each. */
+static void empty_columns_by_the_million(void **state)
+{
+	const size_t size = MH_FRAME_RAW_MAX, room = ZSTD_compressBound(size);
+	char *columns = malloc(size), *packed = malloc(room);
+	size_t len, largest;
+
+	(void)state;
+	assert_non_null(columns);
+	assert_non_null(packed);
+	for (size_t i = 0; i < size; i += 2) {
+		columns[i] = 6 << 3 | 2; /* Snapshot.column, of as many bytes … */
+		columns[i + 1] = 0;      /* … as this */
+	}
+	/* half a million of them are a message like any */
+	len = ZSTD_compress(packed, room, columns, MIB, 1);
+	assert_in_range(len, 1, LITTLE);
+	assert_int_equal(unpack(packed, len, &largest), 0);
+	assert_in_range(largest, 0, 64 * MIB + LITTLE);
+	/* as many as may be said would be more than a gibibyte */
+	len = ZSTD_compress(packed, room, columns, size, 1);
+	assert_in_range(len, 1, LITTLE);
+	assert_int_equal(unpack(packed, len, &largest), -EBADMSG);
+	assert_in_range(largest, 0, 256 * MIB + LITTLE);
+	free(columns);
 	free(packed);
 }
 
@@ -220,7 +288,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_length_is_no_reason_to_make_room),
+		cmocka_unit_test(a_payload_has_an_upper_limit),
 		cmocka_unit_test(zeros_packed_a_thousandfold),
+		cmocka_unit_test(empty_columns_by_the_million),
 		cmocka_unit_test(a_size_that_is_not_there),
 		cmocka_unit_test(counts_of_what_is_not_there),
 		cmocka_unit_test(a_hole_without_an_end),
