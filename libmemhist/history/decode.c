@@ -33,8 +33,10 @@ struct mh_decoder {
 
 	struct mh_part_decoder *parts;
 	struct mh_part part;
-	bool in_part;  /* its head was read, and every frame since */
-	bool is_known; /* all of it: its frames are passed over */
+	bool in_part;          /* its head was read, and every frame since */
+	bool is_known;         /* all of it: its frames are passed over */
+	bool is_torn;          /* bytes were lost since its last frame … */
+	mh_ms_t torn_since_ms; /* … and the last snapshot that is known was then */
 	const struct mh_part_sink *sink;
 	uint32_t n_chunks; /* that the sink was given of this part */
 	bool is_taken;     /* the sink has all of it */
@@ -87,11 +89,6 @@ void mh_decoder_be_strict(struct mh_decoder *d)
 	mh_part_decoder_be_strict(d->parts);
 }
 
-void mh_decoder_new_segment(struct mh_decoder *d)
-{
-	d->in_chapter = d->in_part = d->is_replayed = d->is_resumed = false;
-}
-
 void mh_decoder_resume(struct mh_decoder *d, const struct mh_boot_id *boot_id, mh_boot_ns_t boot_ns)
 {
 	d->is_resumed = true;
@@ -108,10 +105,28 @@ static void note_gap(struct mh_decoder *d, enum mh_gap_kind kind, mh_ms_t since_
 		d->round.gap.kind = kind;
 }
 
+/* No more of the part comes, or is of use. */
+static void leave_part(struct mh_decoder *d)
+{
+	if (d->in_part && d->is_torn)
+		note_gap(d, MH_GAP_DAMAGE, d->torn_since_ms);
+	d->in_part = d->is_torn = false;
+}
+
+void mh_decoder_new_segment(struct mh_decoder *d)
+{
+	leave_part(d);
+	d->in_chapter = d->is_replayed = d->is_resumed = false;
+}
+
 void mh_decoder_lost(struct mh_decoder *d, mh_ms_t last_wall_ms)
 {
-	d->in_chapter = d->in_part = false;
-	note_gap(d, MH_GAP_DAMAGE, last_wall_ms);
+	d->in_chapter = false;
+	if (!d->in_part)
+		note_gap(d, MH_GAP_DAMAGE, last_wall_ms);
+	else if (!d->is_torn)
+		d->torn_since_ms = last_wall_ms;
+	d->is_torn = d->in_part; /* Z17: the next frame tells what is missing of it */
 }
 
 void mh_decoder_continues(struct mh_decoder *d, mh_ms_t last_wall_ms, mh_ms_t wall_ms)
@@ -277,34 +292,12 @@ static int begin_sinking(struct mh_decoder *d)
 	return rc ? rc : sink_chunk(d);
 }
 
-/* Ends as the rows said them, for who makes another part of this one. */
-static int note_ended(struct mh_decoder *d)
-{
-	const struct mh_part *p = &d->part;
-
-	d->chapter.n_last_marks = 0; /* of the rows before */
-	d->n_ended = 0;
-	if (p->ended.n > d->ended_cap) {
-		struct mh_last_marks *bigger = reallocarray(d->ended, p->ended.n, sizeof(*bigger));
-
-		if (!bigger)
-			return -ENOMEM;
-		d->ended = bigger;
-		d->ended_cap = p->ended.n;
-	}
-	for (; d->n_ended < p->ended.n; d->n_ended++) {
-		struct mh_last_marks *to = &d->ended[d->n_ended];
-
-		to->id = p->ended.item[d->n_ended].id;
-		memcpy(to->value, p->ended.item[d->n_ended].value, sizeof(to->value));
-	}
-	return 0;
-}
-
 static int begin_replay(struct mh_decoder *d)
 {
-	int rc = note_ended(d);
+	int rc = mh_replay_ended(&d->part, &d->ended, &d->ended_cap);
 
+	d->chapter.n_last_marks = 0; /* of the rows before */
+	d->n_ended = rc ? 0 : d->part.ended.n;
 	if (!rc)
 		rc = mh_replay_begin(&d->replay, &d->part, d->table);
 	mh_replay_from(&d->replay, count_known(d));
@@ -348,12 +341,14 @@ static int take_chunk(struct mh_decoder *d, const struct mh_frame *frame)
 
 	if (!d->in_part)
 		return MH_DECODED_ORPHAN; /* F7 */
+	/* who wants all of a part passes candles over as well (Z17) */
 	if (frame->seq != d->next_seq &&
-	    (!d->sink || frame->seq < d->next_seq ||
+	    (!(d->sink || d->is_torn) || frame->seq < d->next_seq ||
 	     mh_part_passed_over(d->parts, &d->part, frame->seq - d->next_seq, frame->type))) {
-		d->in_part = false;
+		leave_part(d);
 		return MH_DECODED_ORPHAN;
 	}
+	d->is_torn = false;
 	d->next_seq = frame->seq + 1;
 	if (d->is_known && !d->sink)
 		return MH_DECODED_NOTHING;
@@ -444,6 +439,8 @@ static int take_frame(struct mh_decoder *d, const struct mh_frame *frame, struct
 			       "written in format version %u, this memhist reads up to %d: use a "
 			       "newer one",
 			       frame->version, MH_FRAME_VERSION);
+	if (d->is_torn && !mh_part_has_frame(frame->type))
+		leave_part(d);
 	switch (frame->type) {
 	case MH_FRAME_SNAPSHOT:
 		return take_snapshot(d, frame, err);
@@ -474,6 +471,8 @@ int mh_decoder_frame(struct mh_decoder *d, const struct mh_frame *frame, struct 
 	struct mh_err why = {""};
 	int rc = take_frame(d, frame, &why);
 
+	if (rc < 0)
+		leave_part(d);
 	if (rc == -EPROTO && !why.text[0])
 		return mh_refuse_unknown(err);
 	return rc == -EPROTO ? mh_errf(err, rc, "%s", why.text) : rc;

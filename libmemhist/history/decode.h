@@ -58,7 +58,10 @@ void mh_decoder_new_segment(struct mh_decoder *d);
 void mh_decoder_resume(struct mh_decoder *d, const struct mh_boot_id *boot_id,
 		       mh_boot_ns_t boot_ns);
 
-/* Bytes were lost here: deltas are orphans until the next keyframe, which carries the gap. */
+/*
+ * Bytes were lost here: deltas are orphans until the next keyframe, which carries the gap. A part
+ * goes on when the next frame shows that none is missing that is wanted (Z17): without a gap.
+ */
 void mh_decoder_lost(struct mh_decoder *d, mh_ms_t last_wall_ms);
 
 /*

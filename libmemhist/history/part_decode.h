@@ -62,6 +62,8 @@ void mh_part_decoder_want_nothing(struct mh_part_decoder *d);
 /* Whether the part has candle columns of this field. */
 bool mh_part_has_candles(const struct mh_part_decoder *d, int field);
 
+/* Whether a frame of this type is of the part whose head came last; others end it. */
+bool mh_part_has_frame(uint8_t type);
 /* Whether the next frame, when it is of this type, has to be read; else it may be passed over. */
 bool mh_part_wants(const struct mh_part_decoder *d, uint8_t type);
 /*
@@ -70,7 +72,10 @@ bool mh_part_wants(const struct mh_part_decoder *d, uint8_t type);
  */
 uint64_t mh_part_pass_over(const struct mh_part_decoder *d, const struct mh_part *p,
 			   uint32_t *ret_size);
-/* `n` frames were passed over, and one of type `next` is here. Returns 0; -EBADMSG: no. */
+/*
+ * `n` frames were passed over, or cannot be read, and one of type `next` is here. Returns 0;
+ * -EBADMSG: no, or one of them is wanted.
+ */
 int mh_part_passed_over(struct mh_part_decoder *d, struct mh_part *p, uint32_t n, uint8_t next);
 /*
  * The next frame of the part begun; without a payload when it was passed over. Returns as

@@ -72,8 +72,7 @@ static bool wants_strings(const struct mh_part_decoder *d, uint32_t chunk)
 	       mh_part_wants_strings(d, chunk);
 }
 
-/* Whether a frame of this type is of the part whose head came last; others end it. */
-static bool is_of_part(uint8_t type)
+bool mh_part_has_frame(uint8_t type)
 {
 	return type >= MH_FRAME_SERIES && type <= MH_FRAME_STRINGS && type != MH_FRAME_END;
 }
@@ -83,7 +82,7 @@ static bool wants(const struct mh_part_decoder *d, uint8_t type, uint32_t chunk,
 {
 	bool is_here = chunk + 1 == d->chunk && !d->passes_over;
 
-	if (d->wants_nothing && is_of_part(type))
+	if (d->wants_nothing && mh_part_has_frame(type))
 		return false;
 	switch (type) {
 	case MH_FRAME_SERIES:

@@ -390,3 +390,22 @@ int mh_replay_next(struct mh_replay *r)
 	r->at++;
 	return 1;
 }
+
+int mh_replay_ended(const struct mh_part *part, struct mh_last_marks **list, uint32_t *cap)
+{
+	if (part->ended.n > *cap) {
+		struct mh_last_marks *bigger = reallocarray(*list, part->ended.n, sizeof(*bigger));
+
+		if (!bigger)
+			return -ENOMEM;
+		*list = bigger;
+		*cap = part->ended.n;
+	}
+	for (uint32_t i = 0; i < part->ended.n; i++) {
+		struct mh_last_marks *to = &(*list)[i];
+
+		to->id = part->ended.item[i].id;
+		memcpy(to->value, part->ended.item[i].value, sizeof(to->value));
+	}
+	return 0;
+}

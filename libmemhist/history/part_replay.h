@@ -11,6 +11,7 @@
 #ifndef MEMHIST_HISTORY_PART_REPLAY_H
 #define MEMHIST_HISTORY_PART_REPLAY_H
 
+#include "libmemhist/history/decode_chapter.h"
 #include "libmemhist/history/part.h"
 #include "libmemhist/model/table.h"
 
@@ -38,5 +39,11 @@ void mh_replay_from(struct mh_replay *r, uint32_t at);
  * what the part says cannot be; -ENOMEM.
  */
 int mh_replay_next(struct mh_replay *r);
+
+/*
+ * What the part says of those who ended before it (Z7), for who makes another part of this one: as
+ * many marks as it has of these go into *list, which grows. Returns 0 or -ENOMEM.
+ */
+int mh_replay_ended(const struct mh_part *part, struct mh_last_marks **list, uint32_t *cap);
 
 #endif

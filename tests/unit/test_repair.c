@@ -2,6 +2,7 @@
  * Repair: of a segment with a flipped bit, wherever it is, everything is saved that a reader could
  * still read, nothing else appears, and every byte of the damaged file is kept.
  */
+#include "libmemhist/history/frame.h"
 #include "libmemhist/history/repair.h"
 
 #include "tests/unit/recording.h"
@@ -176,6 +177,78 @@ static void a_sealed_segment_is_saved_part_by_part(void **state)
 	flip_some(true, 61);
 }
 
+/* All snapshots of a directory, as they were written; with damage in it, and no gap for that. */
+static void check_nothing_is_lost(const struct bench *b, uint64_t damages)
+{
+	static bool seen[STEPS_MAX];
+	struct mh_reader *r = open_reader(b->dir, false);
+	struct mh_reader_stats stats;
+	const struct mh_snapshot *s;
+	struct mh_err err = {""};
+
+	while (mh_reader_next(r, &s, &err) > 0)
+		assert_int_equal(s->gap.kind, MH_GAP_NONE);
+	mh_reader_close(r);
+	assert_int_equal(read_all(b, &stats, seen), STEPS);
+	assert_int_equal(stats.damages, damages);
+	assert_int_equal(stats.orphans, 0);
+}
+
+/* The frames of the sealed segment from `at` on; 0: no more. */
+static size_t next_frame(const struct bench *b, size_t at, struct mh_frame *ret)
+{
+	size_t need;
+	int n;
+
+	if (at == b->size)
+		return 0;
+	n = mh_frame_read((const uint8_t *)b->content + at, b->size - at, ret, &need);
+	assert_true(n > 0);
+	return (size_t)n;
+}
+
+/* Z17: candles repeat what values say, so that nothing is lost with them. */
+static void lost_candles_cost_nothing(void **state)
+{
+	static char damaged[FILE_MAX], repaired[FILE_MAX], sound[FILE_MAX];
+	char kept_name[MH_SEGMENT_NAME_MAX + 16];
+	struct mh_repair_result result;
+	struct mh_err err = {""};
+	struct mh_frame frame;
+	size_t n, n_candles = 0, sound_size;
+	struct bench b;
+
+	(void)state;
+	set_up(&b, true);
+	snprintf(kept_name, sizeof(kept_name), MH_DAMAGED_DIR "/%s", b.file.name);
+	memcpy(damaged, b.content, b.size);
+	for (size_t at = 0; (n = next_frame(&b, at, &frame)); at += n) {
+		if (frame.type != MH_FRAME_CANDLES)
+			continue;
+		n_candles++;
+		/* in its head, and in what it says; others before it are damaged still */
+		for (size_t in = at; in < at + n; in += n - 1) {
+			damaged[in] ^= 4;
+			write_file(b.dir_fd, b.file.name, damaged, b.size);
+			check_nothing_is_lost(&b, 1);
+		}
+	}
+	assert_in_range(n_candles, 2, 1000);
+	assert_int_equal(mh_repair_segment(b.dir_fd, &b.file, b.dir_fd, &result, &err), 0);
+	assert_int_equal(result.damages, 1);
+	assert_int_equal(result.snapshots, SNAPSHOTS_OF_ONE);
+	check_nothing_is_lost(&b, 0);
+	n = read_file(b.dir_fd, result.name, repaired);
+	assert_int_equal(unlinkat(b.dir_fd, kept_name, 0), 0);
+	/* with new candles: as what comes of the sound one */
+	restore(&b, result.name);
+	assert_int_equal(mh_repair_segment(b.dir_fd, &b.file, b.dir_fd, &result, &err), 0);
+	sound_size = read_file(b.dir_fd, result.name, sound);
+	assert_int_equal(n, sound_size);
+	assert_int_equal(unlinkat(b.dir_fd, kept_name, 0), 0);
+	tear_down(&b);
+}
+
 /* What stays of a segment that has no damage is that segment. */
 static void a_sound_one_comes_out_as_it_went_in(void **state)
 {
@@ -229,6 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_open_segment_is_saved_from_the_next_keyframe_on),
 		cmocka_unit_test(a_sealed_segment_is_saved_part_by_part),
+		cmocka_unit_test(lost_candles_cost_nothing),
 		cmocka_unit_test(a_sound_one_comes_out_as_it_went_in),
 		cmocka_unit_test(a_place_that_is_none_is_refused),
 	};

@@ -7,7 +7,6 @@
 #include "libmemhist/history/seal.h"
 #include "tests/unit/recording.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -76,26 +75,34 @@ static size_t read_what_is_left(const char *dir, const struct written *log,
 
 struct damage {
 	const char *dir;
-	int fd;                      /* of a sealed segment in the middle */
-	size_t size, n_all, n_there; /* bytes; snapshots of all segments, and of this one */
-	size_t index_at;             /* its one part ends there */
+	int fd;                       /* of a sealed segment in the middle */
+	size_t size, n_all, n_there;  /* bytes; snapshots of all segments, and of this one */
+	size_t candles_at, values_at; /* candles, and what is behind them, of its one part … */
+	size_t index_at;              /* … which ends there */
 	struct written log;
 };
 
-/* Where the last frame begins: the PartIndex (Z1). */
-static size_t last_frame(int fd, size_t size)
+/* Where the candles of the one part and the frames behind them begin, and the PartIndex (Z1). */
+static void find_frames(struct damage *d)
 {
-	size_t at = 0, next = 0;
+	size_t at, next = 0;
 
-	while (next < size) {
-		uint32_t length;
+	while (next < d->size) {
+		uint8_t head[MH_FRAME_HEAD];
+		struct mh_frame frame;
 
 		at = next;
-		assert_int_equal(pread(fd, &length, sizeof(length), (off_t)at + 4), sizeof(length));
-		next = at + MH_FRAME_HEAD + le32toh(length);
+		assert_int_equal(pread(d->fd, head, sizeof(head), (off_t)at), sizeof(head));
+		assert_int_equal(mh_frame_peek(head, &frame), 0);
+		next = at + MH_FRAME_HEAD + frame.len;
+		if (frame.type == MH_FRAME_CANDLES && !d->candles_at)
+			d->candles_at = at;
+		if (frame.type == MH_FRAME_VALUES && !d->values_at)
+			d->values_at = at;
+		d->index_at = at;
 	}
-	assert_int_equal(next, size);
-	return at;
+	assert_int_equal(next, d->size);
+	assert_true(d->candles_at && d->candles_at < d->values_at && d->values_at < d->index_at);
 }
 
 static void prepare(struct damage *d)
@@ -128,7 +135,7 @@ static void prepare(struct damage *d)
 	d->n_there = 8;
 	d->fd = openat(dir_fd, list.file[1].name, O_RDWR);
 	assert_true(d->fd >= 0);
-	d->index_at = last_frame(d->fd, d->size);
+	find_frames(d);
 	mh_dir_list_done(&list);
 	close(dir_fd);
 }
@@ -140,18 +147,19 @@ static void clean_up(struct damage *d)
 	remove_dir(d->dir);
 }
 
-/* It costs the part it is in, and is reported. */
+/* It is reported, and costs the part it is in; not where candles are, nor behind it. */
 static void flip(const struct damage *d, size_t at, unsigned bit)
 {
 	struct mh_reader_stats stats;
 	uint8_t byte, was;
+	bool is_spared = (at >= d->candles_at && at < d->values_at) || at >= d->index_at; /* Z17 */
 	size_t n;
 
 	assert_int_equal(pread(d->fd, &was, 1, (off_t)at), 1);
 	byte = was ^ (uint8_t)(1u << bit);
 	assert_int_equal(pwrite(d->fd, &byte, 1, (off_t)at), 1);
 	n = read_what_is_left(d->dir, &d->log, &stats);
-	assert_int_equal(n, at < d->index_at ? d->n_all - d->n_there : d->n_all);
+	assert_int_equal(n, is_spared ? d->n_all : d->n_all - d->n_there);
 	assert_true(stats.damages > 0);
 	assert_int_equal(pwrite(d->fd, &was, 1, (off_t)at), 1);
 }
