@@ -141,8 +141,8 @@ static void write_upkeep(struct families *out, const struct mh_upkeep_status *u)
 	      (double)u->limits.max_bytes);
 	if (room->projected_s)
 		gauge(out, "memhist_history_projected_seconds",
-		      "How long the history can become within its limit of size, at the present "
-		      "rate.",
+		      "How long the history can become within its limits of size and age, at the "
+		      "present rate.",
 		      (double)room->projected_s);
 	if (room->oldest_ms)
 		gauge(out, "memhist_history_oldest_timestamp_seconds",

@@ -194,7 +194,7 @@ static void report_upkeep(const struct settings *settings, const struct source *
 		log_info("it is sealed by %s", settings->upkeep.sealer);
 	mh_buf_clear(&text);
 	if (upkeep.room.projected_s) {
-		mh_retention_describe(&text, &upkeep.limits, upkeep.room.projected_s);
+		mh_retention_describe(&text, &upkeep.room.rate, upkeep.room.projected_s);
 		log_info("there is room for a history of %s", mh_buf_str(&text));
 	}
 	mh_buf_done(&text);

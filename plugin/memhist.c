@@ -223,7 +223,7 @@ static void tell_room(void)
 	mh_sampler_status(plugin.sampler, &status);
 	if (!status.upkeep.room.projected_s)
 		return;
-	mh_retention_describe(&text, &status.upkeep.limits, status.upkeep.room.projected_s);
+	mh_retention_describe(&text, &status.upkeep.room.rate, status.upkeep.room.projected_s);
 	INFO("memhist plugin: there is room for a history of %s.", mh_buf_str(&text));
 	mh_buf_done(&text);
 }

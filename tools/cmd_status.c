@@ -59,6 +59,7 @@ struct status {
 	struct mh_history_span span;
 	bool has_limits; /* who writes the history, or wrote it last, has told them */
 	struct mh_limits limits;
+	struct mh_stock_rate rate;
 	uint64_t projected_s; /* 0 = not known */
 	char writer_name[64]; /* of the process that writes, "" = unknown */
 	struct pass survey;   /* statistics and labels of the whole history */
@@ -89,7 +90,6 @@ static void find_writer(struct status *st)
 /* How much of it there may be, and will be. What cannot be found out is left out. */
 static void find_limits(struct status *st)
 {
-	struct mh_stock_rate rate = {0};
 	struct mh_stock stock = {0};
 	char text[LOCK_MAX];
 	uint64_t keep_seq = 0;
@@ -102,8 +102,8 @@ static void find_limits(struct status *st)
 	if (st->has_limits && !mh_stock_take(dir_fd, &stock)) {
 		if (st->span.being_written && stock.files.n)
 			keep_seq = stock.files.file[stock.files.n - 1].last_seq;
-		if (mh_stock_rate(dir_fd, &stock, keep_seq, &rate) > 0)
-			st->projected_s = mh_retention_projected_s(&st->limits, &rate);
+		if (mh_stock_rate(dir_fd, &stock, keep_seq, &st->rate) > 0)
+			st->projected_s = mh_retention_projected_s(&st->limits, &st->rate);
 	}
 	mh_stock_done(&stock);
 	close(dir_fd);
@@ -226,7 +226,7 @@ static void print_limits(struct mh_buf *out, const struct status *st)
 	human_fact(out, "limits", "%s", mh_buf_str(&text));
 	mh_buf_clear(&text);
 	if (st->projected_s) {
-		mh_retention_describe(&text, &st->limits, st->projected_s);
+		mh_retention_describe(&text, &st->rate, st->projected_s);
 		human_fact(out, "room for", "%s", mh_buf_str(&text));
 	}
 	mh_buf_done(&text);

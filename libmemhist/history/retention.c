@@ -104,6 +104,7 @@ struct work {
 	uint64_t over_bytes;    /* what has to go for T2 */
 	struct missing missing; /* and for T3 */
 	mh_ms_t newest_ms;      /* for T4; MH_MS_MIN: none goes */
+	uint64_t covered_ms;    /* by the one that was found too old last */
 	uint64_t newest_seq;
 };
 
@@ -196,6 +197,9 @@ static bool is_too_old(struct work *w, const struct mh_segment_file *file)
 		return false;
 	/* what has no end to be found is as old as its name says */
 	mh_segment_last(w->dir_fd, file->name, &last);
+	w->covered_ms = 0;
+	if (last.wall_ms > file->start_ms)
+		w->covered_ms = (uint64_t)last.wall_ms - (uint64_t)file->start_ms;
 	return w->newest_ms - last.wall_ms > max_age_ms;
 }
 
@@ -240,9 +244,12 @@ static int let_go(struct work *w, const struct mh_segment_file *file, enum mh_de
 			rc = remove_file(w, &list->file[i]);
 	if (!rc)
 		rc = remove_file(w, file);
-	if (!rc)
-		w->ret->deleted[by]++;
-	return rc;
+	if (rc)
+		return rc;
+	w->ret->deleted[by]++;
+	if (by == MH_DELETED_BY_AGE)
+		w->ret->aged_ms += w->covered_ms;
+	return 0;
 }
 
 /* Take the first `n` out of the list. */
@@ -313,18 +320,24 @@ int mh_retention_apply(int dir_fd, const char *dir_path, const struct mh_retenti
 
 uint64_t mh_retention_projected_s(const struct mh_limits *limits, const struct mh_stock_rate *rate)
 {
-	if (!limits->max_bytes || !rate->bytes)
+	const uint64_t age_s = (uint64_t)limits->max_age_ms / 1000;
+	double size_s;
+
+	if (!rate->bytes)
 		return 0;
-	return (uint64_t)((double)limits->max_bytes / (double)rate->bytes * (double)rate->ms /
-			  1000);
+	if (!limits->max_bytes)
+		return age_s;
+	size_s = (double)limits->max_bytes / (double)rate->bytes * (double)rate->ms / 1000;
+	return age_s && (double)age_s < size_s ? age_s : (uint64_t)size_s;
 }
 
-void mh_retention_describe(struct mh_buf *out, const struct mh_limits *limits, uint64_t projected_s)
+void mh_retention_describe(struct mh_buf *out, const struct mh_stock_rate *rate,
+			   uint64_t projected_s)
 {
 	enum { HOUR_S = 3600, DAY_S = 24 * HOUR_S };
 	const bool in_days = projected_s >= 2 * DAY_S;
 	const uint64_t unit_s = in_days ? DAY_S : HOUR_S;
-	const double per_day = (double)limits->max_bytes / (double)projected_s * DAY_S;
+	const double per_day = (double)rate->bytes / (double)rate->ms * 1000 * DAY_S;
 	char size[MH_SIZE_TEXT];
 
 	mh_buf_printf(out, "about %" PRIu64 " %s at %s a day", projected_s / unit_s,

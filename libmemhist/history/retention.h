@@ -45,6 +45,7 @@ struct mh_retention_job {
 struct mh_retention_result {
 	uint64_t deleted[MH_DELETIONS]; /* segments */
 	uint64_t deleted_bytes;
+	uint64_t aged_ms;        /* what those deleted by age covered, from begin to end */
 	struct mh_stock stock;   /* afterwards; mh_stock_done() */
 	bool has_stock;          /* the directory could be read */
 	bool is_low;             /* less than min_free is free, and nothing can be done about it */
@@ -65,10 +66,13 @@ int mh_retention_apply(int dir_fd, const char *dir_path, const struct mh_retenti
 int mh_retention_look(int dir_fd, const char *dir_path, const struct mh_limits *limits,
 		      struct mh_retention_result *ret);
 
-/* How long a history can become with max_bytes, in seconds; 0 = that is not known. */
+/*
+ * How long a history can become, in seconds: with max_bytes, and not more than max_age. 0 = that is
+ * not known, or there is neither limit.
+ */
 uint64_t mh_retention_projected_s(const struct mh_limits *limits, const struct mh_stock_rate *rate);
 /* For people: "about 231 days at 8.9 MiB a day". */
-void mh_retention_describe(struct mh_buf *out, const struct mh_limits *limits,
+void mh_retention_describe(struct mh_buf *out, const struct mh_stock_rate *rate,
 			   uint64_t projected_s);
 
 #endif

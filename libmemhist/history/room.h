@@ -6,8 +6,10 @@
  * written is taken from what was left at the last check, so that max_bytes holds between checks,
  * too.
  *
- * By age only one segment goes per minute, and none for an hour after the clock was set: a wrong
- * clock is noticed before it has cost much.
+ * By age one segment goes at a time, and then none for a minute per hour that it covered (one
+ * minute at least, an hour at most). None goes for an hour after the clock was set, and after a
+ * start whose first data lies more than an hour after what was recorded before, by this run or by
+ * one that began within that hour: a wrong clock is noticed before it has cost much.
  */
 #ifndef MEMHIST_HISTORY_ROOM_H
 #define MEMHIST_HISTORY_ROOM_H
@@ -18,11 +20,11 @@ struct mh_room {
 	struct mh_limits limits;
 	uint64_t segment_bytes; /* how large a segment becomes */
 	/* private */
-	bool has_seen, has_aged;
-	struct mh_instant seen; /* the newest data at the last check, before it the first */
-	mh_boot_ns_t hold_ns;   /* until then none goes by age */
-	mh_boot_ns_t aged_ns;   /* when the last one did */
-	uint64_t rate_seq;      /* the newest segment when the rate was taken */
+	bool has_seen;
+	struct mh_instant seen;    /* the newest data at the last check, before it the first */
+	mh_boot_ns_t hold_ns;      /* until then none goes by age, for the clock may be wrong … */
+	mh_boot_ns_t next_aged_ns; /* … and until then, for one has gone */
+	uint64_t rate_seq;         /* the newest segment when the rate was taken */
 	struct mh_stock_rate rate;
 };
 
@@ -43,7 +45,8 @@ struct mh_room_status {
 	struct mh_err low; /* … for this reason */
 	uint64_t free_bytes;
 	uint64_t min_free_bytes; /* 0 = no limit */
-	uint64_t projected_s;    /* see mh_retention_projected_s() */
+	struct mh_stock_rate rate;
+	uint64_t projected_s; /* see mh_retention_projected_s() */
 };
 
 struct mh_room_moment {

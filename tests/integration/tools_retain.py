@@ -201,10 +201,10 @@ def status_tells_limits_and_what_they_come_to():
     assert status == 0, err
     assert "limits" not in memhist("status", "--history", "history")[1]
     with open("history/LOCK", "w", encoding="ascii") as file:
-        file.write("1\nmax_bytes 1048576\nmax_age_ms 86400000\nmin_free_bytes 0\n"
+        file.write("1\nmax_bytes 1048576\nmax_age_ms 864000000\nmin_free_bytes 0\n"
                    "min_free_percent 7\n")
     found = json.loads(memhist("status", "--history", "history", "--json")[1])
-    assert found["max_size_bytes"] == 1 << 20 and found["max_age_ms"] == 86400000, found
+    assert found["max_size_bytes"] == 1 << 20 and found["max_age_ms"] == 864000000, found
     assert found["min_free_bytes"] == 0 and found["min_free_percent"] == 7, found
     # three segments, of which the files say how large, in three hours less three minutes
     segments = [file for file in os.listdir("history") if re.match(r"\d{10}-", file)]
@@ -214,8 +214,17 @@ def status_tells_limits_and_what_they_come_to():
     expected = (1 << 20) / taken * seconds
     assert abs(found["projected_seconds"] / expected - 1) < 0.01, (found, expected)
     text = memhist("status", "--history", "history")[1]
-    assert "limits           at most 1.0 MiB, not older than 1 d, 7 % left free" in text, text
-    assert re.search(r"room for +about \d+ (days|hours) at [\d.]+ [KM]iB a day", text), text
+    assert "limits           at most 1.0 MiB, not older than 10 d, 7 % left free" in text, text
+    at = re.search(r"room for +about \d+ (?:days|hours) (at [\d.]+ [KM]iB a day)", text)
+    assert at, text
+    # and not more than the limit of age
+    with open("history/LOCK", "w", encoding="ascii") as file:
+        file.write("1\nmax_bytes 1048576\nmax_age_ms 10800000\nmin_free_bytes 0\n"
+                   "min_free_percent 7\n")
+    found = json.loads(memhist("status", "--history", "history", "--json")[1])
+    assert found["projected_seconds"] == 10800, found
+    text = memhist("status", "--history", "history")[1]
+    assert re.search(rf"room for +about 3 hours {re.escape(at[1])}\n", text), text
 
 
 run_tests([

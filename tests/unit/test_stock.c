@@ -157,18 +157,32 @@ static void the_rate_is_that_of_the_newest_segments(void **state)
 	shelf_remove(&f);
 }
 
-static void the_projection_follows_from_rate_and_limit(void **state)
+static void the_projection_follows_from_rate_and_limits(void **state)
 {
-	const struct mh_stock_rate rate = {.bytes = 10 << 20, .ms = 86400 * 1000};
+	enum { DAY_MS = 86400 * 1000 };
+	const struct mh_stock_rate rate = {.bytes = 10 << 20, .ms = DAY_MS};
+	struct mh_buf text = MH_BUF_INIT(256);
+	struct mh_limits limits;
 
 	(void)state;
 	assert_int_equal(
 		mh_retention_projected_s(&(struct mh_limits){.max_bytes = 100 << 20}, &rate),
 		10 * 86400);
 	assert_int_equal(mh_retention_projected_s(&(struct mh_limits){0}, &rate), 0);
+	/* the lesser of both limits, or the one that there is */
+	limits = (struct mh_limits){.max_bytes = 100 << 20, .max_age_ms = INT64_C(9) * DAY_MS};
+	assert_int_equal(mh_retention_projected_s(&limits, &rate), 9 * 86400);
+	mh_retention_describe(&text, &rate, 9 * 86400);
+	assert_string_equal(mh_buf_str(&text), "about 9 days at 10.0 MiB a day");
+	limits.max_age_ms = INT64_C(11) * DAY_MS;
+	assert_int_equal(mh_retention_projected_s(&limits, &rate), 10 * 86400);
+	limits.max_bytes = 0;
+	assert_int_equal(mh_retention_projected_s(&limits, &rate), 11 * 86400);
+	assert_int_equal(mh_retention_projected_s(&limits, &(struct mh_stock_rate){0}), 0);
 	assert_int_equal(mh_retention_projected_s(&(struct mh_limits){.max_bytes = 1 << 20},
 						  &(struct mh_stock_rate){0}),
 			 0);
+	mh_buf_done(&text);
 }
 
 static void what_was_put_aside_counts(void **state)
@@ -200,7 +214,7 @@ int main(void)
 		cmocka_unit_test(a_segment_takes_along_those_that_it_stands_for),
 		cmocka_unit_test(the_end_of_a_segment_is_what_counts),
 		cmocka_unit_test(the_rate_is_that_of_the_newest_segments),
-		cmocka_unit_test(the_projection_follows_from_rate_and_limit),
+		cmocka_unit_test(the_projection_follows_from_rate_and_limits),
 	};
 
 	return cmocka_run_group_tests_name("stock", tests, NULL, NULL);
