@@ -62,9 +62,8 @@ struct status {
 	struct mh_stock_rate rate;
 	uint64_t projected_s; /* 0 = not known */
 	char writer_name[64]; /* of the process that writes, "" = unknown */
-	struct pass survey;   /* statistics and labels of the whole history */
+	struct pass survey;   /* statistics of the whole history */
 	struct pass detail;   /* the second pass, for `top` */
-	struct selection selection;
 	struct top top;
 };
 
@@ -123,17 +122,16 @@ static struct pass whole_history(const struct config *c, struct progress *progre
 
 static int collect(struct status *st, struct mh_err *err)
 {
-	/* a selection of none is not possible, so one is made and not shown */
-	struct select_rule rule = {.top = st->config->top ? (uint32_t)st->config->top : 1};
 	struct progress progress;
 	int rc;
 
 	progress_begin(&progress, "reading: snapshot", st->config->verbose);
 	st->survey = whole_history(st->config, &progress);
-	rc = select_survey(&st->selection, &st->survey, &rule, err);
+	st->top.max = (uint32_t)st->config->top;
+	rc = top_survey(&st->top, &st->survey, err);
 	if (!rc && st->config->top) {
 		st->detail = whole_history(st->config, &progress);
-		rc = top_collect(&st->top, &st->selection, &st->detail, &st->survey, err);
+		rc = top_draw(&st->top, &st->detail, &st->survey, err);
 	}
 	progress_end(&progress);
 	if (!rc && !st->survey.n_snapshots)
@@ -232,13 +230,22 @@ static void print_limits(struct mh_buf *out, const struct status *st)
 	mh_buf_done(&text);
 }
 
-static void print_top_row(struct mh_buf *out, const struct status *st, const struct top_row *row)
+static struct mh_series series_of(const struct top_row *row)
+{
+	return (struct mh_series){
+		.pid = row->label.pid,
+		.nth = row->label.nth,
+		.command_len = (uint32_t)row->command_len,
+		.command = row->command,
+	};
+}
+
+static void print_top_row(struct mh_buf *out, const struct top_row *row)
 {
 	struct mh_buf last = MH_BUF_INIT(64), high = MH_BUF_INIT(64), label = MH_BUF_INIT(64);
 	struct mh_buf command = MH_BUF_INIT(COMMAND_MAX), safe = MH_BUF_INIT(4 * COMMAND_MAX);
-	struct mh_series series;
+	const struct mh_series series = series_of(row);
 
-	mh_labels_series(st->detail.labels, row->series, &series);
 	mh_label_write(&label, &series);
 	human_bytes(&last, row->whole.close);
 	human_bytes(&high, row->whole.high);
@@ -276,7 +283,7 @@ static void print_text(struct mh_buf *out, const struct status *st)
 	mh_buf_printf(out, "\n  %-10s %10s %10s  %-*s  command\n", "pid", "rss", "highest",
 		      TOP_BARS, "over the span");
 	for (uint32_t i = 0; i < st->top.n_rows; i++)
-		print_top_row(out, st, &st->top.row[i]);
+		print_top_row(out, &st->top.row[i]);
 }
 
 /* --- for programs ------------------------------------------------------------------------ */
@@ -288,9 +295,8 @@ static void json_top(struct mh_buf *b, const struct status *st)
 	json_open(b, "top", '[');
 	for (uint32_t i = 0; i < st->top.n_rows; i++) {
 		const struct top_row *row = &st->top.row[i];
-		struct mh_series series;
+		const struct mh_series series = series_of(row);
 
-		mh_labels_series(st->detail.labels, row->series, &series);
 		json_open(b, NULL, '{');
 		mh_buf_clear(&text);
 		mh_label_write(&text, &series);
@@ -391,7 +397,6 @@ static int run(int argc, char **argv)
 	else
 		status = pass_verdict(command_status.name, config.history, &st.survey.stats);
 	top_done(&st.top);
-	select_done(&st.selection);
 	pass_done(&st.survey);
 	pass_done(&st.detail);
 	return status;

@@ -256,7 +256,7 @@ void mh_labels_forget(struct mh_labels *l, uint32_t series, struct mh_forgotten 
 	const struct series *s = &l->series[series];
 	struct of_pid *known = &l->by_pid[s->pid];
 
-	*ret = (struct mh_forgotten){s->pid, s->nth, s->command, s->has_cmdline};
+	*ret = (struct mh_forgotten){s->pid, s->nth, series, s->command, s->has_cmdline};
 	mh_strpool_put(&l->pool, s->comm);
 	if (known->last == series + 1)
 		known->last = 0;

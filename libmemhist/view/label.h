@@ -79,6 +79,7 @@ void mh_labels_put(struct mh_labels *l, const struct mh_pooled *text);
  */
 struct mh_forgotten {
 	uint32_t pid, nth;
+	uint32_t series; /* its number until now */
 	const struct mh_pooled
 		*command; /* as that of struct mh_series; a reference, the caller's */
 	bool has_cmdline; /* it is a command line, not "[comm]" */

@@ -34,8 +34,12 @@ static void begin(struct rig *r)
 static int add(struct rig *r, uint32_t pid, uint32_t nth, bool has_cmdline, const char *command,
 	       size_t len)
 {
-	const struct mh_forgotten label = {pid, nth, mh_labels_text(r->labels, command, len),
-					   has_cmdline};
+	const struct mh_forgotten label = {
+		.pid = pid,
+		.nth = nth,
+		.command = mh_labels_text(r->labels, command, len),
+		.has_cmdline = has_cmdline,
+	};
 
 	assert_non_null(label.command);
 	return pidmap_add(r->map, r->labels, &label, &r->err);
