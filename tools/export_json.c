@@ -7,8 +7,9 @@
  *      "items":[{"pid":1234,"cmd":"python main.py","rss":102400,"group":"python"}],
  *      "total_mb":100.0,"total_gb":0.1,"total_tb":0.0}
  *
- *   - Times are local with their offset, in whole seconds, but for histories that have more than
- *     one snapshot a second: these have milliseconds, in the name too.
+ *   - Times are local with their offset, in whole seconds. Of histories that have more than one
+ *     snapshot a second they have milliseconds, in the name too; so has a snapshot that met a
+ *     second of which there is a file already, so that all can be read back.
  *   - items: the largest first. rss in KiB; cmd as ps prints it, [comm] where there is no command
  *     line; group is the program's name.
  *   - total_…: the sum of the items' rss in MiB, GiB (one decimal) and TiB (three).
@@ -164,7 +165,16 @@ static void compose_name(char ret[NAME_MAX_BYTES], const struct export_step *ste
 	mh_buf_done(&time);
 }
 
-/* A second that comes twice, when the clock is set back, has a file for each time. */
+/* Whether there is a file of this second: one came late, or the clock was set back. */
+static bool has_second(const struct writer *w, const struct export_step *step)
+{
+	char name[NAME_MAX_BYTES];
+
+	compose_name(name, step, false, 1);
+	return !faccessat(w->dir.fd, name, F_OK, AT_SYMLINK_NOFOLLOW);
+}
+
+/* A time that comes twice, when the clock is set back, has a file for each. */
 static int create(struct writer *w, const struct export_step *step, bool fine,
 		  char name[NAME_MAX_BYTES])
 {
@@ -227,7 +237,7 @@ static int reserve(struct writer *w, uint32_t n)
 static int snapshot(void *self, const struct export_step *step, struct mh_err *err)
 {
 	struct writer *w = self;
-	bool fine = step->segment->interval_ms % 1000 != 0;
+	bool fine = step->segment->interval_ms % 1000 != 0 || has_second(w, step);
 
 	/* a history of something else, or a stretch of one */
 	if (!mh_fields_have(step->s->fields, MH_FIELD_RSS))

@@ -216,6 +216,18 @@ def what_was_exported_is_taken_back():
             assert a.read() == b.read()
 
 
+def snapshots_of_one_second_are_taken_back():
+    need_json()
+    seconds = [0.004, 0.996, 2.003, 3.001, 3.4, 3.999, 5]
+    lib.record([row(s, 7, 100 + i, "x", "x") for i, s in enumerate(seconds)], "history", "--interval", "1s")
+    memhist("export", "--history", "history", "--format", "json", "-o", "in", "--utc")
+    assert sorted(os.listdir("in")) == ["memory_20260601_1200" + s + ".json" for s in
+                                        ("00", "00_996", "02", "03", "03_400", "03_999", "05")]
+    assert not take().err
+    assert samples() == [(f"12:00:0{s}Z", {(7, 0): (100 + i, "x")}) for i, s in enumerate(
+        ("0.000", "0.996", "2.000", "3.000", "3.400", "3.999", "5.000"))]
+
+
 # --- CSV per instant ---------------------------------------------------------------------------
 
 
@@ -322,6 +334,7 @@ lib.run_tests([
     broken_files_are_left_out_and_said,
     machines_are_not_mixed,
     what_was_exported_is_taken_back,
+    snapshots_of_one_second_are_taken_back,
     processes_and_meminfo_come_together,
     one_kind_may_be_missing,
     broken_tables_are_left_out_and_said,
