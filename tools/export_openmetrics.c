@@ -3,7 +3,8 @@
  * metric together, all of a series together, in order of time, stamped in seconds.
  *
  * A history is in order of time, so the samples go through a sorter and are written at the end.
- * What is kept meanwhile is a line per series: 40 bytes for each process of the range.
+ * What is kept meanwhile is a line per series: some 50 bytes for each process of the range, of
+ * which there is a limit (SERIES_PROCESSES_MAX).
  *
  *   - A series of a process is its identity: labels boot, pid, start and, where two would be alike,
  *     twin. Its comm is the latest that it had, so that a change of name does not tear it apart.
@@ -69,6 +70,17 @@ static int add_values(struct writer *w, const struct export_step *step, uint32_t
 	return rc;
 }
 
+static int no_series(const struct writer *w, int rc, struct mh_err *err)
+{
+	if (rc == -EOVERFLOW)
+		return mh_errf(
+			err, rc,
+			"cannot export %s: there are more than %d processes in that stretch; a "
+			"shorter one is written for itself, by --since and --until",
+			w->job->history, SERIES_PROCESSES_MAX);
+	return mh_err_sys(err, rc, "cannot export %s", w->job->history);
+}
+
 /* One that has ended: its marks are all that is known. */
 static int add_dead(struct writer *w, const struct export_step *step, const struct mh_process *p,
 		    struct mh_err *err)
@@ -81,7 +93,7 @@ static int add_dead(struct writer *w, const struct export_step *step, const stru
 		return 0;
 	rc = series_of_process(&w->series, p, &series);
 	if (rc)
-		return mh_err_sys(err, rc, "cannot export %s", w->job->history);
+		return no_series(w, rc, err);
 	return add_values(w, step, series, fields, p, err);
 }
 
@@ -98,8 +110,11 @@ static int take_processes(struct writer *w, const struct export_step *step, stru
 	for (uint32_t i = 0; i < s->n_brief && !rc; i++)
 		if (chosen->is_brief[i])
 			rc = add_dead(w, step, &s->brief[i], err);
-	if (!rc && series_update(&w->series, s, chosen))
-		rc = mh_err_sys(err, -ENOMEM, "cannot export %s", w->job->history);
+	if (!rc) {
+		rc = series_update(&w->series, s, chosen);
+		if (rc)
+			rc = no_series(w, rc, err);
+	}
 	mh_snapshot_for_each (s, slot) {
 		if (!rc && chosen->is_slot[slot])
 			rc = add_values(w, step, w->series.slot[slot], step->fields,

@@ -66,15 +66,18 @@ int series_of_process(struct series_set *set, const struct mh_process *p, uint32
 	const char *name;
 	size_t len = mh_process_program(p, &name);
 
-	if (mh_strset_add(&set->comms, name, len, &comm) < 0 || reserve(set))
+	if (mh_strset_add(&set->comms, name, len, &comm) < 0)
 		return -ENOMEM;
 	while ((i = mh_index_next(&set->index, hash, &at)) != MH_INDEX_END)
 		if (set->series[i].boot == set->boot &&
 		    mh_identity_same(&set->series[i].id, &p->id))
 			break;
 	if (i == MH_INDEX_END) {
-		int rc = mh_index_add(&set->index, hash, set->n);
+		int rc = set->n < SERIES_PROCESSES_MAX ? mh_index_add(&set->index, hash, set->n)
+						       : -EOVERFLOW;
 
+		if (!rc && reserve(set))
+			rc = -ENOMEM;
 		if (rc)
 			return rc;
 		i = set->n++;

@@ -12,6 +12,9 @@
 /* Series of gaps are numbered host * this + kind. */
 enum { SERIES_GAP_KINDS = 16 };
 
+/* Processes of an export, of some 50 bytes each: a GiB. */
+enum { SERIES_PROCESSES_MAX = 1 << 24 };
+
 struct series {
 	struct mh_identity id;
 	uint32_t boot; /* number of the boot */
@@ -37,9 +40,10 @@ void series_done(struct series_set *set);
 
 /* Whose processes come next. Returns 0 or -ENOMEM. */
 int series_set_boot(struct series_set *set, const struct mh_boot_id *boot_id, const char *host);
-/* Find or make the series of a process; its comm is the latest from now on. */
+/* Find or make the series of a process; its comm is the latest from now on. Returns 0, -ENOMEM, or
+ * -EOVERFLOW past SERIES_PROCESSES_MAX. */
 int series_of_process(struct series_set *set, const struct mh_process *p, uint32_t *ret);
-/* Bring set->slot up to date with those born, renamed and newly chosen. */
+/* Bring set->slot up to date with those born, renamed and newly chosen. Returns as that. */
 int series_update(struct series_set *set, const struct mh_snapshot *s, const struct chosen *chosen);
 
 /* {host="web1",boot="1a83ff4f",pid="23",start="168130",comm="python3"} */
