@@ -367,7 +367,8 @@ static int add_key(struct mh_chapter_out *c, const struct mh_snapshot *s)
 	size_t n;
 	int rc;
 
-	memset(c->written, 0, c->slots_used * sizeof(*c->written));
+	if (c->slots_used)
+		memset(c->written, 0, c->slots_used * sizeof(*c->written));
 	c->slots_used = s->n_slots;
 	mh_snapshot_for_each (s, slot)
 		mark(c, slot);
