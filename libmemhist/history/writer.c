@@ -275,7 +275,30 @@ static void abandon_segment(struct mh_writer *w)
 	close_segment(w);
 }
 
-/* Hand one frame to the kernel in one call (R1). */
+/*
+ * Hand so many bytes to the kernel, in one call (R1). Regular files fall short for lack of space,
+ * for a limit on their size, for a quota: the call for the rest says which, or it was over by then.
+ */
+static int write_parts(int fd, struct iovec part[2], size_t whole)
+{
+	for (ssize_t n; whole; whole -= (size_t)n) {
+		n = writev(fd, part, 2);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (!n)
+			return -ENOSPC;
+		n = n < 0 ? 0 : n;
+		for (size_t i = 0, left = (size_t)n; i < 2; i++) {
+			const size_t taken = left < part[i].iov_len ? left : part[i].iov_len;
+
+			part[i].iov_base = (uint8_t *)part[i].iov_base + taken;
+			part[i].iov_len -= taken;
+			left -= taken;
+		}
+	}
+	return 0;
+}
+
 static int write_frame(struct mh_writer *w, enum mh_frame_type type, struct mh_instant at,
 		       const struct mh_payload *payload, struct mh_err *err)
 {
@@ -295,19 +318,13 @@ static int write_frame(struct mh_writer *w, enum mh_frame_type type, struct mh_i
 		{(void *)payload->bytes, payload->len},
 	};
 	size_t whole = sizeof(head) + payload->len;
-	ssize_t n;
 	int rc = w->upkeep ? mh_upkeep_grow(w->upkeep, w->size, w->size + whole, err) : 0;
 
 	if (rc)
 		return rc;
 	mh_frame_seal(&frame, head);
-	do
-		n = writev(w->fd, part, 2);
-	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)whole) {
-		/* regular files fall short for lack of space or a limit on their size */
-		rc = n < 0 ? -errno : -ENOSPC;
-
+	rc = write_parts(w->fd, part, whole);
+	if (rc) {
 		abandon_segment(w);
 		return mh_err_sys(err, rc, "cannot write to %s/%s", w->dir_path, w->name);
 	}
@@ -481,10 +498,13 @@ int mh_writer_sync(struct mh_writer *w, struct mh_err *err)
 	if (rc)
 		return rc;
 	if (w->dir_dirty && fsync(w->dir_fd))
-		return mh_err_sys(err, -errno, "cannot bring the directory %s to the disk",
-				  w->dir_path);
+		rc = -errno;
 	w->dir_dirty = false;
-	return 0;
+	/* as with a file, a second try would prove nothing: its name may not be there */
+	if (rc && w->fd >= 0)
+		distrust_segment(w);
+	return rc ? mh_err_sys(err, rc, "cannot bring the directory %s to the disk", w->dir_path)
+		  : 0;
 }
 
 bool mh_writer_upkeep(const struct mh_writer *w, struct mh_upkeep_status *ret)

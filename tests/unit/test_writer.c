@@ -85,7 +85,8 @@ static void test_second_writer_is_refused(void **state)
 	remove_dir(dir);
 }
 
-/* RLIMIT_FSIZE makes write(2) fall short and then fail, as a full disk does. */
+/* RLIMIT_FSIZE makes write(2) fall short and then fail, as a full disk does; what is said is why.
+ */
 static void test_full_disk(void **state)
 {
 	const char *dir = temp_dir();
@@ -107,15 +108,20 @@ static void test_full_disk(void **state)
 	tight = unlimited;
 	for (int i = 0; i < 40; i++) {
 		const struct mh_snapshot *s;
+		int rc;
 
 		tight.rlim_cur = (rlim_t)(i % 5 * 400); /* 0 … 1,600 bytes a file */
 		setrlimit(RLIMIT_FSIZE, &tight);
 		s = world_step(&world);
-		if (mh_writer_append(w, s, &err))
-			failed++;
-		else
-			note(&log, s);
+		rc = mh_writer_append(w, s, &err);
 		setrlimit(RLIMIT_FSIZE, &unlimited);
+		if (!rc) {
+			note(&log, s);
+			continue;
+		}
+		failed++;
+		assert_int_equal(rc, -EFBIG);
+		assert_non_null(strstr(err.text, "File too large"));
 	}
 	assert_true(failed > 5);
 	record(w, &world, &log, 10);
