@@ -167,7 +167,8 @@ static void write_upkeep(struct families *out, const struct mh_upkeep_status *u)
 		"Files that could not be brought to the disk.", u->sync_errors);
 	if (u->synced_wall_ms)
 		gauge(out, "memhist_history_synced_timestamp_seconds",
-		      "Snapshots up to this time are on the disk, in seconds since 1970.",
+		      "Snapshots up to this time are on the disk, in seconds since 1970, but for "
+		      "those in segments given up, which are counted as sync errors.",
 		      (double)u->synced_wall_ms / 1e3);
 }
 

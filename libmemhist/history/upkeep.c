@@ -302,6 +302,8 @@ void mh_upkeep_appended(struct mh_upkeep *u, struct mh_instant at)
 	p = mh_upkeep_open_place(u);
 	if (p)
 		p->is_dirty = true;
+	if (!p || p->is_failed)
+		u->lost_ns = at.boot_ns;
 	sync_by(u, u->dir_dirty ? now_ns : now_ns + sync_delay_ns(u));
 	pthread_mutex_unlock(&u->lock);
 }

@@ -118,11 +118,13 @@ void mh_upkeep_sync(struct mh_upkeep *u);
 int mh_upkeep_wait(struct mh_upkeep *u, uint32_t timeout_ms, struct mh_err *err);
 
 struct mh_upkeep_status {
-	uint64_t syncs;         /* files brought to the disk */
-	uint64_t sync_errors;   /* files that could not be, or were not for want of places */
-	mh_ms_t synced_wall_ms; /* up to here snapshots are on the disk; 0 = none of this run */
-	uint64_t troubles;      /* raised when something breaks that people should hear of … */
-	struct mh_err trouble;  /* … and what it was, the last time */
+	uint64_t syncs;       /* files brought to the disk */
+	uint64_t sync_errors; /* files that could not be, or were not for want of places */
+	/* This snapshot is on the disk, and those before, but for those in segments that were given
+	 * up since (sync_errors grew with each). 0 = none of this run. */
+	mh_ms_t synced_wall_ms;
+	uint64_t troubles;     /* raised when something breaks that people should hear of … */
+	struct mh_err trouble; /* … and what it was, the last time */
 	struct mh_limits limits;
 	struct mh_room_status room; /* `bytes` with what was written since it was looked */
 	bool has_sealer;

@@ -72,6 +72,7 @@ struct mh_upkeep {
 	struct mh_err wait_err;   /* … and its sentence */
 
 	struct mh_instant first, newest; /* snapshots appended; boot_ns 0 = none yet */
+	mh_boot_ns_t lost_ns;            /* of the newest one in a segment that was given up */
 	struct mh_upkeep_status status;
 };
 

@@ -23,6 +23,7 @@ static void fail_file(struct mh_upkeep *u, struct mh_place *p, int rc)
 	struct mh_err err;
 
 	p->is_failed = true;
+	u->lost_ns = u->newest.boot_ns;
 	u->status.sync_errors++;
 	mh_err_sys(&err, rc,
 		   "cannot bring %s/%s to the disk: it is not trusted any more, and another "
@@ -69,6 +70,7 @@ static void sync_dir(struct mh_upkeep *u)
 	pthread_mutex_lock(&u->lock);
 	if (!rc)
 		return;
+	u->lost_ns = u->newest.boot_ns;
 	u->status.sync_errors++;
 	if (open)
 		open->is_failed = true;
@@ -81,6 +83,7 @@ static void sync_all(struct mh_upkeep *u)
 {
 	const uint64_t errors = u->status.sync_errors;
 	const mh_ms_t newest_ms = u->newest.wall_ms;
+	const bool is_kept = u->newest.boot_ns > u->lost_ns;
 
 	u->sync_ns = MH_UPKEEP_NEVER;
 	for (size_t i = 0; i < MH_UPKEEP_PLACES && !u->is_left; i++)
@@ -88,7 +91,7 @@ static void sync_all(struct mh_upkeep *u)
 			sync_place(u, &u->place[i]);
 	if (!u->is_left)
 		sync_dir(u);
-	if (!u->is_left && !u->is_homeless && errors == u->status.sync_errors)
+	if (!u->is_left && is_kept && errors == u->status.sync_errors)
 		u->status.synced_wall_ms = newest_ms;
 }
 

@@ -19,7 +19,7 @@ static unsigned n_failed;
 void disk_reset(void)
 {
 	disk.hangs = false;
-	disk.fails = disk.calls = disk.waiting = disk.again = 0;
+	disk.fails = disk.dir_fails = disk.calls = disk.waiting = disk.again = 0;
 	disk.last = 0;
 	disk.free_bytes = disk.free_files = -1;
 	disk.unlink_errno = 0;
@@ -40,9 +40,12 @@ static int take(int fd)
 	disk.waiting--;
 	for (unsigned i = 0; i < n_failed; i++)
 		disk.again += failed[i] == st.st_ino;
-	if (!disk.fails)
+	if (S_ISDIR(st.st_mode) && disk.dir_fails)
+		disk.dir_fails--;
+	else if (disk.fails)
+		disk.fails--;
+	else
 		return 0;
-	disk.fails--;
 	if (n_failed < FAILED_MAX && S_ISREG(st.st_mode))
 		failed[n_failed++] = st.st_ino;
 	errno = EIO;

@@ -11,8 +11,9 @@
 #include <sys/types.h>
 
 extern struct disk {
-	atomic_bool hangs; /* calls wait until it is false again */
-	atomic_int fails;  /* so many of the next calls fail with EIO */
+	atomic_bool hangs;    /* calls wait until it is false again */
+	atomic_int fails;     /* so many of the next calls fail with EIO */
+	atomic_int dir_fails; /* the same, of those for directories */
 	atomic_int calls;
 	atomic_int waiting; /* threads that do */
 	_Atomic ino_t last; /* the file of the last call … */

@@ -7,6 +7,7 @@
 #include "tests/unit/recording.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -218,22 +219,150 @@ static void a_file_that_could_not_be_synced_is_given_up(void **state)
 	tear_down(&f);
 }
 
+/* U4: the name may not be there, and the segment with it. */
 static void a_directory_that_could_not_be_synced_begins_a_segment(void **state)
 {
 	struct fixture f;
 
 	(void)state;
 	set_up(&f, HOUR_MS);
-	disk.hangs = true;
+	disk.dir_fails = 1;
 	step(&f, 1);
-	disk_until(disk.waiting == 1); /* in the file; the directory is next */
-	disk.fails = 2;                /* both: the file fails, and the directory */
-	disk.hangs = false;
+	disk_until(status_of(&f).sync_errors == 1);
+	assert_int_equal(status_of(&f).syncs, 1); /* the file was */
+	assert_int_equal(status_of(&f).troubles, 1);
+	assert_non_null(strstr(status_of(&f).trouble.text, "cannot bring the directory"));
+	assert_int_equal(status_of(&f).synced_wall_ms, 0);
+	/* asking again does not make it true */
+	assert_int_equal(mh_writer_sync(f.w, NULL), 0);
+	step(&f, 1);
+	assert_int_equal(stats_of(&f).segments, 2);
+	assert_int_equal(stats_of(&f).errors, 1);
+	disk_until(status_of(&f).synced_wall_ms == f.log.wall_ms[1]);
+	step(&f, 3);
+	assert_int_equal(stats_of(&f).segments, 2);
+	assert_int_equal(status_of(&f).sync_errors, 1);
+	assert_int_equal(read_back(&f), 1);
+	tear_down(&f);
+}
+
+static void a_file_and_its_directory_are_given_up_together(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, HOUR_MS);
+	disk.fails = 1;
+	disk.dir_fails = 1;
+	step(&f, 1);
 	disk_until(status_of(&f).sync_errors == 2);
 	step(&f, 1);
 	disk_until(status_of(&f).synced_wall_ms == f.log.wall_ms[1]);
 	assert_int_equal(stats_of(&f).segments, 2);
+	assert_int_equal(disk.again, 0);
 	assert_int_equal(read_back(&f), 1);
+	tear_down(&f);
+}
+
+static void begin_file(struct mh_upkeep *u, int dir_fd, uint64_t seq)
+{
+	char name[] = "segment 0";
+	int fd;
+
+	name[sizeof(name) - 2] = (char)('0' + seq);
+	fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(mh_upkeep_begin(u, fd, name, seq), 0);
+	close(fd);
+}
+
+/* Ask for all to be brought to the disk, and up to when it was by then. */
+static mh_ms_t synced(struct mh_upkeep *u, int expected_rc)
+{
+	struct mh_upkeep_status status;
+	struct mh_err err;
+
+	assert_int_equal(mh_upkeep_wait(u, 60 * 1000, &err), expected_rc);
+	mh_upkeep_status(u, &status);
+	return status.synced_wall_ms;
+}
+
+static void append_at(struct mh_upkeep *u, unsigned second)
+{
+	const struct mh_instant at = {.wall_ms = second * 1000, .boot_ns = second};
+
+	mh_upkeep_appended(u, at);
+}
+
+static void nothing_that_was_given_up_is_called_synced(void **state)
+{
+	struct mh_upkeep *u;
+	struct mh_err err;
+	struct fixture f;
+	int dir_fd;
+
+	(void)state;
+	set_up(&f, HOUR_MS);
+	dir_fd = open(f.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(dir_fd >= 0);
+	assert_int_equal(mh_upkeep_new(&u, &f.upkeep,
+				       &(struct mh_upkeep_history){.dir_path = f.dir,
+								   .dir_fd = dir_fd,
+								   .next_seq = 1,
+								   .segment_bytes = 1 << 20},
+				       &err),
+			 0);
+	begin_file(u, dir_fd, 1);
+	append_at(u, 1);
+	assert_int_equal(synced(u, 0), 1000);
+	append_at(u, 2);
+	disk.fails = 1;
+	assert_int_equal(synced(u, -EIO), 1000);
+	assert_int_equal(synced(u, 0), 1000);
+	append_at(u, 3); /* before it is known that the segment was given up */
+	assert_int_equal(synced(u, 0), 1000);
+	mh_upkeep_end(u, 2);
+	assert_int_equal(synced(u, 0), 1000);
+	begin_file(u, dir_fd, 2);
+	append_at(u, 4);
+	assert_int_equal(synced(u, 0), 4000);
+	/* likewise when its name could not be brought there */
+	mh_upkeep_end(u, 3);
+	disk.dir_fails = 1;
+	begin_file(u, dir_fd, 3);
+	append_at(u, 5);
+	assert_int_equal(synced(u, -EIO), 4000);
+	assert_int_equal(synced(u, 0), 4000);
+	assert_int_equal(mh_upkeep_free(u), 0);
+	close(dir_fd);
+	tear_down(&f);
+}
+
+/* Who syncs himself. */
+static void without_a_thread_a_failed_sync_is_final_too(void **state)
+{
+	struct mh_err err = {""};
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, HOUR_MS);
+	mh_writer_close(f.w);
+	f.config.upkeep = NULL;
+	f.w = open_writer(&f.config);
+	step(&f, 2);
+	disk.dir_fails = 1;
+	assert_int_equal(mh_writer_sync(f.w, &err), -EIO);
+	assert_non_null(strstr(err.text, "cannot bring the directory"));
+	step(&f, 2);
+	assert_int_equal(stats_of(&f).segments, 2);
+	disk.fails = 1;
+	assert_int_equal(mh_writer_sync(f.w, &err), -EIO);
+	step(&f, 2);
+	assert_int_equal(stats_of(&f).segments, 3);
+	assert_int_equal(stats_of(&f).errors, 2);
+	assert_int_equal(mh_writer_sync(f.w, &err), 0);
+	assert_int_equal(disk.again, 0);
+	assert_int_equal(read_back(&f), 2);
 	tear_down(&f);
 }
 
@@ -300,6 +429,9 @@ int main(void)
 		cmocka_unit_test(the_end_brings_everything_to_the_disk),
 		cmocka_unit_test(a_file_that_could_not_be_synced_is_given_up),
 		cmocka_unit_test(a_directory_that_could_not_be_synced_begins_a_segment),
+		cmocka_unit_test(a_file_and_its_directory_are_given_up_together),
+		cmocka_unit_test(nothing_that_was_given_up_is_called_synced),
+		cmocka_unit_test(without_a_thread_a_failed_sync_is_final_too),
 		cmocka_unit_test(a_disk_that_hangs_holds_up_no_snapshot),
 		cmocka_unit_test(a_disk_that_hangs_holds_up_the_end_for_a_time_only),
 	};
