@@ -343,7 +343,7 @@ static int report(const struct repair *r)
 		       human_s(r->n_damaged), r->bytes_before, r->bytes_after,
 		       c->output ? "" : "; the damaged files are in ", c->output ? "" : c->history,
 		       c->output ? "" : "/" MH_DAMAGED_DIR);
-	if (r->n_failed || r->n_unreadable)
+	if (r->n_failed || r->n_unreadable || r->n_hopeless)
 		return STATUS_PARTIAL;
 	return c->dry_run && r->n_damaged ? STATUS_DAMAGED : STATUS_OK;
 }
