@@ -108,7 +108,8 @@ def with_a_long_interval_nothing_is_synced_before_the_end():
     every_sync_is_by_the_thread_for_it(calls)
     assert sum(call == "writev" for _, call, _ in calls) >= 15, calls
     segments = {name for _, call, name in calls if call == "writev"}  # one, if no clock was set
-    assert sum(call == "fdatasync" for _, call, _ in calls) <= 2 * len(segments), calls
+    # at once, for what came in before the name was on the disk, and at the end
+    assert sum(call == "fdatasync" for _, call, _ in calls) <= 3 * len(segments), calls
 
 
 run_tests([
