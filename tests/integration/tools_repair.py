@@ -115,7 +115,10 @@ def what_can_be_read_is_kept_and_the_damaged_file_too():
         # what is lost is still said
         gaps = [[g for g in found if g["type"] == "gap"] for found in (after, before)]
         assert gaps[0] == gaps[1], gaps
-        assert lib.candles("-i", "15m", "--long").text == candles
+        # candles outlive the samples they are of: of a segment that moves as a whole, these are lost
+        now = lib.candles("-i", "15m", "--long").text
+        assert now == candles if found.status == lib.OK else \
+            set(now.splitlines()) <= set(candles.splitlines()), now
         kept = contents("history/damaged")
         assert kept == {os.path.basename(name): was[os.path.basename(name)] for name in hurt}
         assert {n: c for n, c in contents("history").items() if n in was and n not in kept} == \
