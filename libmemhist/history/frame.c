@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/uio.h>
 
 enum { OFF_LEN = 4, OFF_SEGMENT = MH_FRAME_SEGMENT_AT, OFF_SEQ = 12, OFF_WALL = 16, OFF_BOOT = 24 };
 enum { OFF_TYPE = 32, OFF_FLAGS = 33, OFF_VERSION = 34, OFF_CRC = 36, MAGIC_BYTES = 4 };
@@ -124,4 +125,26 @@ int mh_frame_read(const uint8_t *bytes, size_t len, struct mh_frame *ret, size_t
 	mh_frame_peek(bytes, ret);
 	ret->payload = bytes + MH_FRAME_HEAD;
 	return (int)(MH_FRAME_HEAD + payload_len);
+}
+
+int mh_frame_write(int fd, const uint8_t head[MH_FRAME_HEAD], const struct mh_frame *frame)
+{
+	struct iovec left[] = {{(void *)head, MH_FRAME_HEAD}, {(void *)frame->payload, frame->len}};
+	int at = 0;
+
+	while (at < 2) {
+		ssize_t n = writev(fd, left + at, 2 - at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -ENOSPC;
+		while (at < 2 && (size_t)n >= left[at].iov_len)
+			n -= (ssize_t)left[at++].iov_len;
+		if (at < 2) {
+			left[at].iov_base = (char *)left[at].iov_base + n;
+			left[at].iov_len -= (size_t)n;
+		}
+	}
+	return 0;
 }

@@ -65,6 +65,13 @@ struct mh_frame {
 void mh_frame_seal(const struct mh_frame *frame, uint8_t head[MH_FRAME_HEAD]);
 
 /*
+ * Hand a sealed frame to the kernel, in one call (R1); when that falls short, as it does for lack
+ * of space and for a limit on the size of files, the rest by another, to learn why. Returns 0 or
+ * -errno, when some of it may be there.
+ */
+int mh_frame_write(int fd, const uint8_t head[MH_FRAME_HEAD], const struct mh_frame *frame);
+
+/*
  * Read the header alone, MH_FRAME_HEAD bytes, unchecked but for F1 and F2; no payload. Returns 0 or
  * -EBADMSG.
  */

@@ -25,7 +25,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
@@ -275,30 +274,7 @@ static void abandon_segment(struct mh_writer *w)
 	close_segment(w);
 }
 
-/*
- * Hand so many bytes to the kernel, in one call (R1). Regular files fall short for lack of space,
- * for a limit on their size, for a quota: the call for the rest says which, or it was over by then.
- */
-static int write_parts(int fd, struct iovec part[2], size_t whole)
-{
-	for (ssize_t n; whole; whole -= (size_t)n) {
-		n = writev(fd, part, 2);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (!n)
-			return -ENOSPC;
-		n = n < 0 ? 0 : n;
-		for (size_t i = 0, left = (size_t)n; i < 2; i++) {
-			const size_t taken = left < part[i].iov_len ? left : part[i].iov_len;
-
-			part[i].iov_base = (uint8_t *)part[i].iov_base + taken;
-			part[i].iov_len -= taken;
-			left -= taken;
-		}
-	}
-	return 0;
-}
-
+/* Hand one frame to the kernel (R1). */
 static int write_frame(struct mh_writer *w, enum mh_frame_type type, struct mh_instant at,
 		       const struct mh_payload *payload, struct mh_err *err)
 {
@@ -313,17 +289,13 @@ static int write_frame(struct mh_writer *w, enum mh_frame_type type, struct mh_i
 		.payload = payload->bytes,
 	};
 	uint8_t head[MH_FRAME_HEAD];
-	struct iovec part[] = {
-		{head, sizeof(head)},
-		{(void *)payload->bytes, payload->len},
-	};
 	size_t whole = sizeof(head) + payload->len;
 	int rc = w->upkeep ? mh_upkeep_grow(w->upkeep, w->size, w->size + whole, err) : 0;
 
 	if (rc)
 		return rc;
 	mh_frame_seal(&frame, head);
-	rc = write_parts(w->fd, part, whole);
+	rc = mh_frame_write(w->fd, head, &frame);
 	if (rc) {
 		abandon_segment(w);
 		return mh_err_sys(err, rc, "cannot write to %s/%s", w->dir_path, w->name);
