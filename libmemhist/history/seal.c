@@ -20,7 +20,12 @@ static int take_frame(struct sealer *s, const struct mh_step *step)
 {
 	int rc = step->skipped ? -EBADMSG : mh_decoder_frame(s->decoder, &step->frame, &s->newer);
 
-	return rc == MH_DECODED_SNAPSHOT ? mh_sealed_add(s->sealed, s->decoder) : rc < 0 ? rc : 0;
+	while (rc == MH_DECODED_SNAPSHOT) { /* one, but for a file of parts under this name */
+		rc = mh_sealed_add(s->sealed, s->decoder);
+		if (!rc)
+			rc = mh_decoder_more(s->decoder);
+	}
+	return rc < 0 ? rc : 0;
 }
 
 static int convert(struct sealer *s)
