@@ -150,7 +150,8 @@ record()
 
 make_candles()
 {
-    "$build/memhist-candles" --history "$history" --interval 5s --output "$here/candles.tsv"
+    # all labels, however many large processes come and go meanwhile
+    "$build/memhist-candles" --history "$history" --interval 5s --all --output "$here/candles.tsv"
 }
 
 # --- showing --------------------------------------------------------------------------------------
@@ -201,7 +202,7 @@ some_metrics | cut_to_width
 echo
 
 step "candles of 5 s" "memhist-candles has said above what is wrong." make_candles
-shown "$build/memhist-candles --history $history --interval 5s --output $here/candles.tsv"
+shown "$build/memhist-candles --history $history --interval 5s --all --output $here/candles.tsv"
 head -n 6 "$run/candles.tsv" | cut_to_width
 shown "cat $here/candles.pids.tsv    ($(wc -l <"$run/candles.pids.tsv") lines, some of them)"
 head -n 6 "$run/candles.pids.tsv" | cut_to_width
