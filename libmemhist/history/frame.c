@@ -2,12 +2,12 @@
 #include "libmemhist/history/frame.h"
 
 #include "libmemhist/base/crc32c.h"
+#include "libmemhist/base/writeall.h"
 
 #include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/uio.h>
 
 enum { OFF_LEN = 4, OFF_SEGMENT = MH_FRAME_SEGMENT_AT, OFF_SEQ = 12, OFF_WALL = 16, OFF_BOOT = 24 };
 enum { OFF_TYPE = 32, OFF_FLAGS = 33, OFF_VERSION = 34, OFF_CRC = 36, MAGIC_BYTES = 4 };
@@ -129,22 +129,7 @@ int mh_frame_read(const uint8_t *bytes, size_t len, struct mh_frame *ret, size_t
 
 int mh_frame_write(int fd, const uint8_t head[MH_FRAME_HEAD], const struct mh_frame *frame)
 {
-	struct iovec left[] = {{(void *)head, MH_FRAME_HEAD}, {(void *)frame->payload, frame->len}};
-	int at = 0;
+	struct iovec iov[] = {{(void *)head, MH_FRAME_HEAD}, {(void *)frame->payload, frame->len}};
 
-	while (at < 2) {
-		ssize_t n = writev(fd, left + at, 2 - at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -ENOSPC;
-		while (at < 2 && (size_t)n >= left[at].iov_len)
-			n -= (ssize_t)left[at++].iov_len;
-		if (at < 2) {
-			left[at].iov_base = (char *)left[at].iov_base + n;
-			left[at].iov_len -= (size_t)n;
-		}
-	}
-	return 0;
+	return mh_write_all(fd, iov, 2);
 }

@@ -7,6 +7,7 @@
 #include "libmemhist/history/sealed.h"
 
 #include "libmemhist/base/beneath.h"
+#include "libmemhist/base/writeall.h"
 #include "libmemhist/history/part_build.h"
 #include "libmemhist/history/part_candles.h"
 #include "libmemhist/history/part_encode.h"
@@ -17,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum { FILE_MODE = 0640, LEVEL = 5, CHUNKS_MAX = 1 << 30 };
@@ -38,28 +38,6 @@ struct mh_sealed {
 	struct mh_instant last; /* snapshot */
 	struct mh_sealed_stats stats;
 };
-
-static int write_all(struct mh_sealed *s, const struct iovec *iov)
-{
-	struct iovec left[] = {iov[0], iov[1]};
-	int at = 0;
-
-	while (at < 2) {
-		ssize_t n = writev(s->fd, left + at, 2 - at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		while (at < 2 && (size_t)n >= left[at].iov_len)
-			n -= (ssize_t)left[at++].iov_len;
-		if (at < 2) {
-			left[at].iov_base = (char *)left[at].iov_base + n;
-			left[at].iov_len -= (size_t)n;
-		}
-	}
-	return 0;
-}
 
 static void make_head(struct mh_sealed *s, struct mh_instant at, uint8_t type,
 		      const struct mh_payload *payload, uint8_t head[MH_FRAME_HEAD])
@@ -82,11 +60,11 @@ static int write_frame(struct mh_sealed *s, struct mh_instant at, uint8_t type,
 		       const struct mh_payload *payload)
 {
 	uint8_t head[MH_FRAME_HEAD];
-	const struct iovec iov[] = {{head, sizeof(head)}, {(void *)payload->bytes, payload->len}};
+	struct iovec iov[] = {{head, sizeof(head)}, {(void *)payload->bytes, payload->len}};
 
 	make_head(s, at, type, payload, head);
 	s->stats.bytes += sizeof(head) + payload->len;
-	return write_all(s, iov);
+	return mh_write_all(s->fd, iov, 2);
 }
 
 static void keep_frame(struct mh_sealed *s, struct mh_instant at, uint8_t type,
@@ -103,10 +81,10 @@ static void keep_frame(struct mh_sealed *s, struct mh_instant at, uint8_t type,
 
 static int write_bytes(struct mh_sealed *s, const char *bytes, size_t len)
 {
-	const struct iovec iov[] = {{(void *)bytes, len}, {NULL, 0}};
+	struct iovec iov = {(void *)bytes, len};
 
 	s->stats.bytes += len;
-	return write_all(s, iov);
+	return mh_write_all(s->fd, &iov, 1);
 }
 
 /* Room for one more part in the index. */
