@@ -4,7 +4,7 @@
 #include "exporter/view.h"
 
 #include "libmemhist/base/suggest.h"
-#include "libmemhist/history/sealer.h"
+#include "libmemhist/history/upkeep/sealer.h"
 
 #include <errno.h>
 #include <stdlib.h>

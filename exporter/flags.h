@@ -10,7 +10,7 @@
 #include "exporter/log.h"
 #include "libmemhist/base/err.h"
 #include "libmemhist/config/config.h"
-#include "libmemhist/history/upkeep.h"
+#include "libmemhist/history/upkeep/upkeep.h"
 #include "libmemhist/proc/pss.h"
 #include "libmemhist/proc/scan.h"
 

@@ -6,7 +6,7 @@
 #include "plugin/config.h"
 
 #include "libmemhist/base/suggest.h"
-#include "libmemhist/history/sealer.h"
+#include "libmemhist/history/upkeep/sealer.h"
 
 #include "liboconfig/oconfig.h"
 

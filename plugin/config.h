@@ -7,7 +7,7 @@
 
 #include "libmemhist/base/err.h"
 #include "libmemhist/config/config.h"
-#include "libmemhist/history/upkeep.h"
+#include "libmemhist/history/upkeep/upkeep.h"
 #include "libmemhist/model/match.h"
 #include "libmemhist/proc/scan.h"
 

@@ -5,7 +5,7 @@
  */
 #include "tools/candles.h"
 
-#include "libmemhist/history/candle_reader.h"
+#include "libmemhist/history/columns/candle_reader.h"
 #include "tools/human.h"
 #include "tools/tool.h"
 

@@ -9,7 +9,7 @@
 #include "libmemhist/base/places.h"
 #include "libmemhist/history/reader.h"
 #include "libmemhist/history/repair.h"
-#include "libmemhist/history/tidy.h"
+#include "libmemhist/history/upkeep/tidy.h"
 #include "tools/commands.h"
 #include "tools/human.h"
 #include "tools/outdir.h"

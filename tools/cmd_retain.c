@@ -5,7 +5,7 @@
  * made smaller by them unless the file is named for that.
  */
 #include "libmemhist/base/size.h"
-#include "libmemhist/history/retention.h"
+#include "libmemhist/history/upkeep/retention.h"
 #include "tools/commands.h"
 #include "tools/human.h"
 #include "tools/settings.h"

@@ -1,6 +1,6 @@
 /* memhist status: what a history holds, what it costs, and who writes it. */
 #include "libmemhist/base/escape.h"
-#include "libmemhist/history/retention.h"
+#include "libmemhist/history/upkeep/retention.h"
 #include "tools/commands.h"
 #include "tools/human.h"
 #include "tools/json.h"

@@ -7,7 +7,7 @@
 #include "libmemhist/base/places.h"
 #include "libmemhist/history/merge.h"
 #include "libmemhist/history/seal.h"
-#include "libmemhist/history/tidy.h"
+#include "libmemhist/history/upkeep/tidy.h"
 #include "tools/human.h"
 #include "tools/settings.h"
 #include "tools/tool.h"

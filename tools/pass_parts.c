@@ -11,7 +11,7 @@
  */
 #include "tools/pass.h"
 
-#include "libmemhist/history/candle_reader.h"
+#include "libmemhist/history/columns/candle_reader.h"
 #include "tools/pass_forget.h"
 #include "tools/tool.h"
 

@@ -21,12 +21,12 @@
 #include "libmemhist/config/confile.h"
 #include "libmemhist/config/document.h"
 #include "libmemhist/config/grouping.h"
-#include "libmemhist/history/limits.h"
+#include "libmemhist/history/upkeep/limits.h"
 
 enum mh_config_key {
 	MH_CONFIG_ALLOWED_OUTPUT_PATHS, /* a list: see `places` */
 	MH_CONFIG_HISTORY_DIR,          /* an absolute path */
-	MH_CONFIG_HISTORY_MAX_AGE,      /* these four as history/limits.h reads them */
+	MH_CONFIG_HISTORY_MAX_AGE,      /* these four as history/upkeep/limits.h reads them */
 	MH_CONFIG_HISTORY_MAX_SIZE,
 	MH_CONFIG_HISTORY_MIN_FREE,
 	MH_CONFIG_HISTORY_SYNC_INTERVAL,

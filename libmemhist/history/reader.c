@@ -13,9 +13,9 @@
  */
 #include "libmemhist/history/reader.h"
 
-#include "libmemhist/history/decode.h"
+#include "libmemhist/history/rows/decode.h"
 #include "libmemhist/history/dir.h"
-#include "libmemhist/history/part_reading.h"
+#include "libmemhist/history/columns/part_reading.h"
 #include "libmemhist/history/walk.h"
 
 #include <errno.h>

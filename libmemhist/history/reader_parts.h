@@ -5,8 +5,8 @@
 #ifndef MEMHIST_HISTORY_READER_PARTS_H
 #define MEMHIST_HISTORY_READER_PARTS_H
 
-#include "libmemhist/history/decode.h"
-#include "libmemhist/history/part_windows.h"
+#include "libmemhist/history/rows/decode.h"
+#include "libmemhist/history/columns/part_windows.h"
 #include "libmemhist/history/reader.h"
 
 struct mh_reader_parts {

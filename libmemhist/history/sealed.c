@@ -8,9 +8,9 @@
 
 #include "libmemhist/base/beneath.h"
 #include "libmemhist/base/writeall.h"
-#include "libmemhist/history/part_build.h"
-#include "libmemhist/history/part_candles.h"
-#include "libmemhist/history/part_encode.h"
+#include "libmemhist/history/columns/part_build.h"
+#include "libmemhist/history/columns/part_candles.h"
+#include "libmemhist/history/columns/part_encode.h"
 #include "proto/memhist.pb-c.h"
 
 #include <errno.h>

@@ -14,7 +14,7 @@
 #ifndef MEMHIST_HISTORY_SEALED_H
 #define MEMHIST_HISTORY_SEALED_H
 
-#include "libmemhist/history/decode.h"
+#include "libmemhist/history/rows/decode.h"
 #include "libmemhist/history/dir.h"
 
 struct mh_sealed;

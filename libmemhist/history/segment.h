@@ -6,7 +6,7 @@
 #define MEMHIST_HISTORY_SEGMENT_H
 
 #include "libmemhist/base/arena.h"
-#include "libmemhist/history/encode.h"
+#include "libmemhist/history/rows/encode.h"
 #include "libmemhist/history/reader.h"
 #include "proto/memhist.pb-c.h"
 

@@ -15,7 +15,7 @@
 
 #include "libmemhist/base/beneath.h"
 #include "libmemhist/history/dir.h"
-#include "libmemhist/history/encode.h"
+#include "libmemhist/history/rows/encode.h"
 #include "libmemhist/history/frame.h"
 #include "libmemhist/history/past.h"
 #include "libmemhist/history/segment.h"

@@ -16,7 +16,7 @@
 
 #include "libmemhist/base/err.h"
 #include "libmemhist/base/places.h"
-#include "libmemhist/history/upkeep.h"
+#include "libmemhist/history/upkeep/upkeep.h"
 #include "libmemhist/model/snapshot.h"
 
 struct mh_writer;

@@ -10,7 +10,7 @@
  * (day.h). Or one that is there is read as it is. CPU time of one thread; the median of many
  * rounds.
  */
-#include "libmemhist/history/candle_reader.h"
+#include "libmemhist/history/columns/candle_reader.h"
 #include "libmemhist/history/dir.h"
 #include "libmemhist/history/seal.h"
 #include "libmemhist/history/writer.h"

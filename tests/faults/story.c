@@ -5,7 +5,7 @@
 #include "libmemhist/history/dir.h"
 #include "libmemhist/history/merge.h"
 #include "libmemhist/history/seal.h"
-#include "libmemhist/history/tidy.h"
+#include "libmemhist/history/upkeep/tidy.h"
 
 #include <errno.h>
 #include <stdlib.h>

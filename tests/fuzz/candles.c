@@ -3,7 +3,7 @@
  * it is and what is asked for. An open one that is not damaged is sealed, and then has the same
  * candles, from columns and from samples.
  */
-#include "libmemhist/history/candle_reader.h"
+#include "libmemhist/history/columns/candle_reader.h"
 #include "libmemhist/history/dir.h"
 #include "libmemhist/history/seal.h"
 #include "tests/fuzz/fuzz.h"

@@ -2,7 +2,7 @@
  * Frames one behind the other, in memory: headers, payloads of open and of sealed segments, their
  * rules, and the snapshots they become. What the lists of a snapshot say must be all that changed.
  */
-#include "libmemhist/history/decode.h"
+#include "libmemhist/history/rows/decode.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/images.h"
 #include "tests/unit/world.h"

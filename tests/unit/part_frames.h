@@ -2,8 +2,8 @@
 #ifndef MEMHIST_TESTS_UNIT_PART_FRAMES_H
 #define MEMHIST_TESTS_UNIT_PART_FRAMES_H
 
-#include "libmemhist/history/part_decode.h"
-#include "libmemhist/history/part_encode.h"
+#include "libmemhist/history/columns/part_decode.h"
+#include "libmemhist/history/columns/part_encode.h"
 
 enum { PART_FRAMES_MAX = 256 };
 

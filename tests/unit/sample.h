@@ -5,7 +5,7 @@
 #ifndef MEMHIST_TESTS_UNIT_SAMPLE_H
 #define MEMHIST_TESTS_UNIT_SAMPLE_H
 
-#include "libmemhist/history/decode.h"
+#include "libmemhist/history/rows/decode.h"
 #include "proto/memhist.pb-c.h"
 
 #include <stdbool.h>

@@ -5,7 +5,7 @@
 #ifndef MEMHIST_TESTS_UNIT_SHELF_H
 #define MEMHIST_TESTS_UNIT_SHELF_H
 
-#include "libmemhist/history/retention.h"
+#include "libmemhist/history/upkeep/retention.h"
 
 #include <sys/types.h>
 

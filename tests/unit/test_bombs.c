@@ -4,7 +4,7 @@
  * spent on it.
  */
 #include "libmemhist/history/dir.h"
-#include "libmemhist/history/part_decode.h"
+#include "libmemhist/history/columns/part_decode.h"
 #include "libmemhist/history/reader.h"
 #include "libmemhist/history/unpack.h"
 #include "libmemhist/history/walk.h"

@@ -2,7 +2,7 @@
  * Damage, as the reader of candles meets it, who passes over most of a sealed segment: what it
  * reads is checked, and what is damaged there costs its part, no more.
  */
-#include "libmemhist/history/candle_reader.h"
+#include "libmemhist/history/columns/candle_reader.h"
 #include "libmemhist/history/dir.h"
 #include "libmemhist/history/frame.h"
 #include "libmemhist/history/seal.h"

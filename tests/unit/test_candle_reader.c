@@ -2,7 +2,7 @@
  * Candles by parts are candles by snapshots: the same history, read through the builder of
  * view/candle.h and through the reader of candles, open and sealed, from columns and from samples.
  */
-#include "libmemhist/history/candle_reader.h"
+#include "libmemhist/history/columns/candle_reader.h"
 #include "libmemhist/history/dir.h"
 #include "libmemhist/history/frame.h"
 #include "libmemhist/history/merge.h"

@@ -2,8 +2,8 @@
  * The encoder: its messages are those that protobuf-c would make of the same, to the byte count;
  * and a keyframe says what is, whatever the encoder knew of before.
  */
-#include "libmemhist/history/decode.h"
-#include "libmemhist/history/encode.h"
+#include "libmemhist/history/rows/decode.h"
+#include "libmemhist/history/rows/encode.h"
 #include "libmemhist/history/unpack.h"
 #include "libmemhist/history/varints.h"
 #include "proto/memhist.pb-c.h"

@@ -1,6 +1,6 @@
 /* Limits and sizes, as people write them, as they are said to people, and as LOCK has them. */
 #include "libmemhist/base/size.h"
-#include "libmemhist/history/limits.h"
+#include "libmemhist/history/upkeep/limits.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -5,7 +5,7 @@
 #include "libmemhist/history/frame.h"
 #include "libmemhist/history/merge.h"
 #include "libmemhist/history/sealed.h"
-#include "libmemhist/history/tidy.h"
+#include "libmemhist/history/upkeep/tidy.h"
 #include "tests/unit/merging.h"
 
 #include <endian.h>

@@ -2,10 +2,10 @@
  * Parts: snapshots turned into columns, into payloads, and back are the same snapshots; and no
  * payload, however broken, does more than be refused.
  */
-#include "libmemhist/history/part_build.h"
-#include "libmemhist/history/part_decode.h"
-#include "libmemhist/history/part_encode.h"
-#include "libmemhist/history/part_replay.h"
+#include "libmemhist/history/columns/part_build.h"
+#include "libmemhist/history/columns/part_decode.h"
+#include "libmemhist/history/columns/part_encode.h"
+#include "libmemhist/history/columns/part_replay.h"
 #include "tests/unit/older.h"
 #include "tests/unit/part_frames.h"
 #include "tests/unit/thrift.h"

@@ -2,7 +2,7 @@
  * Which frames of a part are read: those of a pid, with its names; by lengths that the head says;
  * and how chunks are cut, so that these are few.
  */
-#include "libmemhist/history/part_build.h"
+#include "libmemhist/history/columns/part_build.h"
 #include "tests/unit/part_frames.h"
 #include "tests/unit/rounds.h"
 

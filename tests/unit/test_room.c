@@ -3,7 +3,7 @@
  * minute is all that goes by age, and writing pauses while there is too little free space.
  */
 #include "libmemhist/history/frame.h"
-#include "libmemhist/history/room.h"
+#include "libmemhist/history/upkeep/room.h"
 
 #include "tests/unit/disk.h"
 #include "tests/unit/recording.h"

@@ -2,7 +2,7 @@
  * The program that seals beside a writer: what it gets, when it is started, and what becomes of one
  * that fails, hangs, talks too much or is not there.
  */
-#include "libmemhist/history/sealer.h"
+#include "libmemhist/history/upkeep/sealer.h"
 
 #include "tests/unit/world.h"
 

@@ -2,7 +2,7 @@
  * What a history's directory holds and takes, how fast it grows, and retention where that is not
  * what names say.
  */
-#include "libmemhist/history/tidy.h"
+#include "libmemhist/history/upkeep/tidy.h"
 #include "tests/unit/disk.h"
 #include "tests/unit/recording.h"
 #include "tests/unit/shelf.h"

@@ -3,7 +3,7 @@
  * min_free writing pauses.
  */
 #include "libmemhist/history/seal.h"
-#include "libmemhist/history/stock.h"
+#include "libmemhist/history/upkeep/stock.h"
 #include "tests/unit/disk.h"
 #include "tests/unit/recording.h"
 

@@ -4,7 +4,7 @@
 #include "libmemhist/history/dir.h"
 #include "libmemhist/history/merge.h"
 #include "libmemhist/history/seal.h"
-#include "libmemhist/history/tidy.h"
+#include "libmemhist/history/upkeep/tidy.h"
 #include "tests/unit/recording.h"
 
 #include <errno.h>
