@@ -3,7 +3,7 @@
  *
  *     main thread        signals, the clocks of connections
  *     sampling thread    source -> groups -> view         (collector.c)
- *     web thread         view -> page -> scrapers         (server.c)
+ *     web thread         view -> page -> scrapers         (server.c, answers.c)
  *     reading thread     files that may not answer        (libmemhist/proc/offload.h)
  *
  * Exit status: 0 ended by SIGTERM or SIGINT, or --help or --version was answered; 2 wrong flags;
@@ -126,8 +126,8 @@ static int start_parts(struct exporter *e, const struct settings *settings, cons
 	struct collector_config collector = {.interval_ms = settings->interval_ms,
 					     .windows = settings->windows};
 	struct server_config server = {.listen_fd = listen_fd,
-				       .telemetry_path = settings->telemetry_path,
-				       .max_series = settings->max_series};
+				       .answers.telemetry_path = settings->telemetry_path,
+				       .answers.max_series = settings->max_series};
 	int rc = start_source(e, settings, user, err);
 
 	if (!rc && view_new(&e->view, mh_groups_room(e->groups), settings->process_top))
@@ -136,7 +136,7 @@ static int start_parts(struct exporter *e, const struct settings *settings, cons
 		close(listen_fd);
 		return rc;
 	}
-	server.view = collector.view = e->view;
+	server.answers.view = collector.view = e->view;
 	collector.source = e->source;
 	view_note_config(e->view, true, mh_now().wall_ms);
 	collector.groups = e->groups;
@@ -149,8 +149,8 @@ static int start_parts(struct exporter *e, const struct settings *settings, cons
 		return rc;
 	}
 	if (settings->lifecycle)
-		server.reload = reload;
-	server.reload_arg = e->configured;
+		server.answers.reload = reload;
+	server.answers.reload_arg = e->configured;
 	return server_start(&e->server, &server, err);
 }
 

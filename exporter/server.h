@@ -1,7 +1,7 @@
 /*
- * The web side: libmicrohttpd with epoll in one thread of its own, a fixed table of pages, GET and
- * HEAD only. The metrics page is negotiated: see negotiate.h for formats and pages.h for when they
- * are written.
+ * The web side: libmicrohttpd with epoll in one thread of its own, a fixed table of pages
+ * (answers.h), GET and HEAD only. The metrics page is negotiated: see negotiate.h for formats and
+ * pages.h for when they are written.
  *
  * Nothing of a request is ever shown, stored or labelled. A request with a body is refused and its
  * connection closed.
@@ -9,18 +9,13 @@
 #ifndef MEMHIST_EXPORTER_SERVER_H
 #define MEMHIST_EXPORTER_SERVER_H
 
-#include "exporter/view.h"
+#include "exporter/answers.h"
 
 struct server;
 
 struct server_config {
-	int listen_fd;              /* taken over, also on failure */
-	const char *telemetry_path; /* outlives the server */
-	struct view *view;          /* outlives the server */
-	/* Read the configuration again: 0, or a sentence. NULL: nobody may ask for it here. */
-	int (*reload)(void *arg, struct mh_err *err);
-	void *reload_arg;
-	uint32_t max_series;
+	int listen_fd; /* taken over, also on failure */
+	struct answers_config answers;
 };
 
 /* Returns 0, or -errno and a sentence. */

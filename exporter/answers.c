@@ -1,0 +1,246 @@
+/*
+ * What each path answers. All of it runs in the web thread, which alone touches `pages`.
+ *
+ * An answer is a struct MHD_Response. One with metrics has a reference to its page, which it gives
+ * back when the last byte was sent.
+ */
+#include "exporter/answers.h"
+
+#include "exporter/flags.h"
+#include "exporter/landing.h"
+#include "exporter/log.h"
+#include "exporter/pages.h"
+
+#include <errno.h>
+#include <strings.h>
+
+struct answers {
+	struct answers_config config;
+	struct pages *pages;
+};
+
+#define TEXT_PLAIN "text/plain; charset=utf-8"
+#define TEXT_HTML  "text/html; charset=utf-8"
+#define VARY       "Accept, Accept-Encoding"
+
+/* What every answer has. Returns it, or NULL without it. */
+static struct MHD_Response *add_headers(struct MHD_Response *r, const char *type)
+{
+	if (!r)
+		return NULL;
+	if (MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type) != MHD_YES ||
+	    MHD_add_response_header(r, "Content-Security-Policy", "default-src 'none'") !=
+		    MHD_YES ||
+	    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff") != MHD_YES) {
+		MHD_destroy_response(r);
+		return NULL;
+	}
+	return r;
+}
+
+/* An answer that holds a copy of `bytes`, or NULL. */
+static struct MHD_Response *make_response(const char *type, const void *bytes, size_t len)
+{
+	/* the library copies in this mode; its parameter lacks only the const */
+	return add_headers(MHD_create_response_from_buffer(len, (void *)(uintptr_t)bytes,
+							   MHD_RESPMEM_MUST_COPY),
+			   type);
+}
+
+enum MHD_Result answer_text_or(struct MHD_Connection *connection, unsigned int status,
+			       const char *allowed, const char *text)
+{
+	struct MHD_Response *r = make_response(TEXT_PLAIN, text, strlen(text));
+	enum MHD_Result queued;
+
+	if (!r)
+		return MHD_NO;
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, allowed);
+	if (status == MHD_HTTP_NOT_ACCEPTABLE)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, VARY);
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED || status == MHD_HTTP_BAD_REQUEST)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
+	queued = MHD_queue_response(connection, status, r);
+	MHD_destroy_response(r);
+	return queued;
+}
+
+enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int status,
+			    const char *text)
+{
+	return answer_text_or(connection, status, "GET, HEAD", text);
+}
+
+static struct view *lock_view(struct answers *a)
+{
+	struct view *v = a->config.view;
+
+	view_lock(v);
+	if (view_expire(v, mh_now().boot_ns))
+		log_error("%s", v->reason.text);
+	return v;
+}
+
+static void give_page_back(void *page)
+{
+	page_release(page);
+}
+
+static enum MHD_Result read_wish(void *cls, enum MHD_ValueKind kind, const char *name,
+				 const char *value)
+{
+	struct wishes *w = cls;
+
+	(void)kind;
+	if (!strcasecmp(name, MHD_HTTP_HEADER_ACCEPT))
+		wishes_accept(w, value);
+	else if (!strcasecmp(name, MHD_HTTP_HEADER_ACCEPT_ENCODING))
+		wishes_accept_encoding(w, value);
+	return MHD_YES;
+}
+
+/* Takes the reference to the page over. */
+static struct MHD_Response *make_page_response(struct page *page, enum page_format format,
+					       enum page_coding coding)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer_with_free_callback_cls(
+		page->len, page->data, give_page_back, page);
+
+	if (!r) {
+		page_release(page);
+		return NULL;
+	}
+	r = add_headers(r, format_of(format)->content_type);
+	if (!r)
+		return NULL;
+	if (MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, VARY) != MHD_YES ||
+	    (coding == PAGE_GZIP &&
+	     MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip") != MHD_YES)) {
+		MHD_destroy_response(r);
+		return NULL;
+	}
+	return r;
+}
+
+static enum MHD_Result answer_metrics(struct answers *a, struct MHD_Connection *connection)
+{
+	struct wishes wishes = {0};
+	enum page_format format;
+	enum page_coding coding;
+	struct MHD_Response *r;
+	enum MHD_Result queued;
+	struct page *page;
+	int rc;
+
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, read_wish, &wishes);
+	format = wishes_format(&wishes);
+	coding = wishes_coding(&wishes);
+	if (coding == PAGE_CODINGS)
+		return answer_text(connection, MHD_HTTP_NOT_ACCEPTABLE,
+				   "the page can be had as it is or as gzip, and Accept-Encoding "
+				   "refuses both\n");
+	rc = pages_get(a->pages, format, coding, &page);
+	if (rc) {
+		log_error("cannot write the metrics page: %s",
+			  rc == -EOVERFLOW ? "it is too long" : "out of memory");
+		return answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
+				   "cannot write the metrics page, see the log\n");
+	}
+	r = make_page_response(page, format, coding);
+	if (!r)
+		return MHD_NO;
+	queued = MHD_queue_response(connection, MHD_HTTP_OK, r);
+	MHD_destroy_response(r);
+	return queued;
+}
+
+static enum MHD_Result answer_landing(struct answers *a, struct MHD_Connection *connection)
+{
+	struct mh_buf html = MH_BUF_INIT(16 * 1024);
+	struct MHD_Response *r = NULL;
+	enum MHD_Result queued = MHD_NO;
+
+	landing_write(&html, a->config.telemetry_path);
+	if (!html.error)
+		r = make_response(TEXT_HTML, html.data, html.len);
+	if (r) {
+		queued = MHD_queue_response(connection, MHD_HTTP_OK, r);
+		MHD_destroy_response(r);
+	}
+	mh_buf_done(&html);
+	return queued;
+}
+
+static enum MHD_Result answer_healthy(struct answers *a, struct MHD_Connection *connection)
+{
+	(void)a;
+	return answer_text(connection, MHD_HTTP_OK, "memhist-exporter is healthy\n");
+}
+
+static enum MHD_Result answer_ready(struct answers *a, struct MHD_Connection *connection)
+{
+	char text[sizeof(struct mh_err) + 32];
+	struct view *v = lock_view(a);
+	bool up = v->up;
+
+	snprintf(text, sizeof(text), "not ready: %s\n", v->reason.text);
+	view_unlock(v);
+	return up ? answer_text(connection, MHD_HTTP_OK, "memhist-exporter is ready\n")
+		  : answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, text);
+}
+
+static enum MHD_Result answer_reload(struct answers *a, struct MHD_Connection *connection)
+{
+	char text[sizeof(struct mh_err) + 64];
+	struct mh_err err;
+
+	if (!a->config.reload(a->config.reload_arg, &err))
+		return answer_text(connection, MHD_HTTP_OK,
+				   "the configuration is in force from the next sample on\n");
+	snprintf(text, sizeof(text), "the configuration stays as it was: %s\n", err.text);
+	return answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, text);
+}
+
+answer_fn *answers_find(const struct answers *a, const char *path)
+{
+	const struct {
+		const char *path;
+		answer_fn *answer;
+	} pages[] = {{a->config.telemetry_path, answer_metrics},
+		     {"/", answer_landing},
+		     {EXPORTER_HEALTHY_PATH, answer_healthy},
+		     {EXPORTER_READY_PATH, answer_ready},
+		     {EXPORTER_RELOAD_PATH, answer_reload}};
+
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		if (!strcmp(path, pages[i].path))
+			return pages[i].answer;
+	return NULL;
+}
+
+int answers_new(struct answers **ret, const struct answers_config *config)
+{
+	const struct pages_config pages = {.view = config->view, .max_series = config->max_series};
+	struct answers *a = calloc(1, sizeof(*a));
+	int rc = a ? 0 : -ENOMEM;
+
+	if (!rc) {
+		a->config = *config;
+		rc = pages_new(&a->pages, &pages);
+	}
+	if (rc) {
+		free(a);
+		return rc;
+	}
+	*ret = a;
+	return 0;
+}
+
+void answers_free(struct answers *a)
+{
+	if (!a)
+		return;
+	pages_free(a->pages);
+	free(a);
+}

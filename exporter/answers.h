@@ -1,0 +1,45 @@
+/*
+ * What each path answers: the table of pages, what they contain and which headers they have. Who
+ * may ask, how long and how often is decided before, in server.c.
+ *
+ * Everything here runs in the web thread.
+ */
+#ifndef MEMHIST_EXPORTER_ANSWERS_H
+#define MEMHIST_EXPORTER_ANSWERS_H
+
+#include "exporter/view.h"
+
+#include <microhttpd.h>
+
+struct answers;
+
+struct answers_config {
+	const char *telemetry_path; /* outlives the answers */
+	struct view *view;          /* outlives the answers */
+	/* Read the configuration again: 0, or a sentence. NULL: nobody may ask for it here. */
+	int (*reload)(void *arg, struct mh_err *err);
+	void *reload_arg;
+	uint32_t max_series;
+};
+
+/* Returns 0 or -errno. */
+int answers_new(struct answers **ret, const struct answers_config *config);
+/* When no answer has a page any more, that is after MHD_stop_daemon(). NULL is allowed. */
+void answers_free(struct answers *a);
+
+/* Queues the answer to a request without a body. MHD_NO closes the connection. */
+typedef enum MHD_Result answer_fn(struct answers *a, struct MHD_Connection *connection);
+/* NULL: there is no such page. */
+answer_fn *answers_find(const struct answers *a, const char *path);
+
+/*
+ * A line of text as the answer, which needs no struct answers. `allowed` are the methods that a 405
+ * names. A 400 or 405 closes the connection.
+ */
+enum MHD_Result answer_text_or(struct MHD_Connection *connection, unsigned int status,
+			       const char *allowed, const char *text);
+/* The same where GET and HEAD are allowed. */
+enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int status,
+			    const char *text);
+
+#endif
