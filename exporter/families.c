@@ -98,18 +98,28 @@ static const char *unit_of(const char *name, size_t len)
 	return NULL;
 }
 
-void families_begin(struct families *f, const char *name, enum metric_type type, const char *help)
+/* Of the name without _total or _info. */
+static size_t base_of(const char *name, size_t len, enum metric_type type)
 {
 	const char *suffix = type == METRIC_COUNTER ? "_total" : type == METRIC_INFO ? "_info" : "";
-	size_t len = strnlen(name, METRIC_NAME_MAX), base_len = len;
+
+	return ends_in(name, len, suffix) ? len - strlen(suffix) : len;
+}
+
+const char *families_unit(const char *name, enum metric_type type)
+{
+	return type == METRIC_INFO ? NULL : unit_of(name, base_of(name, strlen(name), type));
+}
+
+void families_begin(struct families *f, const char *name, enum metric_type type, const char *help)
+{
+	size_t len = strnlen(name, METRIC_NAME_MAX), base_len = base_of(name, len, type);
 	struct family *family;
 
 	families_end(f);
 	if (!reserve(f, (void **)&f->family, &f->families_cap, f->n_families + 1,
 		     sizeof(*f->family)))
 		return;
-	if (ends_in(name, len, suffix))
-		base_len -= strlen(suffix);
 	family = &f->family[f->n_families++];
 	*family = (struct family){
 		.name = add_text(f, name, len),

@@ -89,6 +89,8 @@ uint32_t families_add(struct families *f, uint32_t labels, double value);
 /* A family of one sample without labels. */
 uint32_t families_single(struct families *f, const char *name, enum metric_type type,
 			 const char *help, double value);
+/* The unit of a metric of this name, or NULL. */
+const char *families_unit(const char *name, enum metric_type type);
 /* No more families. A family without samples is left out. */
 void families_end(struct families *f);
 
