@@ -8,6 +8,7 @@
 #include "exporter/remote/encode.h"
 #include "exporter/remote/wire.h"
 #include "libmemhist/base/escape.h"
+#include "libmemhist/base/strset.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,6 +21,9 @@
 void remote_pool_done(struct remote_pool *pool)
 {
 	mh_strpool_done(&pool->strings);
+	mh_index_done(&pool->index);
+	free(pool->series);
+	*pool = (struct remote_pool){.batches = pool->batches};
 }
 
 static const struct mh_pooled *get_text(struct remote_pool *pool, const char *text)
@@ -173,10 +177,70 @@ static int name_series(struct remote_pool *pool, struct remote_series *s, const 
 	return -ENOMEM;
 }
 
-struct remote_series *remote_series_new(struct remote_pool *pool, struct remote_family *family,
+static void free_series(struct remote_pool *pool, struct remote_series *series)
+{
+	for (uint32_t i = 0; i < 2 * series->n_labels; i++)
+		mh_strpool_put(&pool->strings, series->label[i]);
+	remote_family_put(pool, series->family);
+	free(series->label);
+	free(series->v1);
+	free(series);
+}
+
+/* Somebody's with the same labels. */
+static struct remote_series *find(const struct remote_pool *pool, const struct remote_series *like)
+{
+	uint32_t at = 0, number;
+
+	while ((number = mh_index_next(&pool->index, like->hash, &at)) != MH_INDEX_END) {
+		struct remote_series *s = pool->series[number];
+
+		if (s->v1_len == like->v1_len && !memcmp(s->v1, like->v1, s->v1_len))
+			return s;
+	}
+	return NULL;
+}
+
+/* Give it a number: the index knows how many there are, so a free one is below that or the next. */
+static int book(struct remote_pool *pool, struct remote_series *s)
+{
+	uint32_t cap = pool->series_cap ? 2 * pool->series_cap : 64;
+	struct remote_series **bigger;
+	int rc;
+
+	if (pool->n_series == pool->series_cap) {
+		bigger = reallocarray(pool->series, cap, sizeof(struct remote_series *));
+		if (!bigger)
+			return -ENOMEM;
+		pool->series = bigger;
+		pool->series_cap = cap;
+	}
+	rc = mh_index_add(&pool->index, s->hash, pool->n_series);
+	if (rc)
+		return -ENOMEM;
+	s->number = pool->n_series++;
+	pool->series[s->number] = s;
+	return 0;
+}
+
+/* The last one gets its number. That needs no memory, since as many are in the index after. */
+static void unbook(struct remote_pool *pool, struct remote_series *s)
+{
+	struct remote_series *last = pool->series[--pool->n_series];
+
+	mh_index_remove(&pool->index, s->hash, s->number);
+	if (last == s)
+		return;
+	mh_index_remove(&pool->index, last->hash, last->number);
+	mh_index_add(&pool->index, last->hash, s->number);
+	last->number = s->number;
+	pool->series[last->number] = last;
+}
+
+struct remote_series *remote_series_get(struct remote_pool *pool, struct remote_family *family,
 					const struct label *label, size_t n)
 {
-	struct remote_series *s = calloc(1, sizeof(*s));
+	struct remote_series *s = calloc(1, sizeof(*s)), *known;
 	int rc;
 
 	if (!s) {
@@ -187,9 +251,19 @@ struct remote_series *remote_series_new(struct remote_pool *pool, struct remote_
 	s->family = family;
 	family->references++;
 	rc = name_series(pool, s, label, n);
+	if (!rc) {
+		s->hash = mh_hash_bytes(s->v1, s->v1_len);
+		known = find(pool, s);
+		if (known) {
+			free_series(pool, s);
+			remote_series_hold(known);
+			return known;
+		}
+		rc = book(pool, s);
+	}
 	if (!rc)
 		return s;
-	remote_series_put(pool, s);
+	free_series(pool, s);
 	errno = -rc;
 	return NULL;
 }
@@ -203,12 +277,8 @@ void remote_series_put(struct remote_pool *pool, struct remote_series *series)
 {
 	if (!series || --series->references)
 		return;
-	for (uint32_t i = 0; i < 2 * series->n_labels; i++)
-		mh_strpool_put(&pool->strings, series->label[i]);
-	remote_family_put(pool, series->family);
-	free(series->label);
-	free(series->v1);
-	free(series);
+	unbook(pool, series);
+	free_series(pool, series);
 }
 
 static double from_bits(uint64_t bits)
@@ -285,9 +355,9 @@ static struct remote_batch_series *place_of(struct remote_batch *b, struct remot
 	struct remote_batch_series *place;
 
 	if (series->batch == b->number)
-		return &b->series[series->number];
+		return &b->series[series->place];
 	series->batch = b->number;
-	series->number = b->n_series;
+	series->place = b->n_series;
 	remote_series_hold(series);
 	place = &b->series[b->n_series++];
 	*place = (struct remote_batch_series){series, REMOTE_END, REMOTE_END, 0};
@@ -306,7 +376,8 @@ int remote_batch_add(struct remote_batch *b, struct remote_series *series, doubl
 		return -EINVAL;
 	if (value != value && !remote_is_stale(value))
 		value = from_bits(NAN_BITS);
-	b->sample[at] = (struct remote_sample){value, ms, REMOTE_END};
+	b->sample[at] = (struct remote_sample){
+		value, ms, series->start_ms < ms ? series->start_ms : 0, REMOTE_END};
 	if (place->n++)
 		b->sample[place->last].next = at;
 	else

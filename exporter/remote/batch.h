@@ -5,7 +5,7 @@
  *     struct remote_batch *batch;
  *
  *     family = remote_family_new(&pool, "memhist_processes", METRIC_GAUGE, "Live processes.");
- *     series = remote_series_new(&pool, family, labels, n_labels);
+ *     series = remote_series_get(&pool, family, labels, n_labels);
  *     remote_batch_new(&batch, &pool, 2000);
  *     remote_batch_add(batch, series, 42, ms);
  *     remote_encode_v1(batch, 0, batch->n_series, &out);           // encode.h
@@ -17,8 +17,9 @@
  *     remote_pool_done(&pool);
  *
  * A series is made once in its life: its labels are sorted, checked and put into the bytes that the
- * first protocol wants, so that a sample costs an addition. Strings are kept once in a pool, which
- * tells the symbols of the second protocol.
+ * first protocol wants, so that a sample costs an addition. There is one series with the same
+ * labels, however many have asked for it, so that a batch has each once. Strings are kept once in a
+ * pool, which tells the symbols of the second protocol.
  *
  * A batch holds references to its series: it is encoded alike as often as it is encoded, whatever
  * has become of the processes since. Between remote_batch_clear() and the first remote_batch_add()
@@ -44,6 +45,11 @@ enum {
 struct remote_pool {
 	struct mh_strpool strings;
 	uint64_t batches; /* numbers given to batches */
+
+	/* private */
+	struct remote_series **series; /* by their number; NULL where there is none */
+	uint32_t n_series, series_cap;
+	struct mh_index index; /* over the labels */
 };
 
 /* Frees what is left of strings. All series, families and batches were given back before. */
@@ -66,8 +72,8 @@ struct remote_series {
 	uint32_t references;
 	struct remote_family *family;
 	/*
-	 * When a counter began to count, 0 for a gauge; milliseconds since 1970. Earlier than all
-	 * samples, else it is not told.
+	 * When a counter began to count, 0 for a gauge; milliseconds since 1970. It holds for the
+	 * samples that are added from then on.
 	 */
 	mh_ms_t start_ms;
 	uint32_t n_labels; /* __name__ included */
@@ -76,18 +82,22 @@ struct remote_series {
 	char *v1;       /* all labels as prometheus.TimeSeries has them, v1_len bytes */
 	uint32_t v1_len;
 
-	/* private, of the batch that is filled now */
-	uint64_t batch;
-	uint32_t number;
+	bool is_live;    /* for who makes samples: the last one was not remote_stale() … */
+	mh_ms_t last_ms; /* … and had this time */
+
+	/* private */
+	uint32_t hash, number; /* in the pool */
+	uint64_t batch;        /* the one that is filled now … */
+	uint32_t place;        /* … and where in it */
 };
 
 /*
- * A series with these labels and __name__; the caller has a reference. Names are sorted by bytes,
- * and of two alike the first counts; a label whose value is empty is left out; a value becomes
- * valid UTF-8 as on the page of metrics. Returns NULL: no memory (errno ENOMEM), or a label name
- * that is none, or too many of them (EINVAL).
+ * The series with these labels and __name__, a new one or the one that somebody has; the caller has
+ * a reference. Names are sorted by bytes, and of two alike the first counts; a label whose value is
+ * empty is left out; a value becomes valid UTF-8 as on the page of metrics. Returns NULL: no memory
+ * (errno ENOMEM), or a label name that is none, or too many of them (EINVAL).
  */
-struct remote_series *remote_series_new(struct remote_pool *pool, struct remote_family *family,
+struct remote_series *remote_series_get(struct remote_pool *pool, struct remote_family *family,
 					const struct label *label, size_t n);
 void remote_series_hold(struct remote_series *series);
 /* Give a reference back. NULL is allowed. */
@@ -100,7 +110,8 @@ bool remote_is_stale(double value);
 struct remote_sample {
 	double value;
 	mh_ms_t ms;
-	uint32_t next; /* of its series, REMOTE_END: none */
+	mh_ms_t start_ms; /* of a counter, when that is before; else 0 */
+	uint32_t next;    /* of its series, REMOTE_END: none */
 };
 #define REMOTE_END UINT32_MAX
 

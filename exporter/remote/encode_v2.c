@@ -69,31 +69,25 @@ static void add_symbols(struct mh_buf *out, const struct remote_batch *b, uint32
 	}
 }
 
-static bool has_start(const struct remote_series *series, const struct remote_sample *s)
-{
-	return series->start_ms && series->start_ms < s->ms;
-}
-
-static size_t sample_size(const struct remote_series *series, const struct remote_sample *s)
+static size_t sample_size(const struct remote_sample *s)
 {
 	size_t size = 1 + 8 + 1 + wire_varint_size((uint64_t)s->ms);
 
-	return has_start(series, s) ? size + 1 + wire_varint_size((uint64_t)series->start_ms)
-				    : size;
+	return s->start_ms ? size + 1 + wire_varint_size((uint64_t)s->start_ms) : size;
 }
 
-static char *put_sample(char *p, const struct remote_series *series, const struct remote_sample *s)
+static char *put_sample(char *p, const struct remote_sample *s)
 {
 	*p++ = WIRE_TAG(2, WIRE_BYTES);
-	*p++ = (char)sample_size(series, s);
+	*p++ = (char)sample_size(s);
 	*p++ = WIRE_TAG(1, WIRE_DOUBLE);
 	p = wire_put_double(p, s->value);
 	*p++ = WIRE_TAG(2, WIRE_VARINT);
 	p = wire_put_varint(p, (uint64_t)s->ms);
-	if (!has_start(series, s))
+	if (!s->start_ms)
 		return p;
 	*p++ = WIRE_TAG(3, WIRE_VARINT);
-	return wire_put_varint(p, (uint64_t)series->start_ms);
+	return wire_put_varint(p, (uint64_t)s->start_ms);
 }
 
 /* What of a series does not change with its samples: the sizes of its parts, and the symbols. */
@@ -140,7 +134,7 @@ static void add_series(struct mh_buf *out, const struct remote_batch *b,
 	char *p;
 
 	for (uint32_t i = place->first; i != REMOTE_END; i = b->sample[i].next)
-		size += wire_field_size(sample_size(series, &b->sample[i]));
+		size += wire_field_size(sample_size(&b->sample[i]));
 	all = wire_field_size(size);
 	p = mh_buf_reserve(out, all);
 	if (!p)
@@ -152,7 +146,7 @@ static void add_series(struct mh_buf *out, const struct remote_batch *b,
 	for (uint32_t i = 0; i < s.n_refs; i++)
 		p = wire_put_varint(p, s.ref[i]);
 	for (uint32_t i = place->first; i != REMOTE_END; i = b->sample[i].next)
-		p = put_sample(p, series, &b->sample[i]);
+		p = put_sample(p, &b->sample[i]);
 	put_metadata(p, &s, series->family->type);
 	out->len += all;
 }

@@ -27,7 +27,7 @@ struct expected {
 	uint32_t n[SERIES];
 	struct {
 		uint64_t bits;
-		mh_ms_t ms;
+		mh_ms_t ms, start_ms;
 	} sample[SERIES][SAMPLES];
 };
 
@@ -95,7 +95,7 @@ static struct remote_series *random_series(struct rig *rig, int number)
 		if (i < 7)
 			label[1 + i] = (struct label){names[i], value[i]};
 	}
-	return remote_series_new(&rig->pool, rig->family[pick(rig, 3)], label, 1 + (n < 7 ? n : 7));
+	return remote_series_get(&rig->pool, rig->family[pick(rig, 3)], label, 1 + (n < 7 ? n : 7));
 }
 
 static double random_value(struct rig *rig)
@@ -128,6 +128,7 @@ static void fill(struct rig *rig)
 			continue;
 		assert_int_equal(remote_batch_add(rig->batch, e->series[k], value, ms), 0);
 		e->sample[k][e->n[k]].bits = bits_of(value);
+		e->sample[k][e->n[k]].start_ms = e->series[k]->start_ms;
 		e->sample[k][e->n[k]++].ms = ms;
 	}
 }
@@ -214,12 +215,13 @@ static void v2_is_right(const struct rig *rig, uint32_t first, uint32_t n, const
 		assert_int_equal(t->n_samples, rig->expected.n[k]);
 		for (size_t s = 0; s < t->n_samples; s++) {
 			mh_ms_t ms = rig->expected.sample[k][s].ms;
+			mh_ms_t start_ms = rig->expected.sample[k][s].start_ms;
 
 			assert_int_equal(bits_of(t->samples[s]->value),
 					 rig->expected.sample[k][s].bits);
 			assert_int_equal(t->samples[s]->timestamp, ms);
 			assert_int_equal(t->samples[s]->start_timestamp,
-					 series->start_ms < ms ? series->start_ms : 0);
+					 start_ms < ms ? start_ms : 0);
 		}
 		assert_int_equal(t->metadata->type, types[series->family->type]);
 		assert_string_equal(r->symbols[t->metadata->help_ref], series->family->help->bytes);
@@ -323,7 +325,7 @@ static void labels_are_checked(void **state)
 
 	(void)state;
 	rig_begin(&rig, 1, 10);
-	s = remote_series_new(&rig.pool, rig.family[0], twice, 4);
+	s = remote_series_get(&rig.pool, rig.family[0], twice, 4);
 	assert_non_null(s);
 	assert_int_equal(s->n_labels, 2);
 	assert_string_equal(s->label[0]->bytes, "__name__");
@@ -336,12 +338,42 @@ static void labels_are_checked(void **state)
 		struct label label[] = {{"good", "1"}, {*bad, "2"}};
 
 		errno = 0;
-		assert_null(remote_series_new(&rig.pool, rig.family[0], label, 2));
+		assert_null(remote_series_get(&rig.pool, rig.family[0], label, 2));
 		assert_int_equal(errno, EINVAL);
 	}
 	for (int i = 0; i < REMOTE_LABELS_MAX; i++)
 		many[i] = (struct label){"a", "1"};
-	assert_null(remote_series_new(&rig.pool, rig.family[0], many, REMOTE_LABELS_MAX));
+	assert_null(remote_series_get(&rig.pool, rig.family[0], many, REMOTE_LABELS_MAX));
+	rig_end(&rig);
+}
+
+static void a_series_is_there_once(void **state)
+{
+	static struct rig rig;
+	struct remote_series *series[100], *again;
+	char number[16];
+	const struct label label[] = {{"n", number}, {"b", "x"}}, other[] = {label[1], label[0]};
+
+	(void)state;
+	rig_begin(&rig, 1, 10);
+	for (int i = 0; i < 100; i++) {
+		snprintf(number, sizeof(number), "%d", i);
+		series[i] = remote_series_get(&rig.pool, rig.family[0], label, 2);
+	}
+	for (int i = 0; i < 100; i += 3)
+		remote_series_put(&rig.pool, series[i]);
+	for (int i = 0; i < 100; i++) {
+		snprintf(number, sizeof(number), "%d", i);
+		again = remote_series_get(&rig.pool, rig.family[0], other, 2);
+		if (i % 3)
+			assert_ptr_equal(again, series[i]);
+		assert_int_equal(again->references, i % 3 ? 2 : 1);
+		assert_string_equal(again->label[5]->bytes, number);
+		remote_series_put(&rig.pool, again);
+		if (i % 3)
+			remote_series_put(&rig.pool, again);
+	}
+	assert_int_equal(rig.pool.n_series, 0);
 	rig_end(&rig);
 }
 
@@ -355,7 +387,7 @@ static void a_long_value_is_cut(void **state)
 	rig_begin(&rig, 1, 10);
 	memset(value, 'x', sizeof(value) - 1);
 	memcpy(value + REMOTE_VALUE_MAX - 1, "\xc3\xa9", 2); /* cut within a character */
-	s = remote_series_new(&rig.pool, rig.family[0], &(struct label){"a", value}, 1);
+	s = remote_series_get(&rig.pool, rig.family[0], &(struct label){"a", value}, 1);
 	assert_non_null(s);
 	assert_int_equal(s->label[3]->len, REMOTE_VALUE_MAX - 1 + 3);
 	assert_string_equal(s->label[3]->bytes + REMOTE_VALUE_MAX - 1, "\xef\xbf\xbd");
@@ -370,7 +402,7 @@ static void a_batch_refuses_what_is_out_of_order(void **state)
 
 	(void)state;
 	rig_begin(&rig, 1, 3);
-	s = remote_series_new(&rig.pool, rig.family[0], NULL, 0);
+	s = remote_series_get(&rig.pool, rig.family[0], NULL, 0);
 	assert_int_equal(remote_batch_add(rig.batch, s, 1, NOON), 0);
 	assert_int_equal(remote_batch_add(rig.batch, s, 2, NOON), -EINVAL);
 	assert_int_equal(remote_batch_add(rig.batch, s, 2, NOON - 1), -EINVAL);
@@ -415,6 +447,7 @@ int main(void)
 		cmocka_unit_test(a_batch_stays_as_it_was),
 		cmocka_unit_test(a_batch_can_be_cut),
 		cmocka_unit_test(labels_are_checked),
+		cmocka_unit_test(a_series_is_there_once),
 		cmocka_unit_test(a_long_value_is_cut),
 		cmocka_unit_test(a_batch_refuses_what_is_out_of_order),
 		cmocka_unit_test(a_cap_leaves_nothing_behind),
