@@ -7,23 +7,19 @@
 
 #include "exporter/exposition_source.h"
 #include "exporter/exposition_windows.h"
-#include "libmemhist/model/counter.h"
-
-enum { HELP_MAX = 256 };
+#include "exporter/metric_text.h"
 
 static void gauge(struct families *out, const char *name, const char *help, double value)
 {
 	families_single(out, name, METRIC_GAUGE, help, value);
 }
 
-/* Open the family of a measured field: "memhist_group_" + "resident_memory_bytes". */
-static void field_family(struct families *out, const char *prefix, int field, const char *scope)
+static void field_family(struct families *out, const char *of, int field, const char *sentence)
 {
-	char name[METRIC_NAME_MAX + 1], help[HELP_MAX];
+	struct metric_text text;
 
-	snprintf(name, sizeof(name), "%s%s", prefix, mh_fields[field].metric);
-	snprintf(help, sizeof(help), "%s %s", mh_fields[field].help, scope);
-	families_begin(out, name, METRIC_GAUGE, help);
+	metric_of_field(&text, of, field, sentence);
+	families_begin(out, text.name, METRIC_GAUGE, text.help);
 }
 
 static uint32_t group_labels(struct families *out, const char *name)
@@ -40,15 +36,11 @@ static void write_groups(struct families *out, const struct view *v)
 	for (int f = 0; f < MH_FIELD_COUNT; f++) {
 		if (!mh_fields_have(v->fields, f) || mh_fields[f].in_groups == MH_IN_GROUPS_NONE)
 			continue;
-		field_family(out, "memhist_group_", f,
-			     mh_fields[f].in_groups == MH_IN_GROUPS_SUM
-				     ? "Sum over the group's processes."
-				     : "The highest of the group's processes.");
+		field_family(out, METRIC_OF_GROUP, f, metric_group_sentence(f));
 		for (uint32_t i = 0; i < v->n_groups; i++)
 			families_add(out, first + i, (double)v->group[i].shown[f]);
 	}
-	families_begin(out, "memhist_group_processes", METRIC_GAUGE,
-		       "Live processes in the group.");
+	families_begin(out, METRIC_GROUP_PROCESSES, METRIC_GAUGE, METRIC_GROUP_PROCESSES_HELP);
 	for (uint32_t i = 0; i < v->n_groups; i++)
 		families_add(out, first + i, v->group[i].n_processes);
 	families_begin(out, "memhist_group_oldest_start_time_seconds", METRIC_GAUGE,
@@ -125,7 +117,7 @@ static void write_processes(struct families *out, const struct view *v)
 	for (int f = 0; f < MH_FIELD_COUNT; f++) {
 		if (!mh_fields_have(v->fields, f))
 			continue;
-		field_family(out, "memhist_process_", f, "The largest processes by RSS.");
+		field_family(out, METRIC_OF_PROCESS, f, "The largest processes by RSS.");
 		for (uint32_t i = 0; i < v->n_processes; i++)
 			families_add(out, first + i, (double)v->process[i].shown[f]);
 	}
@@ -169,23 +161,24 @@ static void write_pss(struct families *out, const struct view *v)
 
 static void write_meminfo(struct families *out, const struct view *v)
 {
-	char name[MH_MEMINFO_MAX][MH_MEMINFO_METRIC_MAX], help[HELP_MAX];
+	char name[MH_MEMINFO_MAX][METRIC_NAME_MAX + 1];
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < v->meminfo.n; i++) {
 		const struct mh_meminfo_line *line = &v->meminfo.line[i];
+		struct metric_text text;
 		uint32_t same = 0;
 
 		if (!mh_meminfo_is_own(line))
 			continue;
-		mh_meminfo_metric(name[n], line);
+		metric_of_meminfo(&text, line);
+		memcpy(name[n], text.name, sizeof(text.name));
 		/* the kernel has no two keys alike, but a tree that is not from the kernel may */
 		while (strcmp(name[same], name[n]) != 0)
 			same++;
 		if (same < n)
 			continue;
-		snprintf(help, sizeof(help), "%s of /proc/meminfo.", line->key);
-		gauge(out, name[n++], help, (double)line->value * (line->is_kib ? 1024 : 1));
+		gauge(out, name[n++], text.help, metric_meminfo_value(line));
 	}
 }
 
@@ -195,16 +188,10 @@ static void write_counters(struct families *out, const struct view *v)
 	for (int i = 0; i < MH_COUNTER_COUNT; i++) {
 		const struct mh_counter *c = &mh_counters[i];
 		uint64_t value;
-		double shown;
 
-		if (!mh_counters_get(&v->meminfo, i, &value))
-			continue;
-		shown = (double)value;
-		if (c->unit == MH_COUNTER_PAGES)
-			shown *= v->page_bytes;
-		else if (c->unit == MH_COUNTER_USEC)
-			shown /= 1e6;
-		families_single(out, c->metric, METRIC_COUNTER, c->help, shown);
+		if (mh_counters_get(&v->meminfo, i, &value))
+			families_single(out, c->metric, METRIC_COUNTER, c->help,
+					metric_counter_value(i, value, v->page_bytes));
 	}
 }
 
@@ -218,7 +205,7 @@ static void write_sample(struct families *out, const struct view *v)
 	gauge(out, "memhist_sampler_partial",
 	      "1 when some live processes could not be read: they are shown as last seen.",
 	      v->partial);
-	gauge(out, "memhist_processes", "Live processes, without kernel threads.", v->n_live);
+	gauge(out, METRIC_PROCESSES, METRIC_PROCESSES_HELP, v->n_live);
 }
 
 static void write_self(struct families *out, const struct self *s)
