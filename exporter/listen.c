@@ -89,6 +89,12 @@ static int open_host(const char *host, const char *port, int *ret_gai)
 	return fd;
 }
 
+void listeners_close(struct listeners *l)
+{
+	while (l->n)
+		close(l->fd[--l->n]);
+}
+
 static void name_of(int fd, char ret_name[LISTEN_NAME_MAX])
 {
 	struct sockaddr_storage address;

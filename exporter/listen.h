@@ -9,6 +9,8 @@
 
 #include "libmemhist/base/err.h"
 
+#include <stddef.h>
+
 struct listen_address {
 	char host[256]; /* "" = every address */
 	char port[6];   /* "0" … "65535" */
@@ -18,6 +20,16 @@ struct listen_address {
 int listen_parse(struct listen_address *ret, const char *text, struct mh_err *err);
 
 enum { LISTEN_NAME_MAX = 80 };
+
+/* The sockets that listen. {0} has none. */
+enum { LISTENERS_MAX = 16 };
+struct listeners {
+	int fd[LISTENERS_MAX]; /* not blocking */
+	size_t n;
+};
+
+/* Close all; there are none after. */
+void listeners_close(struct listeners *l);
 
 /*
  * Listen there. Returns 0, the socket (the caller's), and the real address, port included, in

@@ -3,7 +3,7 @@
  *
  *     main thread        signals, the clocks of connections
  *     sampling thread    source -> groups -> view         (collector.c)
- *     web thread         view -> page -> scrapers         (server.c, answers.c)
+ *     web thread         view -> page -> scrapers         (acceptor.c, server.c, answers.c)
  *     reading thread     files that may not answer        (libmemhist/proc/offload.h)
  *
  * Exit status: 0 ended by SIGTERM or SIGINT, or --help or --version was answered; 2 wrong flags;
@@ -23,7 +23,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_OTHER = 1, EXIT_USAGE = 2 };
 
@@ -34,6 +33,7 @@ struct exporter {
 	struct view *view;
 	struct collector *collector;
 	struct configured *configured;
+	struct listeners listeners; /* until the server has them */
 	struct server *server;
 	char capabilities[PRIVILEGES_NAMES_MAX]; /* those that are left */
 };
@@ -121,21 +121,19 @@ static int reload(void *configured, struct mh_err *err)
 }
 
 static int start_parts(struct exporter *e, const struct settings *settings, const struct user *user,
-		       int listen_fd, struct mh_err *err)
+		       struct mh_err *err)
 {
 	struct collector_config collector = {.interval_ms = settings->interval_ms,
 					     .windows = settings->windows};
-	struct server_config server = {.listen_fd = listen_fd,
+	struct server_config server = {.listeners = &e->listeners,
 				       .answers.telemetry_path = settings->telemetry_path,
 				       .answers.max_series = settings->max_series};
 	int rc = start_source(e, settings, user, err);
 
 	if (!rc && view_new(&e->view, mh_groups_room(e->groups), settings->process_top))
 		rc = mh_err_sys(err, -ENOMEM, "cannot start");
-	if (rc) {
-		close(listen_fd);
+	if (rc)
 		return rc;
-	}
 	server.answers.view = collector.view = e->view;
 	collector.source = e->source;
 	view_note_config(e->view, true, mh_now().wall_ms);
@@ -144,10 +142,8 @@ static int start_parts(struct exporter *e, const struct settings *settings, cons
 	rc = collector_start(&e->collector, &collector, err);
 	if (!rc && configured_new(&e->configured, settings, e->config, e->collector, e->view))
 		rc = mh_err_sys(err, -ENOMEM, "cannot start");
-	if (rc) {
-		close(listen_fd);
+	if (rc)
 		return rc;
-	}
 	if (settings->lifecycle)
 		server.answers.reload = reload;
 	server.answers.reload_arg = e->configured;
@@ -157,6 +153,7 @@ static int start_parts(struct exporter *e, const struct settings *settings, cons
 static void stop_parts(struct exporter *e)
 {
 	server_stop(e->server);
+	listeners_close(&e->listeners);
 	configured_free(e->configured);
 	collector_stop(e->collector);
 	mh_groups_free(e->groups);
@@ -236,14 +233,16 @@ static int run(const struct settings *settings, const struct listen_address *add
 	char name[LISTEN_NAME_MAX];
 	struct mh_err err;
 	sigset_t signals;
-	int listen_fd, rc;
+	int rc;
 
 	log_set_level(settings->log_level);
 	prepare_signals(&signals);
 	raise_file_limit();
-	rc = listen_open(address, &listen_fd, name, &err);
-	if (!rc)
-		rc = start_parts(&e, settings, user, listen_fd, &err);
+	rc = listen_open(address, &e.listeners.fd[0], name, &err);
+	if (!rc) {
+		e.listeners.n = 1;
+		rc = start_parts(&e, settings, user, &err);
+	}
 	if (rc) {
 		log_error("%s", err.text);
 	} else {

@@ -1,10 +1,11 @@
 /*
- * The daemon, its connections, and who is refused. All callbacks run in libmicrohttpd's one thread,
+ * The daemon, its connections, and who is refused. All callbacks run in the acceptor's one thread,
  * which alone touches `answers`; the connection clocks are shared with server_expire() and lock for
  * themselves.
  */
 #include "exporter/server.h"
 
+#include "exporter/acceptor.h"
 #include "exporter/deadline.h"
 #include "exporter/flags.h"
 #include "exporter/log.h"
@@ -13,18 +14,18 @@
 #include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum {
 	MAX_CONNECTIONS = 1200,
 	CONNECTION_BYTES = 16 * 1024, /* longest request head: above it 414 or 431 */
 	IDLE_SECONDS = 6,             /* without a byte */
 	STEP_SECONDS = 7,             /* for a whole request, and again for its answer */
+	RETIRED_MS = 20000,           /* for connections from before a change: both, and more */
 };
 
 struct server {
 	struct server_config config;
-	struct MHD_Daemon *daemon;
+	struct acceptor *acceptor;
 	struct deadlines *deadlines;
 	struct answers *answers;
 };
@@ -169,7 +170,6 @@ static struct MHD_Daemon *start_daemon(struct server *s, unsigned int connection
 {
 	const struct MHD_OptionItem options[] = {
 		{MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_library_message, NULL},
-		{MHD_OPTION_LISTEN_SOCKET, s->config.listen_fd, NULL},
 		{MHD_OPTION_CONNECTION_LIMIT, (intptr_t)connections, NULL},
 		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, NULL},
 		{MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, NULL},
@@ -180,13 +180,17 @@ static struct MHD_Daemon *start_daemon(struct server *s, unsigned int connection
 		{MHD_OPTION_END, 0, NULL},
 	};
 
-	return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-				on_request, s, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0,
+				NULL, NULL, on_request, s, MHD_OPTION_ARRAY, options,
+				MHD_OPTION_END);
 }
 
 int server_start(struct server **ret, const struct server_config *config, struct mh_err *err)
 {
 	unsigned int connections = max_connections();
+	struct acceptor_config acceptor = {.listeners = config->listeners,
+					   .max_connections = connections,
+					   .retired_ms = RETIRED_MS};
 	struct server *s = calloc(1, sizeof(*s));
 	int rc = s ? 0 : -ENOMEM;
 
@@ -197,13 +201,16 @@ int server_start(struct server **ret, const struct server_config *config, struct
 	if (!rc)
 		rc = deadlines_new(&s->deadlines, connections, STEP_SECONDS * UINT64_C(1000000000));
 	if (!rc) {
-		s->daemon = start_daemon(s, connections);
-		rc = s->daemon ? 0 : errno ? -errno : -EIO;
+		acceptor.daemon = start_daemon(s, connections);
+		rc = acceptor.daemon ? 0 : errno ? -errno : -EIO;
 	}
+	if (rc)
+		mh_err_sys(err, rc, "cannot start the web server");
+	else
+		rc = acceptor_start(&s->acceptor, &acceptor, err);
 	if (rc) {
-		close(config->listen_fd);
 		server_stop(s);
-		return mh_err_sys(err, rc, "cannot start the web server");
+		return rc;
 	}
 	*ret = s;
 	return 0;
@@ -221,9 +228,8 @@ void server_stop(struct server *s)
 {
 	if (!s)
 		return;
-	if (s->daemon)
-		MHD_stop_daemon(s->daemon); /* closes the listening socket */
-	answers_free(s->answers);           /* no answer has a page any more */
+	acceptor_stop(s->acceptor);
+	answers_free(s->answers); /* no answer has a page any more */
 	deadlines_free(s->deadlines);
 	free(s);
 }

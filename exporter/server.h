@@ -1,7 +1,7 @@
 /*
- * The web side: libmicrohttpd with epoll in one thread of its own, a fixed table of pages
- * (answers.h), GET and HEAD only. The metrics page is negotiated: see negotiate.h for formats and
- * pages.h for when they are written.
+ * The web side: libmicrohttpd in one thread (acceptor.h), a fixed table of pages (answers.h), GET
+ * and HEAD only. The metrics page is negotiated: see negotiate.h for formats and pages.h for when
+ * they are written.
  *
  * Nothing of a request is ever shown, stored or labelled. A request with a body is refused and its
  * connection closed.
@@ -10,11 +10,12 @@
 #define MEMHIST_EXPORTER_SERVER_H
 
 #include "exporter/answers.h"
+#include "exporter/listen.h"
 
 struct server;
 
 struct server_config {
-	int listen_fd; /* taken over, also on failure */
+	struct listeners *listeners; /* when it has started, they are its own, and none are here */
 	struct answers_config answers;
 };
 
