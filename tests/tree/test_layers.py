@@ -9,13 +9,16 @@ MAY_INCLUDE = {
     "libmemhist/base": set(),
     "libmemhist/model": {"libmemhist/base"},
     "libmemhist/proc": {"libmemhist/base", "libmemhist/model"},
-    "libmemhist/config": {"libmemhist/base", "libmemhist/model", "libmemhist/history"},
+    "libmemhist/config": {"libmemhist/base", "libmemhist/model", "libmemhist/history",
+                          "libmemhist/net"},
     "libmemhist/history": {"libmemhist/base", "libmemhist/model", "proto"},
+    "libmemhist/net": {"libmemhist/base"},
     "libmemhist/view": {"libmemhist/base", "libmemhist/model"},
     "libmemhist": {"libmemhist/base", "libmemhist/model", "libmemhist/proc", "libmemhist/history"},
 }
 LIBRARY = set(MAY_INCLUDE)
-MAY_INCLUDE.update(plugin=LIBRARY, exporter=LIBRARY, tools=LIBRARY)
+# collectd loads no HTTP client with the plugin.
+MAY_INCLUDE.update(plugin=LIBRARY - {"libmemhist/net"}, exporter=LIBRARY, tools=LIBRARY)
 
 
 def room_of(path):
@@ -41,9 +44,11 @@ def offences(room):
 
 
 def foreign():
-    """collectd is the plugin's alone, the HTTP server the exporter's, YAML the configuration's."""
+    """collectd is the plugin's alone, the HTTP server the exporter's, YAML the configuration's, the HTTP
+    client and its packing net's."""
     owner = {r"plugin\.h|collectd\.h": "plugin", r"microhttpd\.h": "exporter",
-             r"yaml\.h": "libmemhist/config"}
+             r"yaml\.h": "libmemhist/config",
+             r"curl/\w+\.h|snappy[\w-]*\.h": "libmemhist/net"}
     for path in tree.sources(".c", ".h", rooms=["libmemhist", "plugin", "exporter", "tools"]):
         for name, room in owner.items():
             pattern = rf'^\s*#\s*include\s+["<]({name})[">]'
@@ -57,7 +62,9 @@ tap = tree.Tap()
 for room in sorted(MAY_INCLUDE):
     rooms = ", ".join(sorted(MAY_INCLUDE[room])) or "nothing"
     tap.rule(f"{room} includes only from itself and {rooms}", list(offences(room)))
-tap.rule("collectd's headers, microhttpd.h and yaml.h stay in their rooms", list(foreign()))
+tap.rule("collectd's headers, those of HTTP and of YAML stay in their rooms", list(foreign()))
+tap.rule("the plugin is not linked with the HTTP client",
+         [line for line in tree.text("plugin/Makemodule.am").split("\n") if "memhist_net" in line])
 tap.rule(
     "every folder of libmemhist has a floor",
     [
