@@ -4,6 +4,7 @@
  */
 #include "tests/unit/exits.h"
 #include "tests/unit/namespace.h"
+#include "tests/unit/thrift.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -20,9 +21,9 @@
 #include <cmocka.h>
 
 enum {
-	CROWDS = 200,
+	CROWDS_MAX = 200,
 	THREADS = 8,
-	STORM = 4000,
+	STORM_MAX = 4000,
 	STORM_DRAINED_EVERY = 100, /* forks, more than the smallest ring has room for */
 };
 
@@ -51,15 +52,16 @@ static void live_as_crowd(void)
 static void threads_end_as_one(void **state)
 {
 	struct mh_bpf_exits *exits = exits_load_or_skip();
-	pid_t pid[CROWDS];
+	const unsigned crowds = CROWDS_MAX / thrift_of_forks();
+	pid_t pid[CROWDS_MAX];
 
 	(void)state;
-	for (int i = 0; i < CROWDS; i++) {
+	for (unsigned i = 0; i < crowds; i++) {
 		pid[i] = exits_start(live_as_crowd);
 		exits_await(pid[i]);
 	}
 	exits_drain(exits);
-	for (int i = 0; i < CROWDS; i++)
+	for (unsigned i = 0; i < crowds; i++)
 		assert_non_null(exits_record_of(pid[i]));
 	exits_free(exits);
 }
@@ -79,13 +81,14 @@ static int storm_in_namespace(char text[NAMESPACE_TEXT])
 {
 	struct mh_err err = {""};
 	struct mh_bpf_exits *exits = exits_load(1, &err);
+	const unsigned storm = STORM_MAX / thrift_of_forks();
 	uint64_t total = 0, dropped;
 
 	if (!exits) {
 		snprintf(text, NAMESPACE_TEXT, "%s", err.text);
 		return -1;
 	}
-	for (int i = 0; i < STORM; i++) {
+	for (unsigned i = 0; i < storm; i++) {
 		int n = 0;
 
 		if (fork_one() || (i % STORM_DRAINED_EVERY == 0 &&
@@ -103,9 +106,9 @@ static int storm_in_namespace(char text[NAMESPACE_TEXT])
 				 exits_seen[i].pid, exits_seen[i].ppid);
 			return -1;
 		}
-	if (total != exits_n_seen || !dropped || !total || total + dropped != STORM) {
-		snprintf(text, NAMESPACE_TEXT, "%llu recorded, %llu lost, of %d",
-			 (unsigned long long)total, (unsigned long long)dropped, STORM);
+	if (total != exits_n_seen || !dropped || !total || total + dropped != storm) {
+		snprintf(text, NAMESPACE_TEXT, "%llu recorded, %llu lost, of %u",
+			 (unsigned long long)total, (unsigned long long)dropped, storm);
 		return -1;
 	}
 	exits_free(exits);

@@ -4,6 +4,7 @@
  */
 #include "tests/unit/child.h"
 #include "tests/unit/namespace.h"
+#include "tests/unit/thrift.h"
 #include "tests/unit/tiers.h"
 
 #include <errno.h>
@@ -87,7 +88,7 @@ static void a_storm_of_forks_disturbs_nobody(void **state)
 	storm = start_storm(count);
 	assert_true(storm > 0);
 	begin = seconds_now();
-	while (*count < STORM_FORKS) {
+	while (*count < STORM_FORKS / thrift_of_forks()) {
 		scene_must_pass(&scene);
 		assert_false(scene.snapshot->partial);
 		assert_non_null(scene_find(&scene, child.pid));

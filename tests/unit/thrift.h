@@ -14,4 +14,17 @@ static inline unsigned thrift(void)
 	return getenv("TEST_THRIFT") ? 4 : 1;
 }
 
+/*
+ * The same for children by the thousand: with AddressSanitizer fork(2) copies the page tables of
+ * all shadow memory, which takes milliseconds.
+ */
+static inline unsigned thrift_of_forks(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	return 4;
+#else
+	return 1;
+#endif
+}
+
 #endif
