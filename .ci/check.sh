@@ -9,11 +9,12 @@ results()
     find "$1" -name '*.trs' -exec cat {} + 2>/dev/null | grep -cE "^:test-result: ($2)" || true
 }
 
-# run_tests DIR [TARGET]: a suite that hangs is a suite that fails.
+# run_tests DIR [TARGET]: a suite that hangs is a suite that fails. Many tests wait more than they
+# compute, so that more of them run than there are processors.
 run_tests()
 {
     find "$1" -name '*.trs' -delete
-    timeout 900 make -C "$1" -k -j2 "${2:-check}"
+    timeout 900 make -C "$1" -k -j4 "${2:-check}"
 }
 
 # logs_with DIR WORDS: the logs of the test programs that have such points.
