@@ -70,8 +70,20 @@ static int set_lifecycle(struct settings *s, const char *value, struct mh_err *e
 
 static int set_listen_address(struct settings *s, const char *value, struct mh_err *err)
 {
+	if (s->listen_by_default)
+		s->n_listen_addresses = 0;
+	s->listen_by_default = false;
+	if (s->n_listen_addresses == LISTENERS_MAX)
+		return mh_errf(err, -EINVAL, "it is given more than %d times", LISTENERS_MAX);
+	s->listen_address[s->n_listen_addresses++] = value; /* listen.h knows its form */
+	return 0;
+}
+
+static int set_systemd_socket(struct settings *s, const char *value, struct mh_err *err)
+{
+	(void)value;
 	(void)err;
-	s->listen_address = value; /* listen.h knows its form */
+	s->systemd_socket = true;
 	return 0;
 }
 
@@ -256,7 +268,9 @@ static const struct flag {
 	 "groups, as process-exporter has them in its\nconfiguration; empty: as in --config.file"},
 	{"--config.check", NULL, NULL, set_check_config, "say whether these are good, and exit"},
 	{"--web.listen-address", "ADDR", "127.0.0.1:19256", set_listen_address,
-	 "HOST:PORT to serve at"},
+	 "HOST:PORT, up to 16 times"},
+	{"--web.systemd-socket", NULL, NULL, set_systemd_socket,
+	 "serve at the sockets that systemd hands over"},
 	{"--web.telemetry-path", "PATH", "/metrics", set_telemetry_path, "where the metrics are"},
 	{"--web.max-series", "N", "200000", set_max_series,
 	 "leave out what is more, 500 to 500000"},
@@ -341,6 +355,7 @@ static int set_defaults(struct settings *s, struct mh_err *err)
 		if (rc)
 			return rc;
 	}
+	s->listen_by_default = true;
 	return 0;
 }
 

@@ -1,12 +1,14 @@
 /*
  * The command line: flags in Prometheus' manner, `--name=value` or `--name value`, and what they
  * mean once checked. One table says names, defaults and help; the defaults are read by the same
- * code as what people type. A flag given twice: the last one counts. The configuration file stands
- * between the two: it wins over defaults, flags win over it.
+ * code as what people type. A flag given twice: the last one counts, but for addresses to listen
+ * at, which add up. The configuration file stands between the two: it wins over defaults, flags win
+ * over it.
  */
 #ifndef MEMHIST_EXPORTER_FLAGS_H
 #define MEMHIST_EXPORTER_FLAGS_H
 
+#include "exporter/listen.h"
 #include "exporter/log.h"
 #include "libmemhist/base/err.h"
 #include "libmemhist/config/config.h"
@@ -24,7 +26,10 @@ struct settings {
 	const char *groups_file; /* NULL = groups are as config_file says */
 	bool check_config;       /* only say whether these are good */
 	bool lifecycle;          /* reload by POST */
-	const char *listen_address;
+	const char *listen_address[LISTENERS_MAX];
+	size_t n_listen_addresses;
+	bool listen_by_default; /* none was given: this is the default */
+	bool systemd_socket;
 	const char *telemetry_path;
 	uint32_t max_series;
 	const char *procfs;

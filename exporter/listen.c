@@ -5,10 +5,12 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { BACKLOG = 128, PORT_MAX = 65535 };
@@ -26,6 +28,8 @@ int listen_parse(struct listen_address *ret, const char *text, struct mh_err *er
 	const char *host = text;
 	size_t host_len = colon ? (size_t)(colon - text) : 0;
 
+	if (!strncmp(text, "vsock:", 6))
+		return mh_errf(err, -EINVAL, "'%s': vsock is not supported, write HOST:PORT", text);
 	if (!colon || !is_port(colon + 1))
 		return mh_errf(err, -EINVAL,
 			       "'%s' is no HOST:PORT with a port from 0 to 65535 (:PORT = every "
@@ -95,20 +99,40 @@ void listeners_close(struct listeners *l)
 		close(l->fd[--l->n]);
 }
 
-static void name_of(int fd, char ret_name[LISTEN_NAME_MAX])
+static void name_unix(const struct sockaddr_un *address, socklen_t len,
+		      char ret_name[LISTEN_NAME_MAX])
 {
-	struct sockaddr_storage address;
+	size_t n = len - offsetof(struct sockaddr_un, sun_path);
+
+	if (len <= offsetof(struct sockaddr_un, sun_path))
+		snprintf(ret_name, LISTEN_NAME_MAX, "unix:(unnamed)");
+	else if (!address->sun_path[0]) /* an abstract one is not terminated */
+		snprintf(ret_name, LISTEN_NAME_MAX, "unix:@%.*s", (int)n - 1,
+			 address->sun_path + 1);
+	else
+		snprintf(ret_name, LISTEN_NAME_MAX, "unix:%.*s", (int)n, address->sun_path);
+}
+
+void listen_name(int fd, char ret_name[LISTEN_NAME_MAX])
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_un unix_domain;
+		struct sockaddr_storage room;
+	} address;
 	socklen_t len = sizeof(address);
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 
-	if (getsockname(fd, (struct sockaddr *)&address, &len) ||
-	    getnameinfo((struct sockaddr *)&address, len, host, sizeof(host), port, sizeof(port),
-			NI_NUMERICHOST | NI_NUMERICSERV)) {
+	if (getsockname(fd, &address.any, &len))
+		len = 0;
+	if (len && address.any.sa_family == AF_UNIX)
+		name_unix(&address.unix_domain, len, ret_name);
+	else if (!len || getnameinfo(&address.any, len, host, sizeof(host), port, sizeof(port),
+				     NI_NUMERICHOST | NI_NUMERICSERV))
 		snprintf(ret_name, LISTEN_NAME_MAX, "an unknown address");
-		return;
-	}
-	snprintf(ret_name, LISTEN_NAME_MAX, strchr(host, ':') ? "[%.60s]:%.8s" : "%.60s:%.8s", host,
-		 port);
+	else
+		snprintf(ret_name, LISTEN_NAME_MAX,
+			 strchr(host, ':') ? "[%.60s]:%.8s" : "%.60s:%.8s", host, port);
 }
 
 int listen_open(const struct listen_address *address, int *ret_fd, char ret_name[LISTEN_NAME_MAX],
@@ -134,7 +158,27 @@ int listen_open(const struct listen_address *address, int *ret_fd, char ret_name
 			       address->host, address->port);
 	if (fd < 0)
 		return mh_err_sys(err, fd, "cannot listen on %s:%s", address->host, address->port);
-	name_of(fd, ret_name);
+	listen_name(fd, ret_name);
 	*ret_fd = fd;
+	return 0;
+}
+
+int listen_open_all(const struct listen_addresses *addresses, struct listeners *ret,
+		    struct mh_buf *names, struct mh_err *err)
+{
+	struct listeners l = {0};
+	char name[LISTEN_NAME_MAX];
+
+	for (size_t i = 0; i < addresses->n; i++) {
+		int rc = listen_open(&addresses->address[i], &l.fd[l.n], name, err);
+
+		if (rc) {
+			listeners_close(&l);
+			return rc;
+		}
+		l.n++;
+		mh_buf_printf(names, "%s%s", i ? ", " : "", name);
+	}
+	*ret = l;
 	return 0;
 }

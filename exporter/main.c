@@ -9,6 +9,7 @@
  * Exit status: 0 ended by SIGTERM or SIGINT, or --help or --version was answered; 2 wrong flags;
  * 1 could not start, also for a wrong configuration.
  */
+#include "exporter/activation.h"
 #include "exporter/collector.h"
 #include "exporter/configured.h"
 #include "exporter/flags.h"
@@ -198,7 +199,7 @@ static void report_upkeep(const struct settings *settings, const struct source *
 }
 
 static void report_start(const struct settings *settings, const struct exporter *e,
-			 const char *address)
+			 const char *addresses)
 {
 	const char *reason, *backend = source_backend(e->source, &reason);
 
@@ -223,14 +224,35 @@ static void report_start(const struct settings *settings, const struct exporter 
 	if (settings->user)
 		log_info("running as user %s", settings->user);
 	log_info("capabilities kept: %s", e->capabilities);
-	log_info("listening on %s, metrics at %s", address, settings->telemetry_path);
+	log_info("listening on %s, metrics at %s", addresses, settings->telemetry_path);
 }
 
-static int run(const struct settings *settings, const struct listen_address *address,
+/*
+ * Before all else, so that a port that is taken costs nothing. Sockets that were handed over win
+ * over addresses, as in Prometheus' own exporters.
+ */
+static int start_listening(const struct settings *settings,
+			   const struct listen_addresses *addresses, struct listeners *ret,
+			   struct mh_buf *names, struct mh_err *err)
+{
+	if (settings->systemd_socket) {
+		if (!settings->listen_by_default)
+			log_warn("--web.listen-address is without effect: --web.systemd-socket "
+				 "says where to listen");
+		return activation_take(ret, names, err);
+	}
+	if (activation_count())
+		log_warn("%u sockets were handed over and are not used: this takes "
+			 "--web.systemd-socket",
+			 activation_count());
+	return listen_open_all(addresses, ret, names, err);
+}
+
+static int run(const struct settings *settings, const struct listen_addresses *addresses,
 	       const struct user *user, const struct mh_config *config, struct mh_groups *groups)
 {
 	struct exporter e = {.config = config, .groups = groups};
-	char name[LISTEN_NAME_MAX];
+	struct mh_buf names = MH_BUF_INIT(LISTENERS_MAX * LISTEN_NAME_MAX);
 	struct mh_err err;
 	sigset_t signals;
 	int rc;
@@ -238,19 +260,18 @@ static int run(const struct settings *settings, const struct listen_address *add
 	log_set_level(settings->log_level);
 	prepare_signals(&signals);
 	raise_file_limit();
-	rc = listen_open(address, &e.listeners.fd[0], name, &err);
-	if (!rc) {
-		e.listeners.n = 1;
+	rc = start_listening(settings, addresses, &e.listeners, &names, &err);
+	if (!rc)
 		rc = start_parts(&e, settings, user, &err);
-	}
 	if (rc) {
 		log_error("%s", err.text);
 	} else {
-		report_start(settings, &e, name);
+		report_start(settings, &e, mh_buf_str(&names));
 		log_info("ending for %s",
 			 wait_for_end(&signals, &e) == SIGINT ? "SIGINT" : "SIGTERM");
 	}
 	stop_parts(&e);
+	mh_buf_done(&names);
 	return rc ? EXIT_OTHER : EXIT_OK;
 }
 
@@ -275,10 +296,21 @@ static int print_check(const struct settings *settings, const struct mh_config *
 	return ok ? EXIT_OK : EXIT_OTHER;
 }
 
+static int parse_addresses(struct listen_addresses *ret, const struct settings *settings,
+			   struct mh_err *err)
+{
+	struct mh_err why;
+
+	for (ret->n = 0; ret->n < settings->n_listen_addresses; ret->n++)
+		if (listen_parse(&ret->address[ret->n], settings->listen_address[ret->n], &why))
+			return mh_errf(err, -EINVAL, "--web.listen-address: %s", why.text);
+	return 0;
+}
+
 /* Everything that the command line and the configuration say: 0, or the status to exit with. */
 static int read_settings(struct settings *settings, struct mh_config *config,
-			 struct listen_address *address, struct user *user, int argc, char **argv,
-			 struct mh_err *err)
+			 struct listen_addresses *addresses, struct user *user, int argc,
+			 char **argv, struct mh_err *err)
 {
 	enum flags_answer answer;
 	struct mh_err why;
@@ -287,10 +319,8 @@ static int read_settings(struct settings *settings, struct mh_config *config,
 		return EXIT_OTHER;
 	if (flags_parse(settings, &answer, argc, argv, config, err))
 		return EXIT_USAGE;
-	if (listen_parse(address, settings->listen_address, &why)) {
-		mh_errf(err, -EINVAL, "--web.listen-address: %s", why.text);
+	if (parse_addresses(addresses, settings, err))
 		return EXIT_USAGE;
-	}
 	if (settings->user && privileges_find(user, settings->user, &why)) {
 		mh_errf(err, -EINVAL, "--user: %s", why.text);
 		return EXIT_USAGE;
@@ -302,7 +332,7 @@ int main(int argc, char **argv)
 {
 	struct settings settings = {0};
 	struct mh_config config = {0};
-	struct listen_address address;
+	struct listen_addresses addresses;
 	struct user user = {0};
 	struct mh_groups *groups = NULL;
 	enum flags_answer answer;
@@ -314,7 +344,7 @@ int main(int argc, char **argv)
 			return print_help();
 		if (answer == FLAGS_VERSION)
 			return print_version();
-		status = read_settings(&settings, &config, &address, &user, argc, argv, &err);
+		status = read_settings(&settings, &config, &addresses, &user, argc, argv, &err);
 	}
 	if (!status && configured_groups(&settings, &config, &groups, &err))
 		status = EXIT_OTHER;
@@ -324,7 +354,7 @@ int main(int argc, char **argv)
 		mh_groups_free(groups);
 		status = print_check(&settings, &config);
 	} else {
-		status = run(&settings, &address, &user, &config, groups);
+		status = run(&settings, &addresses, &user, &config, groups);
 	}
 	mh_config_done(&config);
 	return status;

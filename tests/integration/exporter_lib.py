@@ -39,13 +39,14 @@ def wait_for(condition, seconds=60, what="condition"):
 class Exporter:
     """A running exporter on a free port of 127.0.0.1; use in a `with`."""
 
-    def __init__(self, *flags, ready=True, before=()):
+    def __init__(self, *flags, ready=True, before=(), pass_fds=(), env=None):
         self.log = tempfile.NamedTemporaryFile(prefix="memhist-test-", suffix=".log")
         self.process = subprocess.Popen(
             # a place for everybody, however many the machine runs and however full it is just now
             [*before, EXPORTER, "--web.listen-address=127.0.0.1:0", "--groups.max=10000",
              "--process.top=1000", "--history.min-free=none", "--history.sealer=none", *flags],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, pass_fds=pass_fds,
+            env={**os.environ, **(env or {})})
         try:
             found = wait_for(lambda: re.search(r"listening on 127\.0\.0\.1:(\d+)", self.read_log())
                              or self.process.poll() is not None, what="listening")

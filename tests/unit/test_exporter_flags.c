@@ -17,7 +17,7 @@ static const struct mh_config *config; /* read, or NULL */
 
 static int parse(const char *const *words)
 {
-	char *argv[20];
+	char *argv[40];
 	int argc = 0;
 
 	while (words[argc])
@@ -33,7 +33,10 @@ static void defaults_are_those_of_the_manual(void **state)
 	(void)state;
 	assert_int_equal(PARSE(), 0);
 	assert_int_equal(answer, FLAGS_RUN);
-	assert_string_equal(settings.listen_address, "127.0.0.1:19256");
+	assert_int_equal(settings.n_listen_addresses, 1);
+	assert_string_equal(settings.listen_address[0], "127.0.0.1:19256");
+	assert_true(settings.listen_by_default);
+	assert_false(settings.systemd_socket);
 	assert_string_equal(settings.telemetry_path, "/metrics");
 	assert_int_equal(settings.max_series, 200000);
 	assert_string_equal(settings.procfs, "/proc");
@@ -72,7 +75,9 @@ static void values_come_after_an_equals_sign_or_as_the_next_word(void **state)
 	assert_int_equal(settings.log_level, LEVEL_DEBUG);
 	assert_string_equal(settings.procfs, "/p");
 	assert_string_equal(settings.telemetry_path, "/m/x");
-	assert_string_equal(settings.listen_address, ":1");
+	assert_int_equal(settings.n_listen_addresses, 1);
+	assert_string_equal(settings.listen_address[0], ":1");
+	assert_false(settings.listen_by_default);
 }
 
 static void bare_intervals_are_seconds(void **state)
@@ -90,6 +95,29 @@ static void the_last_of_two_counts(void **state)
 		0);
 	assert_int_equal(settings.process_top, 2);
 	assert_null(settings.history_dir);
+}
+
+static void addresses_add_up(void **state)
+{
+	const char *words[LISTENERS_MAX + 3] = {"memhist-exporter"};
+	const char *address = "--web.listen-address=127.0.0.1:19256"; /* the default, typed */
+
+	(void)state;
+	assert_int_equal(PARSE("--web.listen-address=:1", "--web.systemd-socket",
+			       "--web.listen-address", "[::1]:2", "--web.listen-address=:1"),
+			 0);
+	assert_int_equal(settings.n_listen_addresses, 3);
+	assert_string_equal(settings.listen_address[0], ":1");
+	assert_string_equal(settings.listen_address[1], "[::1]:2");
+	assert_string_equal(settings.listen_address[2], ":1");
+	assert_true(settings.systemd_socket);
+	for (int i = 0; i < LISTENERS_MAX; i++)
+		words[1 + i] = address;
+	assert_int_equal(parse(words), 0);
+	assert_int_equal(settings.n_listen_addresses, LISTENERS_MAX);
+	words[1 + LISTENERS_MAX] = address;
+	assert_int_equal(parse(words), -EINVAL);
+	assert_string_equal(err.text, "--web.listen-address: it is given more than 16 times");
 }
 
 static void help_and_version_answer_at_once(void **state)
@@ -254,6 +282,7 @@ int main(void)
 		cmocka_unit_test(values_come_after_an_equals_sign_or_as_the_next_word),
 		cmocka_unit_test(bare_intervals_are_seconds),
 		cmocka_unit_test(the_last_of_two_counts),
+		cmocka_unit_test(addresses_add_up),
 		cmocka_unit_test(help_and_version_answer_at_once),
 		cmocka_unit_test(wrong_words_are_named),
 		cmocka_unit_test(open_files_may_be_none),

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -26,10 +27,23 @@ static void addresses_are_taken_apart(void **state)
 		{"localhost:65535", "localhost", "65535"},
 		{"[]:00080", "", "80"},
 	};
-	static const char *const bad[] = {"",        "19256",   "host",        "host:",
-					  "host:x",  "host:+1", "host:65536",  "host:1234567890123",
-					  "::1:80",  "[::1]",   "[::1:80",     "::1]:80",
-					  "host: 1", "a]:80",   "1.2.3.4:80 ", ":-1"};
+	static const char *const bad[] = {"",
+					  "19256",
+					  "host",
+					  "host:",
+					  "host:x",
+					  "host:+1",
+					  "host:65536",
+					  "host:1234567890123",
+					  "::1:80",
+					  "[::1]",
+					  "[::1:80",
+					  "::1]:80",
+					  "host: 1",
+					  "a]:80",
+					  "1.2.3.4:80 ",
+					  ":-1",
+					  "vsock://2:9100"};
 	struct listen_address address;
 	struct mh_err err;
 
@@ -80,6 +94,68 @@ static void the_real_port_is_told_and_a_taken_one_refused(void **state)
 	assert_int_equal(second, -1);
 	assert_non_null(strstr(err.text, name));
 	close(fd);
+}
+
+static void all_addresses_are_opened_or_none(void **state)
+{
+	struct listen_addresses addresses = {.n = 2};
+	struct mh_buf names = MH_BUF_INIT(1024);
+	struct listeners listeners = {0};
+	char first[LISTEN_NAME_MAX], second[LISTEN_NAME_MAX], both[2 * LISTEN_NAME_MAX + 2];
+	struct mh_err err;
+
+	(void)state;
+	assert_int_equal(listen_parse(&addresses.address[0], "127.0.0.1:0", &err), 0);
+	assert_int_equal(listen_parse(&addresses.address[1], "127.0.0.1:0", &err), 0);
+	assert_int_equal(listen_open_all(&addresses, &listeners, &names, &err), 0);
+	assert_int_equal(listeners.n, 2);
+	listen_name(listeners.fd[0], first);
+	listen_name(listeners.fd[1], second);
+	snprintf(both, sizeof(both), "%s, %s", first, second);
+	assert_string_equal(mh_buf_str(&names), both);
+	listeners_close(&listeners);
+	assert_int_equal(listeners.n, 0);
+
+	assert_int_equal(listen_parse(&addresses.address[1], "192.0.2.1:0", &err), 0);
+	assert_int_equal(listen_open_all(&addresses, &listeners, &names, &err), -EADDRNOTAVAIL);
+	assert_non_null(strstr(err.text, "192.0.2.1:0"));
+	assert_int_equal(listeners.n, 0);
+	mh_buf_done(&names);
+}
+
+static void expect_unix_name(const char *path, size_t len, const char *name)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char told[LISTEN_NAME_MAX];
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	memcpy(address.sun_path, path, len);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address,
+			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)),
+			 0);
+	listen_name(fd, told);
+	assert_string_equal(told, name);
+	close(fd);
+}
+
+static void unix_sockets_have_names(void **state)
+{
+	char name[64], path[108], expected[LISTEN_NAME_MAX];
+	const char *folder = getenv("TMPDIR");
+	int n = snprintf(name, sizeof(name), "%cmemhist-%d", 0, (int)getpid());
+
+	(void)state;
+	snprintf(expected, sizeof(expected), "unix:@%s", name + 1);
+	expect_unix_name(name, (size_t)n, expected);
+
+	n = snprintf(path, sizeof(path), "%s/s-%d", folder ? folder : "/tmp", (int)getpid());
+	assert_in_range(n, 1, sizeof(path) - 1);
+	snprintf(expected, sizeof(expected), "unix:%s", path);
+	expect_unix_name(path, (size_t)n, expected);
+	unlink(path);
+
+	listen_name(-1, expected);
+	assert_string_equal(expected, "an unknown address");
 }
 
 static void an_address_of_another_machine_is_refused(void **state)
@@ -186,6 +262,8 @@ int main(void)
 		cmocka_unit_test(addresses_are_taken_apart),
 		cmocka_unit_test(a_host_that_is_too_long_is_refused),
 		cmocka_unit_test(the_real_port_is_told_and_a_taken_one_refused),
+		cmocka_unit_test(all_addresses_are_opened_or_none),
+		cmocka_unit_test(unix_sockets_have_names),
 		cmocka_unit_test(an_address_of_another_machine_is_refused),
 		cmocka_unit_test(connections_are_shut_when_their_step_takes_too_long),
 		cmocka_unit_test(a_log_line_is_one_line_whatever_is_in_it),
