@@ -17,8 +17,10 @@ enum { REFRESH_MS = 2000 };
 struct collector {
 	struct collector_config config;
 	struct mh_groups *groups;
-	pthread_mutex_t lock;   /* of: */
-	struct mh_groups *next; /* to take the place of `groups`; or NULL */
+	struct mh_choice *choice;      /* or NULL */
+	pthread_mutex_t lock;          /* of: */
+	struct mh_groups *next;        /* to take the place of `groups`; or NULL */
+	struct mh_choice *next_choice; /* and of `choice`, when there is `next` */
 	struct mh_ledger *ledger;
 	pthread_t thread;
 	int timer_fd;
@@ -48,8 +50,16 @@ static void get_facts(const struct collector *c, struct view_facts *ret)
 	ret->n_exits = mh_groups_exits(c->groups, &ret->exits);
 	ret->groups_in_other = mh_groups_overflow(c->groups);
 	ret->groups = c->groups;
+	ret->choice = c->choice;
 	ret->n_kept = mh_ledger_list(c->ledger, &ret->kept);
 	ret->totals = mh_ledger_totals(c->ledger);
+}
+
+/* Room for what there can be of groups and chosen processes. */
+static int reserve(const struct collector *c)
+{
+	return view_reserve(c->config.view, mh_groups_room(c->groups),
+			    c->choice ? SHOWN_CHOSEN_MAX : 0);
 }
 
 /* Other groups are there: they go on where those before them end. */
@@ -62,17 +72,24 @@ static int regroup(struct collector *c, struct mh_groups *next, const struct mh_
 	c->groups = next;
 	c->groups_overflowed = false;
 	mh_ledger_regroup(c->ledger, max_kept(next));
-	return view_reserve(c->config.view, mh_groups_room(next)) ? -ENOMEM : rc;
+	return reserve(c) ? -ENOMEM : rc;
 }
 
 static int update_groups(struct collector *c, const struct mh_snapshot *snapshot)
 {
+	struct mh_choice *unused = NULL;
 	struct mh_groups *next;
 
 	pthread_mutex_lock(&c->lock);
 	next = c->next;
 	c->next = NULL;
+	if (next) {
+		unused = c->choice;
+		c->choice = c->next_choice;
+		c->next_choice = NULL;
+	}
 	pthread_mutex_unlock(&c->lock);
+	mh_choice_free(unused);
 	return next ? regroup(c, next, snapshot) : mh_groups_update(c->groups, snapshot);
 }
 
@@ -85,6 +102,8 @@ static void take(void *arg, const struct source_item *item)
 
 	if (update_groups(c, item->snapshot))
 		log_warn("out of memory for groups: some processes are counted in \"other\"");
+	if (c->choice && mh_choice_update(c->choice, item->snapshot))
+		log_warn("out of memory for export_processes: some are missing");
 	n = mh_groups_list(c->groups, &group);
 	if (mh_ledger_update(c->ledger, item->snapshot, group, n))
 		log_warn("out of memory for groups: windows of some are missing");
@@ -225,6 +244,8 @@ static void free_collector(struct collector *c)
 {
 	mh_groups_free(c->groups);
 	mh_groups_free(c->next);
+	mh_choice_free(c->choice);
+	mh_choice_free(c->next_choice);
 	pthread_mutex_destroy(&c->lock);
 	mh_ledger_free(c->ledger);
 	if (c->timer_fd >= 0)
@@ -243,16 +264,18 @@ int collector_start(struct collector **ret, const struct collector_config *confi
 
 	if (!c) {
 		mh_groups_free(config->groups);
+		mh_choice_free(config->choice);
 		return mh_err_sys(err, -ENOMEM, "cannot start the sampling thread");
 	}
 	c->config = *config;
 	c->timer_fd = c->stop_fd = -1;
 	c->groups = config->groups;
+	c->choice = config->choice;
 	pthread_mutex_init(&c->lock, NULL);
 	for (int w = 0; w < MH_LEDGER_WINDOWS; w++)
 		if (config->windows & 1u << w)
 			ledger.window_ms[w] = view_windows[w].ms;
-	rc = view_reserve(config->view, mh_groups_room(c->groups));
+	rc = reserve(c);
 	if (!rc)
 		rc = mh_ledger_new(&c->ledger, &ledger);
 	if (!rc)
@@ -267,15 +290,19 @@ int collector_start(struct collector **ret, const struct collector_config *confi
 	return 0;
 }
 
-void collector_regroup(struct collector *c, struct mh_groups *groups)
+void collector_regroup(struct collector *c, struct mh_groups *groups, struct mh_choice *choice)
 {
 	struct mh_groups *unused;
+	struct mh_choice *unused_choice;
 
 	pthread_mutex_lock(&c->lock);
 	unused = c->next;
+	unused_choice = c->next_choice;
 	c->next = groups;
+	c->next_choice = choice;
 	pthread_mutex_unlock(&c->lock);
 	mh_groups_free(unused);
+	mh_choice_free(unused_choice);
 }
 
 void collector_stop(struct collector *c)

@@ -14,15 +14,17 @@ struct collector_config {
 	struct source *source; /* these two are the caller's and outlive the collector */
 	struct view *view;
 	uint32_t interval_ms;
-	struct mh_groups *groups; /* taken over, also on failure */
+	struct mh_groups *groups; /* these two are taken over, also on failure */
+	struct mh_choice *choice; /* NULL: nobody is chosen */
 	uint32_t windows;         /* bit i: candles of view_windows[i] */
 };
 
 /* Start the thread, which takes its first sample at once. Returns 0, or -errno and a sentence. */
 int collector_start(struct collector **ret, const struct collector_config *config,
 		    struct mh_err *err);
-/* From the next sample on, other groups, which are taken over. From any thread. */
-void collector_regroup(struct collector *c, struct mh_groups *groups);
+/* From the next sample on, other groups, and others that are chosen (NULL: nobody). Both are taken
+ * over. From any thread. */
+void collector_regroup(struct collector *c, struct mh_groups *groups, struct mh_choice *choice);
 /* Let it finish its sample and end. NULL is allowed. */
 void collector_stop(struct collector *c);
 

@@ -39,6 +39,17 @@ int configured_groups(const struct settings *settings, struct mh_config *config,
 	return 0;
 }
 
+int configured_choice(struct mh_config *config, struct mh_choice **ret, struct mh_err *err)
+{
+	struct mh_choice *choice = NULL;
+
+	if (config->choice && mh_choice_new(&choice, config->choice))
+		return mh_err_sys(err, -ENOMEM, "cannot choose processes");
+	config->choice = NULL;
+	*ret = choice;
+	return 0;
+}
+
 int configured_new(struct configured **ret, const struct settings *settings,
 		   const struct mh_config *config, struct collector *collector, struct view *view)
 {
@@ -104,13 +115,19 @@ static int reload(struct configured *c, struct mh_err *err)
 {
 	struct mh_config config = {0};
 	struct mh_groups *groups;
+	struct mh_choice *choice = NULL;
 	int rc = mh_config_load(&config, c->settings->config_file, MH_CONFIG_DAEMON, err);
 
 	if (rc)
 		return rc;
-	rc = configured_groups(c->settings, &config, &groups, err);
+	rc = configured_choice(&config, &choice, err);
 	if (!rc) {
-		collector_regroup(c->collector, groups);
+		rc = configured_groups(c->settings, &config, &groups, err);
+		if (rc)
+			mh_choice_free(choice);
+	}
+	if (!rc) {
+		collector_regroup(c->collector, groups, choice);
 		report(c, &config);
 	}
 	mh_config_done(&config);

@@ -1,8 +1,8 @@
 /*
- * What the exporter takes from configuration files while it runs: groups. They are made from the
- * files at the start, and again when somebody asks (SIGHUP, POST /-/reload). A file with a mistake
- * changes nothing. Everything else in the files is for the start alone; that it has changed is
- * said.
+ * What the exporter takes from configuration files while it runs: groups, and which processes are
+ * shown. They are made from the files at the start, and again when somebody asks (SIGHUP, POST
+ * /-/reload). A file with a mistake changes nothing. Everything else in the files is for the start
+ * alone; that it has changed is said.
  */
 #ifndef MEMHIST_EXPORTER_CONFIGURED_H
 #define MEMHIST_EXPORTER_CONFIGURED_H
@@ -17,6 +17,10 @@
  */
 int configured_groups(const struct settings *settings, struct mh_config *config,
 		      struct mh_groups **ret, struct mh_err *err);
+
+/* The processes that `config` chooses, of which these rules are taken away; NULL: there are no such
+ * rules. Returns 0, or -ENOMEM and a sentence. */
+int configured_choice(struct mh_config *config, struct mh_choice **ret, struct mh_err *err);
 
 struct configured;
 

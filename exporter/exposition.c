@@ -117,7 +117,8 @@ static void write_processes(struct families *out, const struct view *v)
 	for (int f = 0; f < MH_FIELD_COUNT; f++) {
 		if (!mh_fields_have(v->fields, f))
 			continue;
-		field_family(out, METRIC_OF_PROCESS, f, "The largest processes by RSS.");
+		field_family(out, METRIC_OF_PROCESS, f,
+			     "Of the largest processes and those of export_processes.");
 		for (uint32_t i = 0; i < v->n_processes; i++)
 			families_add(out, first + i, (double)v->process[i].shown[f]);
 	}
@@ -127,6 +128,14 @@ static void write_processes(struct families *out, const struct view *v)
 	for (uint32_t i = 0; i < v->n_processes; i++)
 		families_add(out, first + i, (double)v->process[i].start_ms / 1e3);
 	write_process_info(out, v);
+	families_single(out, "memhist_export_processes_left_out_total", METRIC_COUNTER,
+			"Processes that export_processes chooses and that are not shown, being "
+			"more than 1000, over all samples.",
+			(double)v->chosen_left_out);
+	families_single(out, "memhist_export_processes_given_up_total", METRIC_COUNTER,
+			"Times that a regular expression of export_processes took too long for a "
+			"command line: that process may be missing.",
+			(double)v->choice_given_up);
 }
 
 static void write_pss(struct families *out, const struct view *v)

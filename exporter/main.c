@@ -29,7 +29,8 @@ enum { EXIT_OK = 0, EXIT_OTHER = 1, EXIT_USAGE = 2 };
 
 struct exporter {
 	const struct mh_config *config;
-	struct mh_groups *groups; /* until the collector has them */
+	struct mh_groups *groups; /* these two until the collector has them */
+	struct mh_choice *choice;
 	struct source *source;
 	struct view *view;
 	struct collector *collector;
@@ -139,7 +140,9 @@ static int start_parts(struct exporter *e, const struct settings *settings, cons
 	collector.source = e->source;
 	view_note_config(e->view, true, mh_now().wall_ms);
 	collector.groups = e->groups;
+	collector.choice = e->choice;
 	e->groups = NULL;
+	e->choice = NULL;
 	rc = collector_start(&e->collector, &collector, err);
 	if (!rc && configured_new(&e->configured, settings, e->config, e->collector, e->view))
 		rc = mh_err_sys(err, -ENOMEM, "cannot start");
@@ -158,6 +161,7 @@ static void stop_parts(struct exporter *e)
 	configured_free(e->configured);
 	collector_stop(e->collector);
 	mh_groups_free(e->groups);
+	mh_choice_free(e->choice);
 	view_free(e->view);
 	source_free(e->source);
 }
@@ -249,9 +253,10 @@ static int start_listening(const struct settings *settings,
 }
 
 static int run(const struct settings *settings, const struct listen_addresses *addresses,
-	       const struct user *user, const struct mh_config *config, struct mh_groups *groups)
+	       const struct user *user, const struct mh_config *config, struct mh_groups *groups,
+	       struct mh_choice *choice)
 {
-	struct exporter e = {.config = config, .groups = groups};
+	struct exporter e = {.config = config, .groups = groups, .choice = choice};
 	struct mh_buf names = MH_BUF_INIT(LISTENERS_MAX * LISTEN_NAME_MAX);
 	struct mh_err err;
 	sigset_t signals;
@@ -335,6 +340,7 @@ int main(int argc, char **argv)
 	struct listen_addresses addresses;
 	struct user user = {0};
 	struct mh_groups *groups = NULL;
+	struct mh_choice *choice = NULL;
 	enum flags_answer answer;
 	struct mh_err err;
 	int status = EXIT_USAGE;
@@ -346,15 +352,18 @@ int main(int argc, char **argv)
 			return print_version();
 		status = read_settings(&settings, &config, &addresses, &user, argc, argv, &err);
 	}
-	if (!status && configured_groups(&settings, &config, &groups, &err))
+	if (!status && (configured_choice(&config, &choice, &err) ||
+			configured_groups(&settings, &config, &groups, &err)))
 		status = EXIT_OTHER;
 	if (status) {
+		mh_choice_free(choice);
 		fprintf(stderr, "memhist-exporter: %s\n", err.text);
 	} else if (settings.check_config) {
 		mh_groups_free(groups);
+		mh_choice_free(choice);
 		status = print_check(&settings, &config);
 	} else {
-		status = run(&settings, &addresses, &user, &config, groups);
+		status = run(&settings, &addresses, &user, &config, groups, choice);
 	}
 	mh_config_done(&config);
 	return status;

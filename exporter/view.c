@@ -21,7 +21,7 @@ static size_t max_kept(const struct view *v)
 	return 2 * v->max_groups;
 }
 
-int view_new(struct view **ret, size_t max_groups, size_t max_processes)
+int view_new(struct view **ret, size_t max_groups, size_t max_largest)
 {
 	struct view *v = calloc(1, sizeof(*v));
 
@@ -30,14 +30,14 @@ int view_new(struct view **ret, size_t max_groups, size_t max_processes)
 	pthread_mutex_init(&v->lock, NULL);
 	mh_errf(&v->reason, 0, "no sample was taken yet");
 	v->max_groups = max_groups;
-	v->max_processes = max_processes;
+	v->max_processes = max_largest;
 	/* one more than asked, since calloc(0) may be NULL */
 	v->group = calloc(max_groups + 1, sizeof(*v->group));
 	v->exits = calloc(max_groups + 1, sizeof(*v->exits));
 	v->kept = calloc(max_kept(v) + 1, sizeof(*v->kept));
-	v->process = calloc(max_processes + 1, sizeof(*v->process));
-	v->largest = calloc(max_processes + 1, sizeof(*v->largest));
-	if (!v->group || !v->exits || !v->kept || !v->process || !v->largest) {
+	v->process = calloc(max_largest + 1, sizeof(*v->process));
+	if (!v->group || !v->exits || !v->kept || !v->process ||
+	    shown_reserve(&v->shown, max_largest, 0)) {
 		view_free(v);
 		return -ENOMEM;
 	}
@@ -53,36 +53,59 @@ void view_free(struct view *v)
 	free(v->exits);
 	free(v->kept);
 	free(v->process);
-	free(v->largest);
+	shown_done(&v->shown);
 	mh_users_done(&v->users);
 	pthread_mutex_destroy(&v->lock);
 	free(v);
 }
 
-int view_reserve(struct view *v, size_t max_groups)
+static int reserve_groups(struct view *v, size_t max_groups)
 {
 	struct view_group *group;
 	struct view_exits *exits;
 	struct view_kept *kept;
-	int rc = 0;
+
+	if (max_groups <= v->max_groups)
+		return 0;
+	group = reallocarray(v->group, max_groups + 1, sizeof(*group));
+	if (group)
+		v->group = group;
+	exits = group ? reallocarray(v->exits, max_groups + 1, sizeof(*exits)) : NULL;
+	if (exits)
+		v->exits = exits;
+	kept = exits ? reallocarray(v->kept, 2 * max_groups + 1, sizeof(*kept)) : NULL;
+	if (!kept)
+		return -ENOMEM;
+	v->kept = kept;
+	v->max_groups = max_groups;
+	return 0;
+}
+
+static int reserve_processes(struct view *v, size_t max_chosen)
+{
+	const size_t max = v->shown.max_largest + max_chosen;
+	struct view_process *process;
+
+	/* first the room for what is copied, then for who is */
+	if (max > v->max_processes) {
+		process = reallocarray(v->process, max + 1, sizeof(*process));
+		if (!process)
+			return -ENOMEM;
+		v->process = process;
+		v->max_processes = max;
+	}
+	return shown_reserve(&v->shown, 0, max_chosen);
+}
+
+int view_reserve(struct view *v, size_t max_groups, size_t max_chosen)
+{
+	int groups, processes;
 
 	view_lock(v);
-	if (max_groups > v->max_groups) {
-		group = reallocarray(v->group, max_groups + 1, sizeof(*group));
-		if (group)
-			v->group = group;
-		exits = group ? reallocarray(v->exits, max_groups + 1, sizeof(*exits)) : NULL;
-		if (exits)
-			v->exits = exits;
-		kept = exits ? reallocarray(v->kept, 2 * max_groups + 1, sizeof(*kept)) : NULL;
-		if (kept)
-			v->kept = kept;
-		rc = kept ? 0 : -ENOMEM;
-		if (!rc)
-			v->max_groups = max_groups;
-	}
+	groups = reserve_groups(v, max_groups);
+	processes = reserve_processes(v, max_chosen);
 	view_unlock(v);
-	return rc;
+	return groups ? groups : processes;
 }
 
 void view_lock(struct view *v)
@@ -203,35 +226,6 @@ static void copy_kept(struct view *v, const struct view_facts *facts, uint32_t p
 	}
 }
 
-/* The order of the largest: RSS, then the lower pid, so that equals do not change places. */
-static bool is_larger(const struct mh_snapshot *s, uint32_t a, uint32_t b)
-{
-	uint64_t x = s->process[a].value[MH_FIELD_RSS], y = s->process[b].value[MH_FIELD_RSS];
-
-	return x != y ? x > y : s->process[a].id.pid < s->process[b].id.pid;
-}
-
-/* The slots of the largest processes into v->largest, in order. Returns how many. */
-static size_t find_largest(struct view *v, const struct mh_snapshot *s)
-{
-	uint32_t *list = v->largest;
-	size_t n = 0, i;
-
-	if (!v->max_processes || !(s->fields & MH_FIELDS(RSS)))
-		return 0;
-	mh_snapshot_for_each (s, slot) {
-		if (n == v->max_processes && !is_larger(s, slot, list[n - 1]))
-			continue;
-		/* the list is short and most processes do not get here: insertion is enough */
-		if (n < v->max_processes)
-			n++;
-		for (i = n - 1; i > 0 && is_larger(s, slot, list[i - 1]); i--)
-			list[i] = list[i - 1];
-		list[i] = slot;
-	}
-	return n;
-}
-
 /* The group that the process in this slot is summed in. */
 static void find_group(const struct view_facts *facts, char ret[VIEW_GROUP_BYTES], uint32_t slot)
 {
@@ -246,14 +240,16 @@ static void copy_processes(struct view *v, const struct source_item *item,
 {
 	const struct mh_snapshot *s = item->snapshot;
 
-	v->n_processes = find_largest(v, s);
+	v->n_processes = v->shown.n;
+	v->chosen_left_out += v->shown.n_left_out;
+	v->choice_given_up = facts->choice ? mh_choice_given_up(facts->choice) : 0;
 	for (size_t i = 0; i < v->n_processes; i++) {
-		const struct mh_process *from = &s->process[v->largest[i]];
+		const struct mh_process *from = &s->process[v->shown.slot[i]];
 		struct view_process *to = &v->process[i];
 
 		to->pid = from->id.pid;
 		spell_name(to->comm, from->comm, from->comm_len);
-		find_group(facts, to->group, v->largest[i]);
+		find_group(facts, to->group, v->shown.slot[i]);
 		spell_user(v, to->user, from->uid);
 		spell_path(to->exe, from->exe);
 		spell_path(to->cgroup, from->cgroup);
@@ -294,6 +290,7 @@ void view_update(struct view *v, const struct source_item *item, const struct vi
 	/* without the lock: a file may not answer. What cannot be read is shown as numbers */
 	if (v->max_processes)
 		mh_users_read(&v->users, PASSWD);
+	shown_pick(&v->shown, s, facts->choice, item->page_bytes);
 	view_lock(v);
 	v->serial++;
 	v->up = true;

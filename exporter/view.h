@@ -13,6 +13,7 @@
 #ifndef MEMHIST_EXPORTER_VIEW_H
 #define MEMHIST_EXPORTER_VIEW_H
 
+#include "exporter/shown.h"
 #include "exporter/source.h"
 #include "libmemhist/base/users.h"
 #include "libmemhist/view/ledger.h"
@@ -101,6 +102,8 @@ struct view {
 	struct mh_ledger_totals totals;
 	struct view_process *process; /* largest RSS first */
 	size_t n_processes;
+	uint64_t chosen_left_out; /* rules chose more than there is room for; over all snapshots */
+	uint64_t choice_given_up; /* see mh_choice_given_up() */
 	struct view_pss pss[MH_PSS_MAX]; /* of whom it could be read, the largest first */
 	size_t n_pss;
 	bool has_meminfo;
@@ -115,18 +118,19 @@ struct view {
 	struct mh_users users; /* of /etc/passwd; only who updates the view looks at it */
 	size_t max_groups;
 	size_t max_processes;
-	uint32_t *largest; /* slots of the processes to copy */
-	mh_ms_t boot_ms;   /* wall clock of the boot */
+	struct shown shown; /* which of them; only who updates the view looks at it */
+	mh_ms_t boot_ms;    /* wall clock of the boot */
 };
 
-/* Returns 0 or -ENOMEM. `max_groups` counts "other"; at most so many groups are taken in. */
-int view_new(struct view **ret, size_t max_groups, size_t max_processes);
+/* Returns 0 or -ENOMEM. `max_groups` counts "other"; at most so many groups are taken in, and so
+ * many of the largest processes. */
+int view_new(struct view **ret, size_t max_groups, size_t max_largest);
 /* NULL is allowed. */
 void view_free(struct view *v);
 
-/* Room for more groups, if there is less. Returns 0 or -ENOMEM. The caller does not hold the lock.
- */
-int view_reserve(struct view *v, size_t max_groups);
+/* Room for more groups, and for processes that rules choose besides the largest, if there is less.
+ * Returns 0 or -ENOMEM. The caller does not hold the lock; only who updates the view does this. */
+int view_reserve(struct view *v, size_t max_groups, size_t max_chosen);
 
 void view_lock(struct view *v);
 void view_unlock(struct view *v);
@@ -140,6 +144,7 @@ struct view_facts {
 	size_t n_groups;
 	uint32_t groups_in_other;
 	const struct mh_groups *groups; /* whose these are; NULL: no process is in one */
+	const struct mh_choice *choice; /* of the same snapshot; NULL: nobody is chosen */
 	const struct mh_group_exits *exits;
 	size_t n_exits;
 	const struct mh_ledger_group *kept;

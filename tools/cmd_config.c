@@ -67,6 +67,7 @@ static const char *default_of(enum mh_config_key key)
 		[MH_CONFIG_GROUPS_TOP] = "none",
 		[MH_CONFIG_GROUPS_MAX] = "200",
 		[MH_CONFIG_PROCESS_NAMES] = "none",
+		[MH_CONFIG_EXPORT_PROCESSES] = "none",
 	};
 
 	return words[key];
@@ -75,7 +76,7 @@ static const char *default_of(enum mh_config_key key)
 /* What a list says that has nothing in it. */
 static const char *empty_of(enum mh_config_key key)
 {
-	return key == MH_CONFIG_PROCESS_NAMES ? "none" : "nowhere";
+	return key == MH_CONFIG_ALLOWED_OUTPUT_PATHS ? "nowhere" : "none";
 }
 
 static void say_file(struct page *p, const struct mh_config *config)

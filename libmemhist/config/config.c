@@ -12,7 +12,10 @@
 
 #define DEFAULT_FILE SYSCONFDIR "/memhist/memhist.yaml"
 
-enum { TABLE_MAX = 32 };
+enum {
+	TABLE_MAX = 32,
+	WORDS_MAX_BYTES = 4 << 20, /* of a rule that is shown: no document has so many */
+};
 
 /* Checks the value of a key and takes it over. Texts may be kept: they live in the document. */
 typedef int take_fn(struct mh_config *c, enum mh_config_key id, const struct mh_node *node,
@@ -187,18 +190,25 @@ static int take_rules(struct mh_config *c, enum mh_config_key id, const struct m
 	return 0; /* by make_rules(), when the whole document was seen */
 }
 
+/* The value of this key; NULL: it is not there, or all its lines are commented out. */
+static const struct mh_node *find_list(const struct mh_config *c, const char *key)
+{
+	const struct mh_node *list = c->document.root ? c->document.root->first : NULL;
+
+	while (list && strcmp(list->key, key) != 0)
+		list = list->next;
+	return list && list->kind == MH_NODE_TEXT && list->is_nothing ? NULL : list;
+}
+
 /* The rules, which other keys have a say in. */
 static int make_rules(struct mh_config *c, struct mh_err *err)
 {
 	const char *tree_text = c->text[MH_CONFIG_GROUPS_TREE];
-	const struct mh_node *list = c->document.root ? c->document.root->first : NULL;
+	const struct mh_node *list = find_list(c, "process_names");
 	bool tree = true;
 	int rc;
 
-	while (list && strcmp(list->key, "process_names") != 0)
-		list = list->next;
-	/* all its lines are commented out */
-	if (!list || (list->kind == MH_NODE_TEXT && list->is_nothing))
+	if (!list)
 		return 0;
 	if (tree_text)
 		mh_grouping_bool(tree_text, &tree, NULL);
@@ -210,6 +220,41 @@ static int make_rules(struct mh_config *c, struct mh_err *err)
 		return -ENOMEM;
 	for (const struct mh_node *item = list->first; item; item = item->next)
 		c->rule_name[c->n_rules++] = mh_grouping_name(item);
+	return 0;
+}
+
+/* A copy of a rule as people wrote it; NULL: no memory. */
+static char *words_of(const struct mh_node *rule)
+{
+	struct mh_buf words = MH_BUF_INIT(WORDS_MAX_BYTES);
+	char *copy;
+
+	mh_grouping_words(&words, rule);
+	copy = words.error ? NULL : strdup(mh_buf_str(&words));
+	mh_buf_done(&words);
+	return copy;
+}
+
+static int take_choice(struct mh_config *c, enum mh_config_key id, const struct mh_node *node,
+		       struct mh_err *err)
+{
+	int rc;
+
+	(void)id;
+	if (node->kind == MH_NODE_TEXT && node->is_nothing) /* all its lines are commented out */
+		return 0;
+	rc = mh_grouping_choice(&c->choice, node, err);
+	if (rc)
+		return rc;
+	c->choice_words = calloc(node->n + 1, sizeof(*c->choice_words));
+	if (!c->choice_words)
+		return -ENOMEM;
+	for (const struct mh_node *item = node->first; item; item = item->next) {
+		c->choice_words[c->n_choice] = words_of(item);
+		if (!c->choice_words[c->n_choice])
+			return -ENOMEM;
+		c->n_choice++;
+	}
 	return 0;
 }
 
@@ -236,6 +281,7 @@ static const struct key top_keys[] = {
 	{"history", NULL, history_keys, 0},
 	{"groups", NULL, groups_keys, 0},
 	{"process_names", take_rules, NULL, MH_CONFIG_PROCESS_NAMES},
+	{"export_processes", take_choice, NULL, MH_CONFIG_EXPORT_PROCESSES},
 	{0},
 };
 
@@ -260,6 +306,7 @@ static const char *const names[MH_CONFIG_KEYS] = {
 	[MH_CONFIG_GROUPS_TOP] = "groups.top",
 	[MH_CONFIG_GROUPS_MAX] = "groups.max",
 	[MH_CONFIG_PROCESS_NAMES] = "process_names",
+	[MH_CONFIG_EXPORT_PROCESSES] = "export_processes",
 };
 
 static int unknown(const struct mh_node *node, const struct key *table, struct mh_err *err)
@@ -417,6 +464,10 @@ void mh_config_done(struct mh_config *c)
 	mh_document_done(&c->document);
 	mh_rules_free(c->rules);
 	free(c->rule_name);
+	mh_rules_free(c->choice);
+	for (size_t i = 0; i < c->n_choice; i++)
+		free(c->choice_words[i]);
+	free(c->choice_words);
 	*c = (struct mh_config){0};
 }
 
@@ -436,6 +487,10 @@ void mh_config_item(const struct mh_config *c, enum mh_config_key key, struct mh
 	} else if (key == MH_CONFIG_PROCESS_NAMES) {
 		ret->value = c->rule_name;
 		ret->n = c->n_rules;
+		ret->is_list = true;
+	} else if (key == MH_CONFIG_EXPORT_PROCESSES) {
+		ret->value = (const char *const *)c->choice_words;
+		ret->n = c->n_choice;
 		ret->is_list = true;
 	}
 }

@@ -35,7 +35,8 @@ enum mh_config_key {
 	MH_CONFIG_GROUPS_MIN_RSS,
 	MH_CONFIG_GROUPS_TOP,
 	MH_CONFIG_GROUPS_MAX,
-	MH_CONFIG_PROCESS_NAMES, /* a list: see `rules` */
+	MH_CONFIG_PROCESS_NAMES,    /* a list: see `rules` */
+	MH_CONFIG_EXPORT_PROCESSES, /* a list: see `choice` */
 	MH_CONFIG_KEYS,
 };
 
@@ -46,6 +47,10 @@ struct mh_config {
 	struct mh_rules *rules; /* NULL = not set, or handed over */
 	const char **rule_name; /* of process_names */
 	size_t n_rules;
+	struct mh_rules
+		*choice;     /* of export_processes; NULL = not set, or taken away by somebody */
+	char **choice_words; /* its rules, as people wrote them */
+	size_t n_choice;
 	const char *text[MH_CONFIG_KEYS];    /* as it was written, and checked; NULL = not set */
 	struct mh_mark from[MH_CONFIG_KEYS]; /* where its value stands; line 0 = not set */
 	struct mh_document document;         /* keeps the texts */

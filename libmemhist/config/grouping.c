@@ -154,12 +154,16 @@ static int take_tree(struct reading *r, const struct mh_node *node)
 	return 0;
 }
 
-static int unknown_key(const struct mh_node *node, struct mh_err *err)
+/* `own`: what such a rule has besides selectors; up to a NULL, three at most. */
+static int unknown_key(const struct mh_node *node, const char *const *own, struct mh_err *err)
 {
-	const char *known[MH_SELECTORS + 4] = {"name", "by", "tree"}, *nearest;
+	const char *known[MH_SELECTORS + 4] = {NULL}, *nearest;
+	size_t n = 0;
 
+	for (; own[n]; n++)
+		known[n] = own[n];
 	for (int s = 0; s < MH_SELECTORS; s++)
-		known[3 + s] = mh_selector_name((enum mh_selector)s);
+		known[n++] = mh_selector_name((enum mh_selector)s);
 	nearest = mh_suggest(node->key, known);
 	if (nearest)
 		return mh_document_wrong(node->key_at, err, "unknown key “%s”: did you mean “%s”?",
@@ -168,33 +172,54 @@ static int unknown_key(const struct mh_node *node, struct mh_err *err)
 				 node->key);
 }
 
+/* The selector of this key; MH_SELECTORS: it is none. */
+static enum mh_selector selector_of(const struct mh_node *node)
+{
+	int s = 0;
+
+	while (s < MH_SELECTORS && strcmp(node->key, mh_selector_name((enum mh_selector)s)) != 0)
+		s++;
+	return (enum mh_selector)s;
+}
+
 static int take_key(struct reading *r, const struct mh_node *node)
 {
+	static const char *const own[] = {"name", "by", "tree", NULL};
+	enum mh_selector selector = selector_of(node);
+
 	if (!strcmp(node->key, "name"))
 		return take_name(r, node);
 	if (!strcmp(node->key, "by"))
 		return take_by(r, node);
 	if (!strcmp(node->key, "tree"))
 		return take_tree(r, node);
-	for (int s = 0; s < MH_SELECTORS; s++)
-		if (!strcmp(node->key, mh_selector_name((enum mh_selector)s)))
-			return take_selector(r, (enum mh_selector)s, node);
-	return unknown_key(node, r->err);
+	if (selector != MH_SELECTORS)
+		return take_selector(r, selector, node);
+	return unknown_key(node, own, r->err);
 }
 
-static int take_rule(struct mh_rules *rules, const struct mh_node *item, bool tree,
-		     struct mh_err *err)
+/* `list`: whose item the rule is. */
+static int begin_rule(struct reading *r, const struct mh_node *item, const struct mh_node *list)
 {
-	struct reading r = {.rules = rules, .err = err};
 	struct mh_err why;
 	int rc;
 
 	if (item->kind != MH_NODE_MAP)
-		return mh_document_wrong(item->at, err,
+		return mh_document_wrong(item->at, r->err,
 					 "a rule is keys and their values (“comm: [bash]”)");
-	rc = mh_rules_begin(rules, &why);
+	rc = mh_rules_begin(r->rules, &why);
+	return rc ? wrong_value(r, item->at, list->key, rc, &why) : 0;
+}
+
+static int take_rule(struct mh_rules *rules, const struct mh_node *item, const struct mh_node *list,
+		     bool tree, struct mh_err *err)
+{
+	struct reading r = {.rules = rules, .err = err};
+	struct mh_err why;
+	int rc = begin_rule(&r, item, list);
+
 	if (rc)
-		return wrong_value(&r, item->at, "process_names", rc, &why);
+		return rc;
 	mh_rules_tree(rules, tree);
 	for (const struct mh_node *n = item->first; n && !rc; n = n->next)
 		rc = take_key(&r, n);
@@ -206,22 +231,27 @@ static int take_rule(struct mh_rules *rules, const struct mh_node *item, bool tr
 	return rc;
 }
 
-int mh_grouping_rules(struct mh_rules **ret, const struct mh_node *list, bool tree,
-		      struct mh_err *err)
+/* A set without rules yet. */
+static int begin_rules(struct mh_rules **ret, const struct mh_node *list, struct mh_err *err)
 {
-	struct mh_rules *rules;
-	int rc;
-
 	if (list->kind != MH_NODE_LIST)
 		return mh_document_wrong(list->at, err,
 					 "“%s” takes a list of rules (“- comm: "
 					 "[bash]”)",
 					 list->key);
-	rc = mh_rules_new(&rules);
+	return mh_rules_new(ret);
+}
+
+int mh_grouping_rules(struct mh_rules **ret, const struct mh_node *list, bool tree,
+		      struct mh_err *err)
+{
+	struct mh_rules *rules;
+	int rc = begin_rules(&rules, list, err);
+
 	if (rc)
 		return rc;
 	for (const struct mh_node *item = list->first; item && !rc; item = item->next)
-		rc = take_rule(rules, item, tree, err);
+		rc = take_rule(rules, item, list, tree, err);
 	if (rc) {
 		mh_rules_free(rules);
 		return rc;
@@ -239,4 +269,70 @@ const char *mh_grouping_name(const struct mh_node *rule)
 		if (!strcmp(n->key, "by"))
 			return n->text;
 	return "{{.ExeBase}}";
+}
+
+/* --- rules that choose ------------------------------------------------------------------------ */
+
+static int take_min_rss(struct reading *r, const struct mh_node *node)
+{
+	struct mh_err why = {"it is one size, such as 100M"};
+	uint64_t bytes;
+	int rc = is_word(node) ? mh_grouping_size(node->text, &bytes, &why) : -EINVAL;
+
+	if (rc)
+		return wrong_value(r, node->at, "min_rss", rc, &why);
+	mh_rules_min_rss(r->rules, bytes);
+	return 0;
+}
+
+static int take_choice(struct mh_rules *rules, const struct mh_node *item,
+		       const struct mh_node *list, struct mh_err *err)
+{
+	static const char *const own[] = {"min_rss", NULL};
+	struct reading r = {.rules = rules, .err = err};
+	struct mh_err why;
+	int rc = begin_rule(&r, item, list);
+
+	for (const struct mh_node *n = rc ? NULL : item->first; n && !rc; n = n->next) {
+		enum mh_selector selector = selector_of(n);
+
+		if (selector != MH_SELECTORS)
+			rc = take_selector(&r, selector, n);
+		else if (!strcmp(n->key, "min_rss"))
+			rc = take_min_rss(&r, n);
+		else
+			rc = unknown_key(n, own, err);
+	}
+	if (rc)
+		return rc;
+	return mh_rules_end_choice(rules, &why) ? mh_document_wrong(item->at, err, "%s", why.text)
+						: 0;
+}
+
+int mh_grouping_choice(struct mh_rules **ret, const struct mh_node *list, struct mh_err *err)
+{
+	struct mh_rules *rules;
+	int rc = begin_rules(&rules, list, err);
+
+	if (rc)
+		return rc;
+	for (const struct mh_node *item = list->first; item && !rc; item = item->next)
+		rc = take_choice(rules, item, list, err);
+	if (rc) {
+		mh_rules_free(rules);
+		return rc;
+	}
+	*ret = rules;
+	return 0;
+}
+
+void mh_grouping_words(struct mh_buf *out, const struct mh_node *rule)
+{
+	for (const struct mh_node *n = rule->first; n; n = n->next) {
+		mh_buf_printf(out, "%s%s:", n == rule->first ? "" : "; ", n->key);
+		if (n->kind == MH_NODE_TEXT)
+			mh_buf_printf(out, " %s", n->text);
+		for (const struct mh_node *word = n->first; word; word = word->next)
+			mh_buf_printf(out, " %s%s", word->text, word->next ? "," : "");
+	}
 }

@@ -1,10 +1,12 @@
 /*
  * What a configuration says of groups: the list of rules, as process-exporter's configurations have
- * it, and the values below `groups`. See memhist.yaml(5).
+ * it, and the values below `groups`; and the list of rules that choose processes. See
+ * memhist.yaml(5).
  */
 #ifndef MEMHIST_CONFIG_GROUPING_H
 #define MEMHIST_CONFIG_GROUPING_H
 
+#include "libmemhist/base/buf.h"
 #include "libmemhist/config/document.h"
 #include "libmemhist/model/group.h"
 
@@ -16,6 +18,14 @@ enum { MH_GROUPS_MAX = 10000 }; /* groups.max, groups.top */
  */
 int mh_grouping_rules(struct mh_rules **ret, const struct mh_node *list, bool tree,
 		      struct mh_err *err);
+
+/*
+ * The value of `export_processes`: rules that choose processes, with the same selectors, min_rss,
+ * and nothing else. Returns as mh_grouping_rules().
+ */
+int mh_grouping_choice(struct mh_rules **ret, const struct mh_node *list, struct mh_err *err);
+/* Such a rule in words, as it was written: "comm: a, b; min_rss: 10M". */
+void mh_grouping_words(struct mh_buf *out, const struct mh_node *rule);
 
 /* How the group of a rule is called, of a rule that mh_grouping_rules() has read. */
 const char *mh_grouping_name(const struct mh_node *rule);

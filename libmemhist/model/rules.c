@@ -305,3 +305,16 @@ int mh_rules_classify(struct mh_rules *r, const struct mh_process *p, struct mh_
 	*ret_undecided = mh_regex_passed_over(r->room);
 	return taken_by;
 }
+
+uint64_t mh_rules_choose(struct mh_rules *r, const struct mh_process *p, bool *ret_undecided)
+{
+	uint64_t least = MH_RULES_NEVER;
+
+	r->has_line = false;
+	mh_regex_passed_over(r->room);
+	for (size_t i = 0; i < r->n && least; i++)
+		if (r->rule[i].min_rss < least && takes(r, &r->rule[i], p))
+			least = r->rule[i].min_rss;
+	*ret_undecided = mh_regex_passed_over(r->room);
+	return least;
+}

@@ -22,8 +22,16 @@
  *
  * Regular expressions are those of regex.h, and see bytes that are not UTF-8 as U+FFFD.
  *
- * Classifying a process allocates nothing and does not fail. A set of rules has one owner thread:
- * it keeps working memory.
+ * Rules can choose processes instead of naming groups (choice.h): such a rule has no name, and
+ * perhaps a size.
+ *
+ *     mh_rules_begin(r, &err);
+ *     mh_rules_add(r, MH_SELECT_USER, "postgres", &err);
+ *     mh_rules_min_rss(r, 100 << 20);
+ *     mh_rules_end_choice(r, &err);
+ *
+ * Classifying and choosing a process allocates nothing and does not fail. A set of rules has one
+ * owner thread: it keeps working memory.
  */
 #ifndef MEMHIST_MODEL_RULES_H
 #define MEMHIST_MODEL_RULES_H
@@ -82,6 +90,11 @@ void mh_rules_tree(struct mh_rules *r, bool tree);
 /* It is complete: -EINVAL when it has no selector, or its name a match that there is not. */
 int mh_rules_end(struct mh_rules *r, struct mh_err *err);
 
+/* Of a rule that chooses: it takes processes with so much resident memory or more. */
+void mh_rules_min_rss(struct mh_rules *r, uint64_t bytes);
+/* It is complete, without a name: -EINVAL when it has neither a selector nor a size. */
+int mh_rules_end_choice(struct mh_rules *r, struct mh_err *err);
+
 /* --- using them ------------------------------------------------------------------------------- */
 
 size_t mh_rules_count(const struct mh_rules *r);
@@ -112,6 +125,14 @@ struct mh_named {
  */
 int mh_rules_classify(struct mh_rules *r, const struct mh_process *p, struct mh_named *ret,
 		      bool *ret_undecided);
+
+#define MH_RULES_NEVER UINT64_MAX
+
+/*
+ * With how many bytes of resident memory the rules choose the process: the fewest that any rule
+ * asks for which takes it; MH_RULES_NEVER when none does. *ret_undecided as above.
+ */
+uint64_t mh_rules_choose(struct mh_rules *r, const struct mh_process *p, bool *ret_undecided);
 
 /* How often a regular expression was given up (regex.h): such a process may be another's. */
 uint64_t mh_rules_given_up(const struct mh_rules *r);

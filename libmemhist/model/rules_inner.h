@@ -17,8 +17,10 @@ struct mh_rule_words {
 struct mh_rule {
 	struct mh_rule_words select[MH_SELECTORS];
 	bool has[MH_SELECTORS];
-	struct mh_template *name;
+	struct mh_template *name; /* NULL: it chooses */
 	bool no_tree;
+	bool has_min_rss;
+	uint64_t min_rss; /* bytes; 0 unless it has one */
 };
 
 struct mh_rules {

@@ -341,21 +341,45 @@ static int by_bytes(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int mh_rules_end(struct mh_rules *r, struct mh_err *err)
+/* Words are looked up from here on. Returns whether there is any selector. */
+static bool sort_words(struct mh_rule *rule)
 {
-	struct mh_rule *rule = &r->rule[r->n - 1];
 	bool has_any = false;
-	int rc = rule->name ? 0 : mh_rules_name(r, "", err);
 
-	if (rc)
-		return rc;
 	for (int s = 0; s < MH_SELECTORS; s++) {
 		has_any |= rule->has[s];
 		if (rule->select[s].n_text)
 			qsort(rule->select[s].text, rule->select[s].n_text, sizeof(char *),
 			      by_bytes);
 	}
-	if (!has_any)
+	return has_any;
+}
+
+void mh_rules_min_rss(struct mh_rules *r, uint64_t bytes)
+{
+	r->rule[r->n - 1].has_min_rss = true;
+	r->rule[r->n - 1].min_rss = bytes;
+}
+
+int mh_rules_end_choice(struct mh_rules *r, struct mh_err *err)
+{
+	struct mh_rule *rule = &r->rule[r->n - 1];
+
+	if (!sort_words(rule) && !rule->has_min_rss)
+		return mh_errf(err, -EINVAL,
+			       "a rule says whom it takes: by comm, exe, cmdline, program, user, "
+			       "cgroup, unit, class or min_rss");
+	return 0;
+}
+
+int mh_rules_end(struct mh_rules *r, struct mh_err *err)
+{
+	struct mh_rule *rule = &r->rule[r->n - 1];
+	int rc = rule->name ? 0 : mh_rules_name(r, "", err);
+
+	if (rc)
+		return rc;
+	if (!sort_words(rule))
 		return mh_errf(err, -EINVAL,
 			       "a rule says whom it takes: by comm, exe, cmdline, program, user, "
 			       "cgroup, unit or class");

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* The rules are asked for somebody, whose arguments are theirs too. */
-static void classify(struct mh_rules *rules)
+static void classify(struct mh_rules *rules, struct mh_rules *choice)
 {
 	static char cmdline[] = "/usr/bin/x\0-D\0/srv\0a\xff";
 	struct mh_process p = {.id = {7, 0, 1234},
@@ -18,6 +18,10 @@ static void classify(struct mh_rules *rules)
 	struct mh_named named;
 	bool undecided;
 
+	if (choice) {
+		mh_rules_tick(choice, (struct mh_instant){.boot_ns = 1});
+		mh_rules_choose(choice, &p, &undecided);
+	}
 	if (!rules)
 		return;
 	mh_rules_tick(rules, (struct mh_instant){.wall_ms = 1795231810250, .boot_ns = 1});
@@ -32,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	int rc = mh_config_parse(&config, (const char *)bytes, len, &err);
 
 	if (!rc) {
-		classify(config.rules);
+		classify(config.rules, config.choice);
 		mh_config_done(&config);
 		return 0;
 	}
@@ -50,6 +54,10 @@ uint8_t *fuzz_seed(unsigned n, size_t *ret_len)
 		"allowed_output_paths: [/srv/a, '/srv/it''s']\n",
 		"---\nhistory:\n    dir: \"/srv/\\u00e4\\n\"\n...\n",
 		"history: {dir: /srv/x}\r\n",
+		("export_processes:\n"
+		 "  - comm: [bash, 'vim']\n    min_rss: 10M\n    cmdline: ['-D\\s+\\S+', '^a|b$']\n"
+		 "  - {user: root, class: user, unit: ['/\\.scope$/'], cgroup: [/a], min_rss: 1}\n"
+		 "  - min_rss: 1G\n"),
 		("groups: {by: unit, tree: no, min_rss: 10M, top: 5, max: 300}\n"
 		 "process_names:\n"
 		 "  - comm: [bash, 'vim']\n"

@@ -16,6 +16,7 @@
 static const char text[] = "allowed_output_paths:\n  - /srv/a\n  - /srv/b\n  - /srv/c\n"
 			   "history: {dir: /srv/a/history}\n"
 			   "groups: {by: unit}\n"
+			   "export_processes: [{comm: [a, b], min_rss: 1M}, {user: x}]\n"
 			   "process_names:\n"
 			   "  - {comm: [b, a, c], name: \"{{.Comm}}-\"}\n"
 			   "  - {cmdline: ['-c (?P<x>y)'], name: \"{{.Matches.x}}\"}\n";

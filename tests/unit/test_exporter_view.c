@@ -133,6 +133,74 @@ static void processes_are_shown_with_their_group(void **state)
 	view_free(v);
 }
 
+/* The choice of who is called so. */
+static struct mh_choice *choose(const char *comm)
+{
+	struct mh_choice *choice;
+	struct mh_rules *rules;
+
+	assert_int_equal(mh_rules_new(&rules), 0);
+	assert_int_equal(mh_rules_begin(rules, NULL), 0);
+	assert_int_equal(mh_rules_add(rules, MH_SELECT_COMM, comm, NULL), 0);
+	assert_int_equal(mh_rules_end_choice(rules, NULL), 0);
+	assert_int_equal(mh_choice_new(&choice, rules), 0);
+	return choice;
+}
+
+/* The chosen ones besides the largest, each once, all in order, as many as there is room for. */
+static void chosen_processes_are_shown_besides_the_largest(void **state)
+{
+	static const size_t tops[] = {0, 1, 2, 7, 20, 64};
+	size_t left_out = 0, besides = 0;
+
+	(void)state;
+	for (size_t t = 0; t < sizeof(tops) / sizeof(tops[0]); t++) {
+		enum { ROOM = 3 };
+		struct mh_choice *choice = choose("bash");
+		struct view_facts facts = {.choice = choice};
+		struct world w;
+		struct view *v;
+
+		world_init(&w, 70 + t);
+		assert_int_equal(view_new(&v, 10, tops[t]), 0);
+		assert_int_equal(view_reserve(v, 10, ROOM), 0);
+		for (int step = 0; step < 200; step++) {
+			const struct mh_snapshot *s = world_step(&w);
+			const struct source_item item = {
+				.snapshot = s, .page_bytes = 4096, .clk_tck = 100};
+			const uint64_t left_out_before = v->chosen_left_out;
+			const struct mh_process *all[64];
+			size_t n = 0, k = 0, n_chosen = 0;
+
+			mh_snapshot_for_each (s, slot) {
+				all[n++] = &s->process[slot];
+			}
+			qsort(all, n, sizeof(all[0]), by_rss);
+			assert_int_equal(mh_choice_update(choice, s), 0);
+			view_update(v, &item, &facts);
+			for (size_t i = 0; i < n; i++) {
+				bool is_chosen = all[i]->comm_len == 4 &&
+						 !memcmp(all[i]->comm, "bash", 4);
+
+				n_chosen += is_chosen;
+				if (i >= tops[t] && (!is_chosen || n_chosen > ROOM))
+					continue;
+				besides += i >= tops[t];
+				assert_true(k < v->n_processes);
+				assert_int_equal(v->process[k++].pid, all[i]->id.pid);
+			}
+			assert_int_equal(k, v->n_processes);
+			k = n_chosen > ROOM ? n_chosen - ROOM : 0;
+			assert_int_equal(v->chosen_left_out - left_out_before, k);
+			left_out += k;
+		}
+		view_free(v);
+		mh_choice_free(choice);
+		world_done(&w);
+	}
+	assert_true(besides > 100 && left_out > 100); /* or nothing was looked at */
+}
+
 static void there_can_be_room_for_more_groups(void **state)
 {
 	const struct mh_group groups[] = {group("a", 1, 1, 1), group("b", 1, 1, 1)};
@@ -142,8 +210,8 @@ static void there_can_be_room_for_more_groups(void **state)
 	(void)state;
 	assert_int_equal(view_new(&v, 1, 0), 0);
 	update(v, &s, groups, 2);
-	assert_int_equal(view_reserve(v, 2), 0);
-	assert_int_equal(view_reserve(v, 1), 0); /* there is more */
+	assert_int_equal(view_reserve(v, 2, 0), 0);
+	assert_int_equal(view_reserve(v, 1, 0), 0); /* there is more */
 	update(v, &s, groups, 2);
 	assert_int_equal(v->n_groups, 2);
 	assert_string_equal(v->group[1].name, "b");
@@ -304,6 +372,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_largest_processes_are_those_a_sort_puts_first),
 		cmocka_unit_test(processes_are_shown_with_their_group),
+		cmocka_unit_test(chosen_processes_are_shown_besides_the_largest),
 		cmocka_unit_test(there_can_be_room_for_more_groups),
 		cmocka_unit_test(the_configuration_is_noted),
 		cmocka_unit_test(the_longest_name_of_the_worst_bytes_fits),

@@ -72,6 +72,27 @@ static const struct {
 	 "2:1: “process_names” stands here a second time: see line 1"},
 	{"process_names:\n  - comm: &a [a]\n  - comm: *a\n",
 	 "2:11: anchors (&a) are not taken: write it out where it is needed"},
+	{"export_process: []\n",
+	 "1:1: unknown key “export_process”: did you mean “export_processes”?"},
+	{"export_processes: bash\n",
+	 "1:19: “export_processes” takes a list of rules (“- comm: [bash]”)"},
+	{"export_processes: [bash]\n", "1:20: a rule is keys and their values (“comm: [bash]”)"},
+	{"export_processes:\n  - {}\n", "2:5: a rule says whom it takes: by comm, exe, cmdline, "
+					"program, user, cgroup, unit, class "
+					"or min_rss"},
+	{"export_processes:\n  - com: [bash]\n", "2:5: unknown key “com”: did you mean “comm”?"},
+	{"export_processes:\n  - comm: [bash]\n    minrss: 1M\n",
+	 "3:5: unknown key “minrss”: did you mean “min_rss”?"},
+	{"export_processes:\n  - comm: [bash]\n    name: x\n",
+	 "3:5: unknown key “name”: see memhist.yaml(5)"},
+	{"export_processes:\n  - min_rss: 1 meg\n",
+	 "2:14: “min_rss”: “1 meg” is no size: digits and K, M, G or T (powers of 1024)"},
+	{"export_processes:\n  - min_rss: [1M]\n", "2:14: “min_rss”: it is one size, such as 100M"},
+	{"export_processes:\n  - min_rss:\n", "2:13: “min_rss”: it is one size, such as 100M"},
+	{"export_processes:\n  - cmdline: ['b(']\n",
+	 "2:15: “cmdline”: regular expression “b(”: missing closing parenthesis (at offset 2)"},
+	{"process_names:\n  - comm: [a]\n    min_rss: 1M\n",
+	 "3:5: unknown key “min_rss”: see memhist.yaml(5)"},
 	{"groups: [by]\n", "1:9: “groups” takes keys and their values (“by: …”)"},
 	{"groups: {byy: user}\n", "1:10: unknown key “byy”: did you mean “by”?"},
 	{"groups: {by: programm}\n",
@@ -247,25 +268,64 @@ static void rules_are_shown_by_their_names(void **state)
 	mh_config_done(&c);
 }
 
-static void there_are_limits(void **state)
+static void processes_are_chosen(void **state)
 {
-	static const char head[] = "process_names:\n", rule[] = "- comm: [a]\n";
-	struct mh_err err = {""};
-	struct mh_config c;
-	char *bytes = malloc(sizeof(head) + sizeof(rule) * (MH_RULES_MAX + 1));
-	size_t len = sizeof(head) - 1;
+	struct mh_config c = parse("export_processes:\n  - comm: [a, \"b c\"]\n    min_rss: 1M\n"
+				   "  - {user: root}\n  - min_rss: 2G\n  - {exe: []}\n");
+	struct mh_process p = {.id.pid = 7, .uid = 4000000000, .comm = "b c", .comm_len = 3};
+	struct mh_config_item item;
+	bool undecided;
 
 	(void)state;
+	mh_config_item(&c, MH_CONFIG_EXPORT_PROCESSES, &item);
+	assert_true(item.is_set && item.is_list && item.n == 4);
+	assert_string_equal(item.key, "export_processes");
+	assert_int_equal(item.from.line, 2);
+	assert_string_equal(item.value[0], "comm: a, b c; min_rss: 1M");
+	assert_string_equal(item.value[1], "user: root");
+	assert_string_equal(item.value[2], "min_rss: 2G");
+	assert_string_equal(item.value[3], "exe:");
+	assert_null(c.rules); /* these are another list */
+	mh_rules_tick(c.choice, (struct mh_instant){0});
+	assert_true(mh_rules_choose(c.choice, &p, &undecided) == 1 << 20);
+	p.comm_len = 2;
+	assert_true(mh_rules_choose(c.choice, &p, &undecided) == UINT64_C(2) << 30);
+	mh_config_done(&c);
+	c = parse("export_processes:\n");
+	assert_null(c.choice);
+	mh_config_done(&c);
+	c = parse("export_processes: []\n");
+	assert_int_equal(mh_rules_count(c.choice), 0);
+	mh_config_done(&c);
+}
+
+static void there_are_limits_of(const char *key)
+{
+	static const char rule[] = "- comm: [a]\n";
+	struct mh_err err = {""};
+	struct mh_config c;
+	char *bytes = malloc(100 + sizeof(rule) * (MH_RULES_MAX + 1));
+	char sentence[100];
+	size_t len;
+
 	assert_non_null(bytes);
-	memcpy(bytes, head, len);
+	len = (size_t)snprintf(bytes, 100, "%s:\n", key);
 	for (int i = 0; i <= MH_RULES_MAX; i++, len += sizeof(rule) - 1)
 		memcpy(bytes + len, rule, sizeof(rule));
 	assert_int_equal(mh_config_parse(&c, bytes, len, &err), -EBADMSG);
-	assert_string_equal(err.text, "1002:3: “process_names”: more than 1000 rules");
+	snprintf(sentence, sizeof(sentence), "1002:3: “%s”: more than 1000 rules", key);
+	assert_string_equal(err.text, sentence);
 	len -= sizeof(rule) - 1;
 	assert_int_equal(mh_config_parse(&c, bytes, len, &err), 0);
 	mh_config_done(&c);
 	free(bytes);
+}
+
+static void there_are_limits(void **state)
+{
+	(void)state;
+	there_are_limits_of("process_names");
+	there_are_limits_of("export_processes");
 }
 
 static int parse_and_free(const char *bytes, size_t len, struct mh_err *err)
@@ -289,7 +349,8 @@ static void mistakes_anywhere_are_answered(void **state)
 			       "    tree: false\n"
 			       "    cmdline: ['-D (?P<dir>\\S+)', '^a|b$']\n"
 			       "    name: \"{{.ExeBase}} {{.Matches.dir}}\"\n"
-			       "  - {by: user, class: user, unit: ['/x$/'], cgroup: [/a]}\n",
+			       "  - {by: user, class: user, unit: ['/x$/'], cgroup: [/a]}\n"
+			       "export_processes:\n  - comm: [b]\n    min_rss: 1M\n",
 			       parse_and_free);
 }
 
@@ -301,6 +362,7 @@ int main(void)
 		cmocka_unit_test(groups_have_values),
 		cmocka_unit_test(trees_are_said_for_all_or_for_one),
 		cmocka_unit_test(rules_are_shown_by_their_names),
+		cmocka_unit_test(processes_are_chosen),
 		cmocka_unit_test(there_are_limits),
 		cmocka_unit_test(mistakes_anywhere_are_answered),
 	};
