@@ -272,7 +272,7 @@ static const struct flag {
 	{"--web.systemd-socket", NULL, NULL, set_systemd_socket,
 	 "serve at the sockets that systemd hands over"},
 	{"--web.telemetry-path", "PATH", "/metrics", set_telemetry_path, "where the metrics are"},
-	{"--web.max-series", "N", "200000", set_max_series,
+	{"--web.max-series", "N", "250000", set_max_series,
 	 "leave out what is more, 500 to 500000"},
 	{"--web.enable-lifecycle", NULL, NULL, set_lifecycle,
 	 "POST /-/reload reads the configuration again"},

@@ -38,7 +38,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_true(settings.listen_by_default);
 	assert_false(settings.systemd_socket);
 	assert_string_equal(settings.telemetry_path, "/metrics");
-	assert_int_equal(settings.max_series, 200000);
+	assert_int_equal(settings.max_series, 250000);
 	assert_string_equal(settings.procfs, "/proc");
 	assert_int_equal(settings.backend, MH_SCAN_AUTO);
 	assert_null(settings.history_dir);
