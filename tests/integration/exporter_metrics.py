@@ -144,7 +144,8 @@ def programs_beyond_the_limit_are_summed_as_other():
     with Child(b"memhist-giant", 100), Exporter("--groups.max=2", "--interval=200ms") as exporter:
         page = exporter.next_sample()
         groups = {labels["group"]: n for labels, n in series(page, "memhist_group_processes")}
-        assert len(groups) == 3 and "other" in groups, groups
+        # who has a place and has just ended is not shown
+        assert len(groups) <= 3 and "other" in groups, groups
         assert sum(groups.values()) == single(page, "memhist_processes")
         assert single(page, "memhist_groups_in_other") > 0
         processes = series(page, "memhist_process_resident_memory_bytes")
