@@ -53,12 +53,36 @@ static int32_t decode(const char *text, size_t len)
 	return code;
 }
 
+/* Bytes that stand for themselves in every language here: printable ASCII but for " & ' < > and
+ * backslash. */
+static const bool is_plain[256] = {
+	[0x20 ... 0x21] = true, [0x23 ... 0x25] = true, [0x28 ... 0x3b] = true,
+	[0x3d] = true,          [0x3f ... 0x5b] = true, [0x5d ... 0x7e] = true,
+};
+
+/* How many bytes from the first on are plain: nearly always all. */
+static size_t plain_length(const char *bytes, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && is_plain[(unsigned char)bytes[n]])
+		n++;
+	return n;
+}
+
 static void walk(struct mh_buf *out, const char *bytes, size_t len, write_item_fn *write_item)
 {
 	while (len) {
-		size_t n = mh_utf8_length(bytes, len);
-		struct item item = {bytes, n ? n : 1, n ? decode(bytes, n) : -1};
+		size_t n = plain_length(bytes, len);
+		struct item item;
 
+		mh_buf_add(out, bytes, n);
+		bytes += n;
+		len -= n;
+		if (!len)
+			return;
+		n = mh_utf8_length(bytes, len);
+		item = (struct item){bytes, n ? n : 1, n ? decode(bytes, n) : -1};
 		write_item(out, &item);
 		bytes += item.len;
 		len -= item.len;
@@ -209,22 +233,9 @@ void mh_escape_prometheus(struct mh_buf *out, const char *bytes, size_t len)
 	walk(out, bytes, len, write_prometheus);
 }
 
-/* How many bytes from the first on are printable ASCII, and no backslash: nearly always all. */
-static size_t plain_length(const char *bytes, size_t len)
-{
-	size_t n = 0;
-
-	while (n < len && bytes[n] >= 0x20 && bytes[n] < 0x7f && bytes[n] != '\\')
-		n++;
-	return n;
-}
-
 void mh_escape_tsv(struct mh_buf *out, const char *bytes, size_t len)
 {
-	size_t n = plain_length(bytes, len);
-
-	mh_buf_add(out, bytes, n);
-	walk(out, bytes + n, len - n, write_tsv);
+	walk(out, bytes, len, write_tsv);
 }
 
 static bool needs_quotes(const char *bytes, size_t len)
