@@ -1,5 +1,6 @@
 /* Text format 0.0.4, and the lines of samples that OpenMetrics has as well. */
 #include "exporter/format.h"
+#include "libmemhist/base/decimal.h"
 #include "libmemhist/base/escape.h"
 
 #include <math.h>
@@ -9,19 +10,6 @@
 
 enum { NUMBER_MAX = 32 };
 
-static size_t write_unsigned(char *to, uint64_t value)
-{
-	char digits[20], *p = digits + sizeof(digits);
-	size_t n;
-
-	do
-		*--p = (char)('0' + value % 10);
-	while (value /= 10);
-	n = (size_t)(digits + sizeof(digits) - p);
-	memcpy(to, p, n);
-	return n;
-}
-
 /* Whole numbers and thousandths, which are nearly all, by hand. Returns how many bytes. */
 static size_t write_number(char to[NUMBER_MAX], double value)
 {
@@ -29,13 +17,13 @@ static size_t write_number(char to[NUMBER_MAX], double value)
 	int digits;
 
 	if (value >= 0 && value <= EXACT_MAX && value == (double)(uint64_t)value && !signbit(value))
-		return write_unsigned(to, (uint64_t)value);
+		return (size_t)(mh_decimal(to, (uint64_t)value) - to);
 	if (value > 0 && value < EXACT_MAX / 1000) {
 		uint64_t thousandths = (uint64_t)(value * 1000 + 0.5);
 
 		/* the nearest double to the number as written is what strtod() gives back */
 		if ((double)thousandths / 1000 == value) {
-			size_t n = write_unsigned(to, thousandths / 1000);
+			size_t n = (size_t)(mh_decimal(to, thousandths / 1000) - to);
 
 			to[n++] = '.';
 			to[n++] = (char)('0' + thousandths / 100 % 10);
