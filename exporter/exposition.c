@@ -27,12 +27,9 @@ static uint32_t group_labels(struct families *out, const char *name)
 	return families_labels(out, &(struct label){"group", name}, 1);
 }
 
-static void write_groups(struct families *out, const struct view *v)
+/* `first`: labels of the groups, one after the other. */
+static void write_groups(struct families *out, const struct view *v, uint32_t first)
 {
-	uint32_t first = out->n_sets; /* labels of the groups, one after the other */
-
-	for (size_t i = 0; i < v->n_groups; i++)
-		group_labels(out, v->group[i].name);
 	for (int f = 0; f < MH_FIELD_COUNT; f++) {
 		if (!mh_fields_have(v->fields, f) || mh_fields[f].in_groups == MH_IN_GROUPS_NONE)
 			continue;
@@ -58,26 +55,32 @@ static void write_groups(struct families *out, const struct view *v)
 			(double)v->groups_given_up);
 }
 
-static void write_exits(struct families *out, const struct view *v)
+static void write_exits(struct families *out, const struct view *v, uint32_t first)
 {
-	uint32_t first = out->n_sets;
+	uint32_t gone = out->n_sets, next = gone;
 
 	for (size_t i = 0; i < v->n_exits; i++)
-		group_labels(out, v->exits[i].name);
+		if (v->exits[i].group == VIEW_NO_GROUP)
+			group_labels(out, v->exits[i].name);
 	families_begin(out, "memhist_group_exits_total", METRIC_COUNTER,
 		       "Processes of the group that ended. Where the kernel reports exits, those "
 		       "that began and ended between two samples too, but for those too many, "
 		       "which memhist_sampler_exits_unlisted_total counts without a group.");
-	for (uint32_t i = 0; i < v->n_exits; i++)
-		families_add(out, first + i, (double)v->exits[i].total);
+	for (size_t i = 0; i < v->n_exits; i++)
+		families_add(out, exposition_set_of(first, v->exits[i].group, &next),
+			     (double)v->exits[i].total);
 	if (!mh_fields_have(v->fields, MH_FIELD_HWM))
 		return;
 	families_begin(out, "memhist_group_exited_peak_bytes", METRIC_GAUGE,
 		       "Highest peak of resident memory among the group's processes that ended "
 		       "within the last minute or two.");
-	for (uint32_t i = 0; i < v->n_exits; i++)
+	next = gone;
+	for (size_t i = 0; i < v->n_exits; i++) {
+		uint32_t set = exposition_set_of(first, v->exits[i].group, &next);
+
 		if (v->exits[i].peak_bytes)
-			families_add(out, first + i, (double)v->exits[i].peak_bytes);
+			families_add(out, set, (double)v->exits[i].peak_bytes);
+	}
 }
 
 static uint32_t process_labels(struct families *out, uint32_t pid, const char *group,
@@ -204,6 +207,17 @@ static void write_counters(struct families *out, const struct view *v)
 	}
 }
 
+static void write_all_of_groups(struct families *out, const struct view *v)
+{
+	uint32_t first = out->n_sets;
+
+	for (size_t i = 0; i < v->n_groups; i++)
+		group_labels(out, v->group[i].name);
+	write_groups(out, v, first);
+	write_exits(out, v, first);
+	exposition_windows(out, v, first);
+}
+
 static void write_sample(struct families *out, const struct view *v)
 {
 	gauge(out, "memhist_last_sample_timestamp_seconds",
@@ -277,9 +291,7 @@ void exposition_fill(struct families *out, const struct view *v, const struct se
 			write_meminfo(out, v);
 			write_counters(out, v);
 		}
-		write_groups(out, v);
-		write_exits(out, v);
-		exposition_windows(out, v);
+		write_all_of_groups(out, v);
 		write_processes(out, v);
 		write_pss(out, v);
 	}

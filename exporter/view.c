@@ -21,6 +21,13 @@ static size_t max_kept(const struct view *v)
 	return 2 * v->max_groups;
 }
 
+/* Bytes for the names of groups that are there, had exits and are kept, if all are different ones
+ * and of the greatest length. */
+static size_t names_room(size_t max_groups)
+{
+	return 4 * (max_groups + 1) * VIEW_GROUP_BYTES;
+}
+
 int view_new(struct view **ret, size_t max_groups, size_t max_largest)
 {
 	struct view *v = calloc(1, sizeof(*v));
@@ -35,8 +42,9 @@ int view_new(struct view **ret, size_t max_groups, size_t max_largest)
 	v->group = calloc(max_groups + 1, sizeof(*v->group));
 	v->exits = calloc(max_groups + 1, sizeof(*v->exits));
 	v->kept = calloc(max_kept(v) + 1, sizeof(*v->kept));
+	v->names = malloc(names_room(max_groups));
 	v->process = calloc(max_largest + 1, sizeof(*v->process));
-	if (!v->group || !v->exits || !v->kept || !v->process ||
+	if (!v->group || !v->exits || !v->kept || !v->names || !v->process ||
 	    shown_reserve(&v->shown, max_largest, 0)) {
 		view_free(v);
 		return -ENOMEM;
@@ -52,6 +60,7 @@ void view_free(struct view *v)
 	free(v->group);
 	free(v->exits);
 	free(v->kept);
+	free(v->names);
 	free(v->process);
 	shown_done(&v->shown);
 	mh_users_done(&v->users);
@@ -59,24 +68,44 @@ void view_free(struct view *v)
 	free(v);
 }
 
+/* Names are somewhere else now. */
+static void move_names(struct view *v, char *names)
+{
+	memcpy(names, v->names, v->names_len);
+	for (size_t i = 0; i < v->n_groups; i++)
+		v->group[i].name = names + (v->group[i].name - v->names);
+	for (size_t i = 0; i < v->n_exits; i++)
+		v->exits[i].name = names + (v->exits[i].name - v->names);
+	for (size_t i = 0; i < v->n_kept; i++)
+		v->kept[i].name = names + (v->kept[i].name - v->names);
+	free(v->names);
+	v->names = names;
+}
+
 static int reserve_groups(struct view *v, size_t max_groups)
 {
 	struct view_group *group;
 	struct view_exits *exits;
 	struct view_kept *kept;
+	char *names;
 
 	if (max_groups <= v->max_groups)
 		return 0;
 	group = reallocarray(v->group, max_groups + 1, sizeof(*group));
+	exits = reallocarray(v->exits, max_groups + 1, sizeof(*exits));
+	kept = reallocarray(v->kept, 2 * max_groups + 1, sizeof(*kept));
+	names = malloc(names_room(max_groups));
 	if (group)
 		v->group = group;
-	exits = group ? reallocarray(v->exits, max_groups + 1, sizeof(*exits)) : NULL;
 	if (exits)
 		v->exits = exits;
-	kept = exits ? reallocarray(v->kept, 2 * max_groups + 1, sizeof(*kept)) : NULL;
-	if (!kept)
+	if (kept)
+		v->kept = kept;
+	if (!group || !exits || !kept || !names) {
+		free(names);
 		return -ENOMEM;
-	v->kept = kept;
+	}
+	move_names(v, names);
 	v->max_groups = max_groups;
 	return 0;
 }
@@ -177,15 +206,51 @@ static mh_ms_t start_time(const struct view *v, uint64_t ticks, uint32_t clk_tck
 	return (mh_ms_t)((uint64_t)v->boot_ms + ms);
 }
 
+/* There is room: names_room(). */
+static const char *add_name(struct view *v, const char *name)
+{
+	size_t len = strnlen(name, MH_GROUP_NAME_MAX);
+	char *copy = v->names + v->names_len;
+
+	memcpy(copy, name, len);
+	copy[len] = '\0';
+	v->names_len += len + 1;
+	return copy;
+}
+
+/* The order of groups: by bytes, "other" behind all. */
+static bool is_before(const char *a, const char *b)
+{
+	int order = strcmp(a, b);
+
+	return order &&
+	       (!strcmp(b, MH_GROUP_OTHER) || (order < 0 && strcmp(a, MH_GROUP_OTHER) != 0));
+}
+
+/* The name of a group in a list that is sorted as `group` is, of which *at is how far it was looked
+ * at. Names that are there already are not copied once more. */
+static const char *find_name(struct view *v, const char *name, size_t *at, uint32_t *ret_group)
+{
+	while (*at < v->n_groups && is_before(v->group[*at].name, name))
+		++*at;
+	if (*at < v->n_groups && !strcmp(v->group[*at].name, name)) {
+		*ret_group = (uint32_t)*at;
+		return v->group[*at].name;
+	}
+	*ret_group = VIEW_NO_GROUP;
+	return add_name(v, name);
+}
+
 /* After note_boot_time(). */
 static void copy_groups(struct view *v, const struct view_facts *facts,
 			const struct source_item *item)
 {
 	v->n_groups = facts->n_groups < v->max_groups ? facts->n_groups : v->max_groups;
+	v->names_len = 0;
 	for (size_t i = 0; i < v->n_groups; i++) {
 		const struct mh_group *from = &facts->group[i];
 
-		snprintf(v->group[i].name, VIEW_GROUP_BYTES, "%s", from->name);
+		v->group[i].name = add_name(v, from->name);
 		v->group[i].n_processes = from->n_processes;
 		v->group[i].oldest_ms = start_time(v, from->oldest_ticks, item->clk_tck);
 		copy_values(v->group[i].shown, from->value, item->page_bytes);
@@ -194,27 +259,33 @@ static void copy_groups(struct view *v, const struct view_facts *facts,
 	v->groups_given_up = facts->groups ? mh_groups_given_up(facts->groups) : 0;
 }
 
+/* After copy_groups(). */
 static void copy_exits(struct view *v, const struct view_facts *facts, uint32_t page_bytes)
 {
+	size_t at = 0;
+
 	v->n_exits = facts->n_exits < v->max_groups ? facts->n_exits : v->max_groups;
 	for (size_t i = 0; i < v->n_exits; i++) {
 		const struct mh_group_exits *from = &facts->exits[i];
 
-		snprintf(v->exits[i].name, VIEW_GROUP_BYTES, "%s", from->name);
+		v->exits[i].name = find_name(v, from->name, &at, &v->exits[i].group);
 		v->exits[i].total = from->total;
 		v->exits[i].peak_bytes = mh_field_shown(MH_FIELD_HWM, from->peak_pages, page_bytes);
 	}
 }
 
+/* After copy_groups(). */
 static void copy_kept(struct view *v, const struct view_facts *facts, uint32_t page_bytes)
 {
+	size_t at = 0;
+
 	v->n_kept = facts->n_kept < max_kept(v) ? facts->n_kept : max_kept(v);
 	v->totals = facts->totals ? *facts->totals : (struct mh_ledger_totals){.seconds = 0};
 	for (size_t i = 0; i < v->n_kept; i++) {
 		const struct mh_ledger_group *from = &facts->kept[i];
 		struct view_kept *to = &v->kept[i];
 
-		snprintf(to->name, VIEW_GROUP_BYTES, "%s", from->name);
+		to->name = find_name(v, from->name, &at, &to->group);
 		to->byte_seconds = from->page_seconds * page_bytes;
 		for (int w = 0; w < MH_LEDGER_WINDOWS; w++) {
 			to->candle[w] = from->candle[w];

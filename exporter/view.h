@@ -27,22 +27,26 @@ enum {
 	VIEW_PATH_BYTES = 3 * VIEW_PATH_MAX + 1,
 };
 
+enum { VIEW_NO_GROUP = UINT32_MAX };
+
 struct view_group {
-	char name[VIEW_GROUP_BYTES];
+	const char *name; /* of the view, as all names of groups; until it is changed */
 	uint32_t n_processes;
 	mh_ms_t oldest_ms;              /* wall clock: start of the oldest process */
 	uint64_t shown[MH_FIELD_COUNT]; /* as mh_field_shown(): bytes, or counts */
 };
 
 struct view_exits {
-	char name[VIEW_GROUP_BYTES];
+	const char *name;
+	uint32_t group; /* its index in `group`; VIEW_NO_GROUP: it is not there now */
 	uint64_t total;
 	uint64_t peak_bytes; /* 0: not known */
 };
 
 /* What is kept of a group from sample to sample, as in struct mh_ledger_group; bytes. */
 struct view_kept {
-	char name[VIEW_GROUP_BYTES];
+	const char *name;
+	uint32_t group; /* as in struct view_exits */
 	double byte_seconds;
 	struct mh_candle candle[MH_LEDGER_WINDOWS];
 };
@@ -118,6 +122,8 @@ struct view {
 	struct mh_users users; /* of /etc/passwd; only who updates the view looks at it */
 	size_t max_groups;
 	size_t max_processes;
+	char *names; /* of groups, one behind the other: a page of it that is not needed is none */
+	size_t names_len;
 	struct shown shown; /* which of them; only who updates the view looks at it */
 	mh_ms_t boot_ms;    /* wall clock of the boot */
 };

@@ -198,6 +198,72 @@ static void proportional_memory_says_how_old_it_is(void **state)
 	view_free(v);
 }
 
+/* Those that had exits, or have figures of windows, may be gone meanwhile: each figure is shown
+ * under the name of its group, in whatever list that stands. */
+static void figures_are_shown_under_the_names_of_their_groups(void **state)
+{
+	const struct mh_group groups[] = {group("b", 1, 1, 1), group("p", 1, 2, 1),
+					  group("other", 1, 3, 1)};
+	const struct mh_group_exits exits[] = {{.name = "a", .total = 11},
+					       {.name = "b", .total = 12},
+					       {.name = "c", .total = 13},
+					       {.name = "z", .total = 14},
+					       {.name = "other", .total = 15}};
+	const struct mh_ledger_group kept[] = {
+		{.name = "b", .page_seconds = 1, .candle = {{.open = 21, .samples = 1}}},
+		{.name = "d", .page_seconds = 2, .candle = {{.open = 22, .samples = 1}}},
+		{.name = "p", .page_seconds = 3, .candle = {{.samples = 0}}},
+		{.name = "pa", .page_seconds = 4, .candle = {{.open = 24, .samples = 1}}},
+		{.name = "other", .page_seconds = 5, .candle = {{.open = 25, .samples = 1}}}};
+	const struct mh_ledger_totals totals = {.window = {{.start_ms = 1000, .samples = 1}}};
+	const struct mh_snapshot s = {.fields = RSS_AND_VSZ};
+	const struct source_item item = {.snapshot = &s, .page_bytes = 4096, .clk_tck = 100};
+	const struct view_facts facts = {.group = groups,
+					 .n_groups = 3,
+					 .exits = exits,
+					 .n_exits = 5,
+					 .kept = kept,
+					 .n_kept = 5,
+					 .totals = &totals};
+	static const char *const lines[] = {
+		"group_resident_memory_bytes{group=\"b\"} 4096\n",
+		"group_resident_memory_bytes{group=\"p\"} 8192\n",
+		"group_resident_memory_bytes{group=\"other\"} 12288\n",
+		"group_exits_total{group=\"a\"} 11\n",
+		"group_exits_total{group=\"b\"} 12\n",
+		"group_exits_total{group=\"c\"} 13\n",
+		"group_exits_total{group=\"z\"} 14\n",
+		"group_exits_total{group=\"other\"} 15\n",
+		"group_resident_memory_byte_seconds_total{group=\"b\"} 4096\n",
+		"group_resident_memory_byte_seconds_total{group=\"d\"} 8192\n",
+		"group_resident_memory_byte_seconds_total{group=\"p\"} 12288\n",
+		"group_resident_memory_byte_seconds_total{group=\"pa\"} 16384\n",
+		"group_resident_memory_byte_seconds_total{group=\"other\"} 20480\n",
+		"group_resident_memory_1m_open_bytes{group=\"b\"} 86016\n",
+		"group_resident_memory_1m_open_bytes{group=\"d\"} 90112\n",
+		"group_resident_memory_1m_open_bytes{group=\"pa\"} 98304\n",
+		"group_resident_memory_1m_open_bytes{group=\"other\"} 102400\n",
+	};
+	struct mh_buf out = MH_BUF_INIT(1 << 20);
+	struct view *v;
+	const char *text;
+
+	(void)state;
+	assert_int_equal(view_new(&v, 5, 0), 0);
+	view_update(v, &item, &facts);
+	assert_int_equal(view_reserve(v, 100, 0), 0); /* names are somewhere else after */
+	text = page(&out, v, NULL);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		char line[128];
+
+		snprintf(line, sizeof(line), "\nmemhist_%s", lines[i]);
+		assert_has(text, line);
+	}
+	assert_lacks(text, "1m_open_bytes{group=\"p\"}");
+	mh_buf_done(&out);
+	view_free(v);
+}
+
 static void without_a_current_snapshot_only_the_exporter_is_shown(void **state)
 {
 	const struct self self = {.cpu_seconds = 0.25, .virtual_max_bytes = -1, .open_fds = 9};
@@ -308,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_page_shows_what_was_measured_and_nothing_else),
 		cmocka_unit_test(proportional_memory_says_how_old_it_is),
+		cmocka_unit_test(figures_are_shown_under_the_names_of_their_groups),
 		cmocka_unit_test(without_a_current_snapshot_only_the_exporter_is_shown),
 		cmocka_unit_test(a_limit_of_series_cuts_the_finest),
 	};
