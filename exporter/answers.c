@@ -6,6 +6,7 @@
  */
 #include "exporter/answers.h"
 
+#include "exporter/api/api.h"
 #include "exporter/flags.h"
 #include "exporter/landing.h"
 #include "exporter/log.h"
@@ -17,25 +18,36 @@
 struct answers {
 	struct answers_config config;
 	struct pages *pages;
+	struct api *api;
 };
 
 #define TEXT_PLAIN "text/plain; charset=utf-8"
 #define TEXT_HTML  "text/html; charset=utf-8"
 #define VARY       "Accept, Accept-Encoding"
 
-/* What every answer has. Returns it, or NULL without it. */
-static struct MHD_Response *add_headers(struct MHD_Response *r, const char *type)
+/* What every answer has, and what this one has. Returns it, or NULL without it. */
+static struct MHD_Response *add_head(struct MHD_Response *r, const struct answer_head *head)
 {
+	const char *policy = head->policy ? head->policy : "default-src 'none'";
+
 	if (!r)
 		return NULL;
-	if (MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type) != MHD_YES ||
-	    MHD_add_response_header(r, "Content-Security-Policy", "default-src 'none'") !=
-		    MHD_YES ||
-	    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff") != MHD_YES) {
+	if (MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, head->type) != MHD_YES ||
+	    MHD_add_response_header(r, "Content-Security-Policy", policy) != MHD_YES ||
+	    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff") != MHD_YES ||
+	    (head->cache_control && MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL,
+							    head->cache_control) != MHD_YES) ||
+	    (head->etag &&
+	     MHD_add_response_header(r, MHD_HTTP_HEADER_ETAG, head->etag) != MHD_YES)) {
 		MHD_destroy_response(r);
 		return NULL;
 	}
 	return r;
+}
+
+static struct MHD_Response *add_headers(struct MHD_Response *r, const char *type)
+{
+	return add_head(r, &(struct answer_head){.type = type});
 }
 
 /* An answer that holds a copy of `bytes`, or NULL. */
@@ -70,6 +82,23 @@ enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int stat
 			    const char *text)
 {
 	return answer_text_or(connection, status, "GET, HEAD", text);
+}
+
+enum MHD_Result answer_bytes(struct MHD_Connection *connection, unsigned int status,
+			     const struct answer_head *head, const void *bytes, size_t len)
+{
+	enum MHD_ResponseMemoryMode mode = head->lives_on ? MHD_RESPMEM_PERSISTENT
+							  : MHD_RESPMEM_MUST_COPY;
+	/* the library's parameter lacks only the const */
+	struct MHD_Response *r = add_head(
+		MHD_create_response_from_buffer(len, (void *)(uintptr_t)bytes, mode), head);
+	enum MHD_Result queued;
+
+	if (!r)
+		return MHD_NO;
+	queued = MHD_queue_response(connection, status, r);
+	MHD_destroy_response(r);
+	return queued;
 }
 
 static struct view *lock_view(struct answers *a)
@@ -123,7 +152,8 @@ static struct MHD_Response *make_page_response(struct page *page, enum page_form
 	return r;
 }
 
-static enum MHD_Result answer_metrics(struct answers *a, struct MHD_Connection *connection)
+static enum MHD_Result answer_metrics(struct answers *a, struct MHD_Connection *connection,
+				      const char *path)
 {
 	struct wishes wishes = {0};
 	enum page_format format;
@@ -133,6 +163,7 @@ static enum MHD_Result answer_metrics(struct answers *a, struct MHD_Connection *
 	struct page *page;
 	int rc;
 
+	(void)path;
 	MHD_get_connection_values(connection, MHD_HEADER_KIND, read_wish, &wishes);
 	format = wishes_format(&wishes);
 	coding = wishes_coding(&wishes);
@@ -155,12 +186,14 @@ static enum MHD_Result answer_metrics(struct answers *a, struct MHD_Connection *
 	return queued;
 }
 
-static enum MHD_Result answer_landing(struct answers *a, struct MHD_Connection *connection)
+static enum MHD_Result answer_landing(struct answers *a, struct MHD_Connection *connection,
+				      const char *path)
 {
 	struct mh_buf html = MH_BUF_INIT(16 * 1024);
 	struct MHD_Response *r = NULL;
 	enum MHD_Result queued = MHD_NO;
 
+	(void)path;
 	landing_write(&html, a->config.telemetry_path);
 	if (!html.error)
 		r = make_response(TEXT_HTML, html.data, html.len);
@@ -172,34 +205,46 @@ static enum MHD_Result answer_landing(struct answers *a, struct MHD_Connection *
 	return queued;
 }
 
-static enum MHD_Result answer_healthy(struct answers *a, struct MHD_Connection *connection)
+static enum MHD_Result answer_healthy(struct answers *a, struct MHD_Connection *connection,
+				      const char *path)
 {
+	(void)path;
 	(void)a;
 	return answer_text(connection, MHD_HTTP_OK, "memhist-exporter is healthy\n");
 }
 
-static enum MHD_Result answer_ready(struct answers *a, struct MHD_Connection *connection)
+static enum MHD_Result answer_ready(struct answers *a, struct MHD_Connection *connection,
+				    const char *path)
 {
 	char text[sizeof(struct mh_err) + 32];
 	struct view *v = lock_view(a);
 	bool up = v->up;
 
+	(void)path;
 	snprintf(text, sizeof(text), "not ready: %s\n", v->reason.text);
 	view_unlock(v);
 	return up ? answer_text(connection, MHD_HTTP_OK, "memhist-exporter is ready\n")
 		  : answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, text);
 }
 
-static enum MHD_Result answer_reload(struct answers *a, struct MHD_Connection *connection)
+static enum MHD_Result answer_reload(struct answers *a, struct MHD_Connection *connection,
+				     const char *path)
 {
 	char text[sizeof(struct mh_err) + 64];
 	struct mh_err err;
 
+	(void)path;
 	if (!a->config.reload(a->config.reload_arg, &err))
 		return answer_text(connection, MHD_HTTP_OK,
 				   "the configuration is in force from the next sample on\n");
 	snprintf(text, sizeof(text), "the configuration stays as it was: %s\n", err.text);
 	return answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, text);
+}
+
+static enum MHD_Result answer_api(struct answers *a, struct MHD_Connection *connection,
+				  const char *path)
+{
+	return api_answer(a->api, connection, path);
 }
 
 answer_fn *answers_find(const struct answers *a, const char *path)
@@ -216,12 +261,13 @@ answer_fn *answers_find(const struct answers *a, const char *path)
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
 		if (!strcmp(path, pages[i].path))
 			return pages[i].answer;
-	return NULL;
+	return strncmp(path, EXPORTER_API_PATH, strlen(EXPORTER_API_PATH)) ? NULL : answer_api;
 }
 
 int answers_new(struct answers **ret, const struct answers_config *config)
 {
 	const struct pages_config pages = {.view = config->view, .max_series = config->max_series};
+	const struct api_config api = {config->view, config->recent, config->history_dir};
 	struct answers *a = calloc(1, sizeof(*a));
 	int rc = a ? 0 : -ENOMEM;
 
@@ -229,8 +275,10 @@ int answers_new(struct answers **ret, const struct answers_config *config)
 		a->config = *config;
 		rc = pages_new(&a->pages, &pages);
 	}
+	if (!rc)
+		rc = api_new(&a->api, &api);
 	if (rc) {
-		free(a);
+		answers_free(a);
 		return rc;
 	}
 	*ret = a;
@@ -242,5 +290,6 @@ void answers_free(struct answers *a)
 	if (!a)
 		return;
 	pages_free(a->pages);
+	api_free(a->api);
 	free(a);
 }

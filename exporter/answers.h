@@ -16,6 +16,8 @@ struct answers;
 struct answers_config {
 	const char *telemetry_path; /* outlives the answers */
 	struct view *view;          /* outlives the answers */
+	struct recent *recent;      /* likewise */
+	const char *history_dir;    /* likewise; NULL: there is none */
 	/* Read the configuration again: 0, or a sentence. NULL: nobody may ask for it here. */
 	int (*reload)(void *arg, struct mh_err *err);
 	void *reload_arg;
@@ -28,7 +30,8 @@ int answers_new(struct answers **ret, const struct answers_config *config);
 void answers_free(struct answers *a);
 
 /* Queues the answer to a request without a body. MHD_NO closes the connection. */
-typedef enum MHD_Result answer_fn(struct answers *a, struct MHD_Connection *connection);
+typedef enum MHD_Result answer_fn(struct answers *a, struct MHD_Connection *connection,
+				  const char *path);
 /* NULL: there is no such page. */
 answer_fn *answers_find(const struct answers *a, const char *path);
 
@@ -41,5 +44,17 @@ enum MHD_Result answer_text_or(struct MHD_Connection *connection, unsigned int s
 /* The same where GET and HEAD are allowed. */
 enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int status,
 			    const char *text);
+
+/* The headers of an answer. */
+struct answer_head {
+	const char *type;          /* Content-Type */
+	const char *policy;        /* Content-Security-Policy; NULL: nothing may be loaded */
+	const char *cache_control; /* NULL: not said */
+	const char *etag;          /* NULL: none */
+	bool lives_on;             /* the bytes do, and need not be copied */
+};
+/* An answer of any bytes. */
+enum MHD_Result answer_bytes(struct MHD_Connection *connection, unsigned int status,
+			     const struct answer_head *head, const void *bytes, size_t len);
 
 #endif

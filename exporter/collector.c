@@ -107,6 +107,9 @@ static void take(void *arg, const struct source_item *item)
 	n = mh_groups_list(c->groups, &group);
 	if (mh_ledger_update(c->ledger, item->snapshot, group, n))
 		log_warn("out of memory for groups: windows of some are missing");
+	/* before the view says that there is a sample */
+	if (recent_update(c->config.recent, item, c->groups))
+		log_warn("out of memory for the API: it misses some processes or groups");
 	get_facts(c, &facts);
 	view_update(c->config.view, item, &facts);
 }

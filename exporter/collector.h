@@ -6,13 +6,15 @@
 #ifndef MEMHIST_EXPORTER_COLLECTOR_H
 #define MEMHIST_EXPORTER_COLLECTOR_H
 
+#include "exporter/api/recent.h"
 #include "exporter/view.h"
 
 struct collector;
 
 struct collector_config {
-	struct source *source; /* these two are the caller's and outlive the collector */
+	struct source *source; /* these three are the caller's and outlive the collector */
 	struct view *view;
+	struct recent *recent;
 	uint32_t interval_ms;
 	struct mh_groups *groups; /* these two are taken over, also on failure */
 	struct mh_choice *choice; /* NULL: nobody is chosen */

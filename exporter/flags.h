@@ -19,6 +19,7 @@
 #define EXPORTER_HEALTHY_PATH "/-/healthy"
 #define EXPORTER_READY_PATH   "/-/ready"
 #define EXPORTER_RELOAD_PATH  "/-/reload"
+#define EXPORTER_API_PATH     "/api/v1/"
 
 /* Strings point into the command line, the configuration or the table. */
 struct settings {

@@ -36,6 +36,7 @@ struct exporter {
 	struct collector *collector;
 	struct configured *configured;
 	struct listeners listeners; /* until the server has them */
+	struct recent *recent;
 	struct server *server;
 	char capabilities[PRIVILEGES_NAMES_MAX]; /* those that are left */
 };
@@ -128,15 +129,18 @@ static int start_parts(struct exporter *e, const struct settings *settings, cons
 	struct collector_config collector = {.interval_ms = settings->interval_ms,
 					     .windows = settings->windows};
 	struct server_config server = {.listeners = &e->listeners,
+				       .answers.history_dir = settings->history_dir,
 				       .answers.telemetry_path = settings->telemetry_path,
 				       .answers.max_series = settings->max_series};
 	int rc = start_source(e, settings, user, err);
 
-	if (!rc && view_new(&e->view, mh_groups_room(e->groups), settings->process_top))
+	if (!rc && (view_new(&e->view, mh_groups_room(e->groups), settings->process_top) ||
+		    recent_new(&e->recent)))
 		rc = mh_err_sys(err, -ENOMEM, "cannot start");
 	if (rc)
 		return rc;
 	server.answers.view = collector.view = e->view;
+	server.answers.recent = collector.recent = e->recent;
 	collector.source = e->source;
 	view_note_config(e->view, true, mh_now().wall_ms);
 	collector.groups = e->groups;
@@ -163,6 +167,7 @@ static void stop_parts(struct exporter *e)
 	mh_groups_free(e->groups);
 	mh_choice_free(e->choice);
 	view_free(e->view);
+	recent_free(e->recent);
 	source_free(e->source);
 }
 

@@ -105,7 +105,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		return refuse(s, connection, path, method, &refused) ? refused : MHD_YES;
 	}
 	answer = answers_find(s->answers, path);
-	return answer ? answer(s->answers, connection)
+	return answer ? answer(s->answers, connection, path)
 		      : answer_text(connection, MHD_HTTP_NOT_FOUND, "there is no such page\n");
 }
 

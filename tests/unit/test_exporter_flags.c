@@ -203,6 +203,9 @@ static void wrong_values_are_named(void **state)
 	expect_refusal("--web.telemetry-path=/a?b",
 		       "--web.telemetry-path: '/a?b' is no path such as /metrics (letters, "
 		       "digits and -._~/)");
+	expect_refusal("--web.telemetry-path=/api/v1/a",
+		       "--web.telemetry-path: /api/v1/a is taken: another page of the exporter is "
+		       "there");
 	expect_refusal("--web.telemetry-path=/", "--web.telemetry-path: / is taken: another page "
 						 "of the exporter is there");
 	expect_refusal("--web.telemetry-path=/-/ready",
