@@ -1,7 +1,9 @@
 /* memhist-candles: its command line. The work is in candles_run.c. */
 #include "tools/candles.h"
 
+#include "libmemhist/config/http.h"
 #include "tools/options.h"
+#include "tools/selector.h"
 #include "tools/settings.h"
 #include "tools/tool.h"
 
@@ -22,12 +24,20 @@ enum {
 	OPT_TOP,
 	OPT_UNIT,
 	OPT_LANG,
+	OPT_PROMETHEUS,
+	OPT_SELECTOR,
 };
 
 static const struct option options[] = {
 	{OPTION_TEXT(struct candles_config, history), 0, "history", "DIR",
 	 "the history to read [" DEFAULT_HISTORY "]"},
-	{RANGE_OPT_HOURS, 0, "hours", "N", "the last N hours [everything]"},
+	{OPT_PROMETHEUS, 0, "prometheus", "URL",
+	 "a store to read instead: Prometheus, VictoriaMetrics, Thanos, Mimir"},
+	{OPT_SELECTOR, 0, "selector", "SELECTOR",
+	 "which series there: {instance=\"db1:9100\"} [those of the only machine]"},
+	{OPTION_TEXT(struct candles_config, http_config), 0, "http.config.file", "FILE",
+	 "how to ask there: passwords, TLS, a proxy"},
+	{RANGE_OPT_HOURS, 0, "hours", "N", "the last N hours [everything; of a store: 24]"},
 	{RANGE_OPT_DAYS, 0, "days", "N", "the last N days"},
 	RANGE_OPTIONS(""),
 	{OPT_INTERVAL, 'i', "interval", "TIME", "length of a candle: 30s, 15m, 1h, 1d [15m]"},
@@ -89,6 +99,14 @@ static int take_interval(const char *text, mh_ms_t *ret, struct mh_err *err)
 	return 0;
 }
 
+static int take_url(struct candles_config *c, const char *url, struct mh_err *err)
+{
+	c->prometheus = url;
+	if (strchr(url, '?'))
+		return mh_errf(err, -EINVAL, "a “?” is not part of where a store is");
+	return mh_http_url_check(url, err);
+}
+
 static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], struct mh_err *err)
 {
 	static const char *const rules[] = {"identity", "command", NULL};
@@ -121,6 +139,11 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 	case OPT_LANG:
 		c->language = option_word(value[0], language_names, err);
 		return c->language < 0 ? c->language : 0;
+	case OPT_PROMETHEUS:
+		return take_url(c, value[0], err);
+	case OPT_SELECTOR:
+		c->selector = value[0];
+		return selector_parse(&(struct selector){0}, value[0], err);
 	default:
 		return range_take(&c->when, id, value, err);
 	}
@@ -128,13 +151,15 @@ static int take(void *arg, int id, const char *const value[OPTION_VALUES_MAX], s
 
 static const struct command command = {
 	.name = "memhist-candles",
-	.usage = "[--history DIR] [OPTION]...",
+	.usage = "[--history DIR | --prometheus URL] [OPTION]...",
 	.summary = "Candles (open, high, low, close) of each process' memory, as TSV.",
 	.options = options,
 	.examples = "  memhist-candles --hours 24 --output memory_24h.tsv\n"
 		    "  memhist-candles --days 7 --interval 1h --metric vsz --output week.tsv\n"
 		    "  memhist-candles --range '2026-06-01 00:00' '2026-06-02 00:00' --long "
-		    "--match nginx\n",
+		    "--match nginx\n"
+		    "  memhist-candles --prometheus http://localhost:9090 --selector "
+		    "'{instance=\"db1:9100\"}' --hours 24\n",
 	.take = take,
 };
 
@@ -155,6 +180,15 @@ static int check(struct candles_config *c)
 			 strcmp(c->output, "-") != 0))
 		return options_usage_error(&command,
 					   "--check reads everything and writes no table");
+	if (c->prometheus && c->history)
+		return options_usage_error(&command, "--history and --prometheus contradict each "
+						     "other");
+	if (c->prometheus && c->check)
+		return options_usage_error(&command,
+					   "--check is of a history, which a store is not");
+	if (!c->prometheus && (c->selector || c->http_config))
+		return options_usage_error(&command, "--%s is for --prometheus",
+					   c->selector ? "selector" : "http.config.file");
 	if (c->pid_map && !strcmp(c->pid_map, c->output))
 		return options_usage_error(
 			&command, "the table and the PID map cannot both go to %s", c->output);
@@ -180,12 +214,15 @@ int main(int argc, char **argv)
 
 	tool_init();
 	status = options_parse(&command, argc, argv, &config);
-	config.history = settings_history(config.history);
 	if (status == OPTIONS_GO_ON)
 		status = check(&config);
+	config.history = settings_history(config.history);
+	config.source = config.prometheus ? config.prometheus : config.history;
 	if (status == OPTIONS_GO_ON) {
 		tool_catch_signals();
-		status = config.check ? candles_check(&config) : candles_run(&config);
+		status = config.check        ? candles_check(&config)
+			 : config.prometheus ? candles_store(&config)
+					     : candles_run(&config);
 	}
 	mh_match_free(config.match);
 	return tool_end(command.name, status);

@@ -31,6 +31,10 @@ char *text_value(char *to, uint64_t bytes, enum unit unit);
 
 struct candles_config {
 	const char *history;
+	const char *source;      /* how that is called in sentences */
+	const char *prometheus;  /* a URL instead of a history; NULL = not given, as the next two */
+	const char *selector;    /* which series there */
+	const char *http_config; /* a file */
 	struct range_words when;
 	mh_ms_t interval_ms;
 	int field;
@@ -54,6 +58,12 @@ struct candles_config {
 
 /* Write the tables that `config` asks for, say what there is to say; returns the exit status. */
 int candles_run(const struct candles_config *config);
+
+/* --- candles_store.c: the same from a store ----------------------------------------------------
+ */
+
+/* As candles_run(), of what config->prometheus has. */
+int candles_store(const struct candles_config *config);
 
 /* --- candles_check.c: whether candle columns are true ---------------------------------------- */
 

@@ -113,12 +113,12 @@ static int check_found(struct job *job)
 		return range_no_data(c->history, &c->range, c->utc, &p->stats, job->err);
 	if (!p->n_measured)
 		return mh_errf(job->err, -ENODATA, "%s has snapshots, but %s was not measured",
-			       c->history, mh_fields[c->field].name);
+			       c->source, mh_fields[c->field].name);
 	if (c->pid && !mh_labels_count(p->labels))
-		return mh_errf(job->err, -ENODATA, "no process in %s had the pid %lld", c->history,
+		return mh_errf(job->err, -ENODATA, "no process in %s had the pid %lld", c->source,
 			       c->pid);
 	if (job->is_selected && c->match && !job->selection.n_shown)
-		return mh_errf(job->err, -ENODATA, "no process in %s matches --match", c->history);
+		return mh_errf(job->err, -ENODATA, "no process in %s matches --match", c->source);
 	return 0;
 }
 
@@ -161,7 +161,7 @@ struct writer {
 static int history_changed(struct job *job)
 {
 	return mh_errf(job->err, -ESTALE, "%s lost its oldest part while it was read: run again",
-		       job->config->history);
+		       job->config->source);
 }
 
 /* What a pass before this one saw first, it has to see as well. */
@@ -395,12 +395,12 @@ static int say_notes(const struct job *job)
 		say_what_was_done(job);
 	if (job->selection.n_given_up)
 		say_given_up(job);
-	status = pass_verdict(who, c->history, stats);
+	status = pass_verdict(who, c->source, stats);
 	if (status == STATUS_DAMAGED)
 		tool_say(who,
 			 "%s is damaged in %" PRIu64 " place%s (%" PRIu64
 			 " bytes): the candles are of what is readable; memhist verify tells more",
-			 c->history, stats->damages, human_s(stats->damages), stats->damaged_bytes);
+			 c->source, stats->damages, human_s(stats->damages), stats->damaged_bytes);
 	return status == STATUS_OK && job->selection.n_given_up ? STATUS_PARTIAL : status;
 }
 

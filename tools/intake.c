@@ -63,7 +63,10 @@ static int open_writer(struct intake *in, mh_ms_t next_ms, struct mh_err *err)
 
 static int end_instant(struct intake *in, mh_ms_t next_ms, struct mh_err *err)
 {
-	struct mh_round round = {.fields = in->fields, .gap = in->gap, .meminfo = in->meminfo};
+	struct mh_round round = {.fields = in->fields,
+				 .lagging = in->lagging,
+				 .gap = in->gap,
+				 .meminfo = in->meminfo};
 	int rc = 0;
 
 	mh_table_drop_unkept(in->table);
@@ -87,6 +90,7 @@ int intake_begin(struct intake *in, const struct mh_instant *at, const struct mh
 	in->is_begun = true;
 	in->at = *at;
 	in->fields = 0;
+	in->lagging = 0;
 	in->meminfo = NULL;
 	mh_table_begin(in->table, *at);
 	if (!boot_id && is_first) {

@@ -36,6 +36,7 @@ struct intake {
 	/* said by the owner of each instant, after _begin */
 	struct mh_gap gap;                /* before it; _begin sets the one it recognises */
 	mh_fields_t fields;               /* measured in it */
+	mh_fields_t lagging;              /* as in struct mh_snapshot */
 	const struct mh_meminfo *meminfo; /* until the next _begin; NULL: not read */
 };
 

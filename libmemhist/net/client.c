@@ -338,13 +338,14 @@ static int set_up(struct mh_client *c, const struct mh_request *request, const c
 
 /* --- what becomes of it ----------------------------------------------------------------------- */
 
-static int run(struct mh_client *c, CURLcode *ret)
+static int run(struct mh_client *c, const struct mh_request *request, CURLcode *ret)
 {
 	int n_running = 1, n_left;
 	CURLMsg *message;
 
 	while (n_running) {
-		if (atomic_load(&c->is_cancelled))
+		if (atomic_load(&c->is_cancelled) ||
+		    (request->interrupted && request->interrupted()))
 			return -ECANCELED;
 		if (curl_multi_perform(c->multi, &n_running) ||
 		    (n_running && curl_multi_poll(c->multi, NULL, 0, POLL_MS, NULL)))
@@ -435,7 +436,7 @@ int mh_client_do(struct mh_client *c, const struct mh_request *request, struct m
 	if (!rc && curl_multi_add_handle(c->multi, c->easy))
 		rc = -ENOMEM;
 	else if (!rc) {
-		rc = run(c, &code);
+		rc = run(c, request, &code);
 		if (!rc)
 			rc = judge(c, code, url, ret, err);
 		else if (rc == -ENOMEM)

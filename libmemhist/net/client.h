@@ -46,6 +46,9 @@ struct mh_request {
 	 * which returns it. NULL: as H3. */
 	int (*sink)(void *arg, const void *bytes, size_t len);
 	void *arg;
+	/* Asked at least once a second, and after each signal: non-zero ends this request as
+	 * mh_client_cancel() does. NULL = not wanted. */
+	int (*interrupted)(void);
 };
 
 struct mh_answer {
@@ -71,7 +74,7 @@ void mh_client_free(struct mh_client *c);
  *   -EAGAIN     no answer: the network, the other side, its certificate, time. Worth trying again.
  *   -EINVAL     ours: the URL, or a file of the configuration that is not there or not good. Worth
  *               trying again only when somebody has changed something.
- *   -ECANCELED  mh_client_cancel(); without a sentence
+ *   -ECANCELED  mh_client_cancel(), or `interrupted`; without a sentence
  *   -ENOMEM
  *   what `sink` returned, and the sentence is its
  */

@@ -36,7 +36,8 @@ static void ask(struct mh_client *c, const char *step)
 	int rc;
 
 	if (!strncmp(step, "post:", 5)) {
-		r = (struct mh_request){step + 5, "hello", 5, post, 0, NULL, NULL};
+		r = (struct mh_request){
+			.url = step + 5, .body = "hello", .body_len = 5, .header = post};
 	} else if (!strncmp(step, "stream:", 7)) {
 		r.url = step + 7;
 		r.sink = count;
