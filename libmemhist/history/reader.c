@@ -50,6 +50,12 @@ struct mh_reader {
 	struct mh_part_reading parts;
 };
 
+/* Its end is "not yet". */
+static bool goes_on(const struct mh_reader *r)
+{
+	return r->options.follow || r->options.wait;
+}
+
 int mh_reader_open(struct mh_reader **ret, const char *dir, const struct mh_reader_options *options,
 		   struct mh_err *err)
 {
@@ -74,7 +80,7 @@ int mh_reader_open(struct mh_reader **ret, const char *dir, const struct mh_read
 		goto fail;
 	}
 	r->stats.foreign_files = r->list.n_foreign;
-	if (!r->list.n && !options->follow) {
+	if (!r->list.n && !goes_on(r)) {
 		rc = mh_dir_no_history(dir, err);
 		goto fail;
 	}
@@ -154,7 +160,7 @@ static bool is_left(struct mh_reader *r)
 
 	if (has_newer_segment(r))
 		return true;
-	return !r->options.follow && !mh_dir_is_locked(r->dir_fd, &pid);
+	return !goes_on(r) && !mh_dir_is_locked(r->dir_fd, &pid);
 }
 
 static void close_segment(struct mh_reader *r)

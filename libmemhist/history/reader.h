@@ -55,12 +55,16 @@ struct mh_reader_options {
 	 * there and may be called again later.
 	 */
 	bool follow;
+	/*
+	 * As follow, but start at `since_ms`: for who takes up where he was, and wants all.
+	 */
+	bool wait;
 	/* Told of every run of bytes that is no valid frame; NULL = not wanted. */
 	void (*damage)(void *arg, const struct mh_damage *damage);
 	void *arg;
 	/*
 	 * Sealed segments are read part by part (mh_reader_part()), not as snapshots, and only what
-	 * is wanted of them. Kept by the caller. NULL: snapshots. Not with `follow`.
+	 * is wanted of them. Kept by the caller. NULL: snapshots. Not with `follow` or `wait`.
 	 */
 	const struct mh_reader_parts *parts;
 };
