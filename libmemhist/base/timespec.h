@@ -23,8 +23,15 @@ struct mh_instant {
 #define MH_MS_MIN INT64_MIN
 #define MH_MS_MAX INT64_MAX
 
-/* Both clocks now, in one reading. */
+/* Both clocks now, as mh_instant_of(). */
 struct mh_instant mh_now(void);
+/*
+ * The instant of two readings of one moment. The wall clock is up to 2 ms behind, never ahead, so
+ * that between it and the boot clock, both in whole milliseconds, there are the same number of them
+ * at all times, unless the wall clock is set: whoever computes when something began gets the same
+ * from any instant.
+ */
+struct mh_instant mh_instant_of(int64_t wall_ns, mh_boot_ns_t boot_ns);
 
 /*
  * CLOCK_MONOTONIC now, for how long something took and how long it may: neither people nor suspend

@@ -301,6 +301,33 @@ static void written_times_are_read_back(void **state)
 	}
 }
 
+/* In whole milliseconds the clocks are as far apart in all instants, and none is in the future. */
+static void instants_agree_on_when_the_machine_began(void **state)
+{
+	static const int64_t aparts_ns[] = {1795274511942000000,
+					    1795274511942000001,
+					    1795274511942999999,
+					    0,
+					    -1,
+					    -1000000,
+					    -1000001};
+	uint64_t boot_ns = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(aparts_ns) / sizeof(aparts_ns[0]); i++)
+		for (int step = 0; step < 1000; step++) {
+			const int64_t wall_ns = (int64_t)boot_ns + aparts_ns[i];
+			const struct mh_instant at = mh_instant_of(wall_ns, boot_ns);
+			const struct mh_instant begin = mh_instant_of(aparts_ns[i], 0);
+
+			assert_true(at.boot_ns == boot_ns);
+			assert_true(at.wall_ms - (int64_t)(boot_ns / 1000000) == begin.wall_ms);
+			assert_true(at.wall_ms * 1000000 <= wall_ns);
+			assert_true(at.wall_ms * 1000000 > wall_ns - 2000000);
+			boot_ns += 123456;
+		}
+}
+
 static void now_is_later_than_before(void **state)
 {
 	struct mh_instant a = mh_now(), b = mh_now();
@@ -327,6 +354,7 @@ int main(void)
 		cmocka_unit_test(without_a_zone_it_is_local_time),
 		cmocka_unit_test(times_are_written),
 		cmocka_unit_test(written_times_are_read_back),
+		cmocka_unit_test(instants_agree_on_when_the_machine_began),
 		cmocka_unit_test(now_is_later_than_before),
 	};
 
