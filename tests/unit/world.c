@@ -84,6 +84,8 @@ static void give_values(struct world *w, struct mh_process *p)
 			value[i] = world_random(w, 3) ? world_random(w, 5000) : 0;
 	if (!world_random(w, 50))
 		value[MH_FIELD_VSZ] = UINT64_MAX - world_random(w, 3);
+	if (w->has_marks && !value[MH_FIELD_HWM])
+		value[MH_FIELD_HWM] = 1;
 	value[MH_FIELD_ANON] = mh_field_anon(value);
 	mh_table_set(w->table, p, value);
 }

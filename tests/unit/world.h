@@ -17,6 +17,7 @@ struct world {
 	uint32_t target;  /* about so many are alive */
 	mh_ms_t interval_ms;
 	mh_fields_t lagging; /* as the snapshots have it */
+	bool has_marks;      /* the high-water mark of who lives is known, as a kernel's: not 0 */
 };
 
 void world_init(struct world *w, uint64_t seed);
