@@ -7,9 +7,9 @@
 #include "libmemhist/net/client.h"
 
 #include "libmemhist/net/answer.h"
+#include "libmemhist/net/curl.h"
 #include "libmemhist/net/secret.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -27,6 +27,7 @@ enum {
 };
 
 struct mh_client {
+	struct mh_curl curl;
 	const struct mh_http_config *config;
 	CURLM *multi;
 	CURL *easy;
@@ -42,24 +43,27 @@ struct mh_client {
 
 int mh_client_new(struct mh_client **ret, const struct mh_http_config *config, struct mh_err *err)
 {
-	struct mh_client *c;
+	struct mh_client *c = calloc(1, sizeof(*c));
+	int rc;
 
-	/* counted by libcurl: each has its mate in _free */
-	if (curl_global_init(CURL_GLOBAL_DEFAULT))
-		return mh_errf(err, -ENOMEM, "cannot initialise libcurl");
-	c = calloc(1, sizeof(*c));
-	if (!c) {
-		curl_global_cleanup();
+	if (!c)
 		return mh_err_sys(err, -ENOMEM, "cannot make an HTTP client");
+	rc = mh_curl_load(&c->curl, err);
+	/* counted by libcurl: each has its mate in _free */
+	if (!rc && c->curl.global_init(CURL_GLOBAL_DEFAULT))
+		rc = mh_errf(err, -ENOMEM, "cannot initialise libcurl");
+	if (rc) {
+		free(c);
+		return rc;
 	}
 	c->config = config;
-	c->multi = curl_multi_init();
-	c->easy = curl_easy_init();
+	c->multi = c->curl.multi_init();
+	c->easy = c->curl.easy_init();
 	if (!c->multi || !c->easy) {
 		mh_client_free(c);
 		return mh_err_sys(err, -ENOMEM, "cannot make an HTTP client");
 	}
-	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 1L);
+	c->curl.multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 1L);
 	*ret = c;
 	return 0;
 }
@@ -68,16 +72,16 @@ void mh_client_free(struct mh_client *c)
 {
 	if (!c)
 		return;
-	curl_easy_cleanup(c->easy);
-	curl_multi_cleanup(c->multi);
+	c->curl.easy_cleanup(c->easy);
+	c->curl.multi_cleanup(c->multi);
+	c->curl.global_cleanup();
 	free(c);
-	curl_global_cleanup();
 }
 
 void mh_client_cancel(struct mh_client *c)
 {
 	atomic_store(&c->is_cancelled, true);
-	curl_multi_wakeup(c->multi);
+	c->curl.multi_wakeup(c->multi);
 }
 
 /* --- what is asked ---------------------------------------------------------------------------- */
@@ -91,7 +95,7 @@ static const char *shown(const char *url, char room[URL_SHOWN_MAX])
 
 static int add_header(struct mh_client *c, const char *line)
 {
-	struct curl_slist *longer = curl_slist_append(c->header, line);
+	struct curl_slist *longer = c->curl.slist_append(c->header, line);
 
 	if (!longer)
 		return -ENOMEM;
@@ -169,9 +173,9 @@ static int set_password(struct mh_client *c, struct mh_err *err)
 		rc = mh_secret_read(config->basic_auth.password_file, &secret, err);
 		password = secret;
 	}
-	if (!rc && (curl_easy_setopt(c->easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC) ||
-		    curl_easy_setopt(c->easy, CURLOPT_USERNAME, config->basic_auth.user) ||
-		    curl_easy_setopt(c->easy, CURLOPT_PASSWORD, password ? password : "")))
+	if (!rc && (c->curl.easy_setopt(c->easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC) ||
+		    c->curl.easy_setopt(c->easy, CURLOPT_USERNAME, config->basic_auth.user) ||
+		    c->curl.easy_setopt(c->easy, CURLOPT_PASSWORD, password ? password : "")))
 		rc = -ENOMEM;
 	mh_secret_free(secret);
 	return rc;
@@ -195,29 +199,29 @@ static int lead(struct mh_client *c, const char *url, const char *name)
 	char *host = NULL, *port = NULL, *line = NULL;
 	int rc = -ENOMEM;
 
-	c->url = curl_url();
-	if (!c->url || curl_url_set(c->url, CURLUPART_URL, url, 0) ||
-	    curl_url_get(c->url, CURLUPART_HOST, &host, 0) ||
-	    curl_url_get(c->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ||
-	    curl_url_set(c->url, CURLUPART_HOST, name, 0))
+	c->url = c->curl.url();
+	if (!c->url || c->curl.url_set(c->url, CURLUPART_URL, url, 0) ||
+	    c->curl.url_get(c->url, CURLUPART_HOST, &host, 0) ||
+	    c->curl.url_get(c->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ||
+	    c->curl.url_set(c->url, CURLUPART_HOST, name, 0))
 		goto out;
 	if (asprintf(&line, "::%s:%s", host, port) < 0) {
 		line = NULL;
 		goto out;
 	}
-	c->connect_to = curl_slist_append(NULL, line);
+	c->connect_to = c->curl.slist_append(NULL, line);
 	free(line);
 	if (!c->connect_to || asprintf(&line, "Host: %s:%s", host, port) < 0) {
 		line = NULL;
 		goto out;
 	}
 	rc = add_header(c, line);
-	if (!rc && (curl_easy_setopt(c->easy, CURLOPT_CONNECT_TO, c->connect_to) ||
-		    curl_easy_setopt(c->easy, CURLOPT_CURLU, c->url)))
+	if (!rc && (c->curl.easy_setopt(c->easy, CURLOPT_CONNECT_TO, c->connect_to) ||
+		    c->curl.easy_setopt(c->easy, CURLOPT_CURLU, c->url)))
 		rc = -ENOMEM;
 out:
-	curl_free(host);
-	curl_free(port);
+	c->curl.free(host);
+	c->curl.free(port);
 	free(line);
 	return rc;
 }
@@ -237,20 +241,20 @@ static int set_tls(struct mh_client *c, struct mh_err *err)
 	const long version = config->tls.min_version == MH_TLS_1_3 ? CURL_SSLVERSION_TLSv1_3
 								   : CURL_SSLVERSION_TLSv1_2;
 	CURL *e = c->easy;
-	bool bad = curl_easy_setopt(e, CURLOPT_SSLVERSION, version);
+	bool bad = c->curl.easy_setopt(e, CURLOPT_SSLVERSION, version);
 
 	if (check_file(config->tls.ca_file, err) || check_file(config->tls.cert_file, err) ||
 	    check_file(config->tls.key_file, err))
 		return -EINVAL;
 	if (config->tls.ca_file)
-		bad |= curl_easy_setopt(e, CURLOPT_CAINFO, config->tls.ca_file) ||
-		       curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+		bad |= c->curl.easy_setopt(e, CURLOPT_CAINFO, config->tls.ca_file) ||
+		       c->curl.easy_setopt(e, CURLOPT_CAPATH, (char *)NULL);
 	if (config->tls.cert_file)
-		bad |= curl_easy_setopt(e, CURLOPT_SSLCERT, config->tls.cert_file) ||
-		       curl_easy_setopt(e, CURLOPT_SSLKEY, config->tls.key_file);
+		bad |= c->curl.easy_setopt(e, CURLOPT_SSLCERT, config->tls.cert_file) ||
+		       c->curl.easy_setopt(e, CURLOPT_SSLKEY, config->tls.key_file);
 	if (config->tls.insecure_skip_verify)
-		bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L) ||
-		       curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
+		bad |= c->curl.easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L) ||
+		       c->curl.easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
 	return bad ? -ENOMEM : 0;
 }
 
@@ -259,8 +263,8 @@ static int set_proxy(struct mh_client *c)
 {
 	const char *proxy = c->config->proxy_url ? c->config->proxy_url : "";
 
-	return curl_easy_setopt(c->easy, CURLOPT_PROXY, proxy) ||
-			       curl_easy_setopt(c->easy, CURLOPT_NOPROXY, "")
+	return c->curl.easy_setopt(c->easy, CURLOPT_PROXY, proxy) ||
+			       c->curl.easy_setopt(c->easy, CURLOPT_NOPROXY, "")
 		       ? -ENOMEM
 		       : 0;
 }
@@ -272,20 +276,20 @@ static int set_limits(struct mh_client *c, const struct mh_request *request)
 
 	if (!ms)
 		ms = MH_HTTP_TIMEOUT_MS;
-	return curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) ||
-			       curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)ms) ||
-			       curl_easy_setopt(
+	return c->curl.easy_setopt(e, CURLOPT_NOSIGNAL, 1L) ||
+			       c->curl.easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)ms) ||
+			       c->curl.easy_setopt(
 				       e, CURLOPT_CONNECTTIMEOUT_MS,
 				       (long)(ms < CONNECT_TIMEOUT_MS ? ms : CONNECT_TIMEOUT_MS)) ||
-			       curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) ||
-			       curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") ||
-			       curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
-						(long)CURL_HTTP_VERSION_1_1) ||
-			       curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) ||
-			       curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L) ||
-			       curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT,
-						(long)STALLED_BYTES_S) ||
-			       curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)STALLED_S)
+			       c->curl.easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) ||
+			       c->curl.easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") ||
+			       c->curl.easy_setopt(e, CURLOPT_HTTP_VERSION,
+						   (long)CURL_HTTP_VERSION_1_1) ||
+			       c->curl.easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) ||
+			       c->curl.easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L) ||
+			       c->curl.easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT,
+						   (long)STALLED_BYTES_S) ||
+			       c->curl.easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)STALLED_S)
 		       ? -ENOMEM
 		       : 0;
 }
@@ -296,10 +300,10 @@ static int set_body(struct mh_client *c, const struct mh_request *request)
 
 	if (!request->body)
 		return 0;
-	return curl_easy_setopt(e, CURLOPT_POST, 1L) ||
-			       curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
-						(curl_off_t)request->body_len) ||
-			       curl_easy_setopt(e, CURLOPT_POSTFIELDS, request->body)
+	return c->curl.easy_setopt(e, CURLOPT_POST, 1L) ||
+			       c->curl.easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
+						   (curl_off_t)request->body_len) ||
+			       c->curl.easy_setopt(e, CURLOPT_POSTFIELDS, request->body)
 		       ? -ENOMEM
 		       : 0;
 }
@@ -322,16 +326,16 @@ static int set_up(struct mh_client *c, const struct mh_request *request, const c
 		rc = set_who_we_are(c, err);
 	if (!rc && c->config->tls.server_name && !strncasecmp(url, "https:", 6))
 		rc = lead(c, url, c->config->tls.server_name);
-	else if (!rc && curl_easy_setopt(e, CURLOPT_URL, url))
+	else if (!rc && c->curl.easy_setopt(e, CURLOPT_URL, url))
 		rc = -ENOMEM;
-	if (!rc && (curl_easy_setopt(e, CURLOPT_USERAGENT, "memhist/" PACKAGE_VERSION) ||
-		    curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->header) ||
-		    curl_easy_setopt(e, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE) ||
-		    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->reason) ||
-		    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, mh_answering_header) ||
-		    curl_easy_setopt(e, CURLOPT_HEADERDATA, &c->answering) ||
-		    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, mh_answering_body) ||
-		    curl_easy_setopt(e, CURLOPT_WRITEDATA, &c->answering)))
+	if (!rc && (c->curl.easy_setopt(e, CURLOPT_USERAGENT, "memhist/" PACKAGE_VERSION) ||
+		    c->curl.easy_setopt(e, CURLOPT_HTTPHEADER, c->header) ||
+		    c->curl.easy_setopt(e, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE) ||
+		    c->curl.easy_setopt(e, CURLOPT_ERRORBUFFER, c->reason) ||
+		    c->curl.easy_setopt(e, CURLOPT_HEADERFUNCTION, mh_answering_header) ||
+		    c->curl.easy_setopt(e, CURLOPT_HEADERDATA, &c->answering) ||
+		    c->curl.easy_setopt(e, CURLOPT_WRITEFUNCTION, mh_answering_body) ||
+		    c->curl.easy_setopt(e, CURLOPT_WRITEDATA, &c->answering)))
 		rc = -ENOMEM;
 	return rc;
 }
@@ -347,11 +351,11 @@ static int run(struct mh_client *c, const struct mh_request *request, CURLcode *
 		if (atomic_load(&c->is_cancelled) ||
 		    (request->interrupted && request->interrupted()))
 			return -ECANCELED;
-		if (curl_multi_perform(c->multi, &n_running) ||
-		    (n_running && curl_multi_poll(c->multi, NULL, 0, POLL_MS, NULL)))
+		if (c->curl.multi_perform(c->multi, &n_running) ||
+		    (n_running && c->curl.multi_poll(c->multi, NULL, 0, POLL_MS, NULL)))
 			return -ENOMEM;
 	}
-	message = curl_multi_info_read(c->multi, &n_left);
+	message = c->curl.multi_info_read(c->multi, &n_left);
 	if (!message)
 		return -ENOMEM;
 	*ret = message->data.result;
@@ -387,8 +391,8 @@ static int judge(struct mh_client *c, CURLcode code, const char *url, struct mh_
 	curl_off_t after = 0;
 	long status = 0;
 
-	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(c->easy, CURLINFO_RETRY_AFTER, &after);
+	c->curl.easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+	c->curl.easy_getinfo(c->easy, CURLINFO_RETRY_AFTER, &after);
 	ret->status = (int)status;
 	if (after)
 		ret->retry_after_s = after;
@@ -407,17 +411,17 @@ static int judge(struct mh_client *c, CURLcode code, const char *url, struct mh_
 	return mh_errf(err, is_ours(code, url) ? -EINVAL : -EAGAIN, "%s: %s", shown(url, room),
 		       c->answering.is_refused ? "the headers of its answer never end"
 		       : c->reason[0]          ? c->reason
-					       : curl_easy_strerror(code));
+					       : c->curl.easy_strerror(code));
 }
 
 static void tear_down(struct mh_client *c)
 {
 	for (struct curl_slist *h = c->header; h; h = h->next)
 		explicit_bzero(h->data, strlen(h->data));
-	curl_easy_reset(c->easy);
-	curl_slist_free_all(c->header);
-	curl_slist_free_all(c->connect_to);
-	curl_url_cleanup(c->url);
+	c->curl.easy_reset(c->easy);
+	c->curl.slist_free_all(c->header);
+	c->curl.slist_free_all(c->connect_to);
+	c->curl.url_cleanup(c->url);
 	c->header = c->connect_to = NULL;
 	c->url = NULL;
 }
@@ -433,7 +437,7 @@ int mh_client_do(struct mh_client *c, const struct mh_request *request, struct m
 	mh_answering_begin(&c->answering, ret, request->sink, request->arg);
 	c->reason[0] = '\0';
 	rc = set_up(c, request, url, err);
-	if (!rc && curl_multi_add_handle(c->multi, c->easy))
+	if (!rc && c->curl.multi_add_handle(c->multi, c->easy))
 		rc = -ENOMEM;
 	else if (!rc) {
 		rc = run(c, request, &code);
@@ -441,7 +445,7 @@ int mh_client_do(struct mh_client *c, const struct mh_request *request, struct m
 			rc = judge(c, code, url, ret, err);
 		else if (rc == -ENOMEM)
 			mh_err_sys(err, rc, "cannot ask %s", shown(url, room));
-		curl_multi_remove_handle(c->multi, c->easy);
+		c->curl.multi_remove_handle(c->multi, c->easy);
 	} else if (rc == -ENOMEM) {
 		mh_err_sys(err, rc, "cannot ask %s", shown(url, room));
 	}

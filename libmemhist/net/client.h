@@ -21,7 +21,7 @@
  *       unless configured, no ~/.netrc, no environment, no cookies, no compressed answers.
  *   H5  Secrets are read from their files for each request, go into a header of it, and nowhere
  *       else. Sentences have the URL without its query.
- *   H6  Nothing is initialised before the first client, and nothing stays after the last. A client
+ *   H6  libcurl is loaded by the first client; who makes none has nothing of it. A client
  *       belongs to one thread at a time; only mh_client_cancel() may be called by others.
  */
 #ifndef MEMHIST_NET_CLIENT_H
@@ -64,7 +64,7 @@ struct mh_answer {
 };
 
 /* `config` has to stay until _free. The first client has to be made while no other thread makes or
- * frees one. Returns 0, -ENOMEM, or -EINVAL and a sentence: the configuration cannot be met. */
+ * frees one. Returns 0, -ENOMEM, or -ENOENT and a sentence: there is no libcurl. */
 int mh_client_new(struct mh_client **ret, const struct mh_http_config *config, struct mh_err *err);
 void mh_client_free(struct mh_client *c);
 
