@@ -35,6 +35,10 @@ struct candles_config {
 	const char *prometheus;  /* a URL instead of a history; NULL = not given, as the next two */
 	const char *selector;    /* which series there */
 	const char *http_config; /* a file */
+	/* Called when the outputs are open and before anything is read: makes the history. NULL =
+	 * it is there. Returns 0, or -errno and a sentence. */
+	int (*prepare)(void *arg, struct mh_err *err);
+	void *prepare_arg;
 	struct range_words when;
 	mh_ms_t interval_ms;
 	int field;

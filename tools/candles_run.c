@@ -415,6 +415,8 @@ int candles_run(const struct candles_config *config)
 	};
 	int status, rc = open_outputs(&job);
 
+	if (!rc && config->prepare)
+		rc = config->prepare(config->prepare_arg, &err);
 	if (!rc)
 		rc = make_table(&job);
 	if (!rc)

@@ -33,6 +33,7 @@ struct fetching {
 	struct store_samples samples;
 	struct import_job job;
 	struct intake intake;
+	struct outdir dir;
 	uint64_t n_requests, n_samples;
 	struct mh_err *err;
 };
@@ -191,49 +192,51 @@ static int open_dir(struct outdir *ret, struct mh_err *err)
 	return rc;
 }
 
-static int fetch(struct fetching *f, struct outdir *dir)
+static int prepare(void *arg, struct mh_err *err)
+{
+	struct fetching *f = arg;
+
+	f->err = err;
+	return fetch_into(f, f->dir.temp);
+}
+
+/* How to ask, and where to put what comes. */
+static int set_up(struct fetching *f, struct mh_http_file *file, struct mh_err *err)
 {
 	const struct candles_config *c = f->config;
-	struct mh_http_file file = {0};
-	int rc = 0;
+	int rc = c->http_config ? mh_http_file_read(file, c->http_config, err) : 0;
 
-	if (c->http_config)
-		rc = mh_http_file_read(&file, c->http_config, f->err);
-	if (rc)
-		return rc;
-	f->http = file.config;
+	if (rc == -EBADMSG) /* which is no damaged history */
+		rc = -EINVAL;
+	f->http = file->config;
 	f->http.url = c->prometheus;
-	rc = selector_parse(&f->selector, c->selector, f->err);
 	if (!rc)
-		rc = open_dir(dir, f->err);
-	if (!rc)
-		rc = fetch_into(f, dir->temp);
-	if (c->http_config)
-		mh_http_file_done(&file);
-	return rc;
+		rc = selector_parse(&f->selector, c->selector, err);
+	return rc ? rc : open_dir(&f->dir, err);
 }
 
 int candles_store(const struct candles_config *config)
 {
-	struct outdir dir = {.fd = -1, .parent_fd = -1};
 	struct candles_config local = *config;
+	struct mh_http_file file = {0};
 	struct mh_err err = {""};
 	struct fetching f = {
 		.config = config,
 		.fields = store_fields_of(config->field),
 		.range = known_range(config->range, mh_now().wall_ms),
-		.err = &err,
+		.dir = {.fd = -1, .parent_fd = -1},
 	};
-	int status, rc = fetch(&f, &dir);
+	int status, rc = set_up(&f, &file, &err);
 
-	if (rc == -EBADMSG) /* of a file that is read, not of a history */
-		rc = -EINVAL;
 	if (rc) {
 		status = tool_fail(who, rc, &err);
 	} else {
-		local.history = dir.temp;
+		local.history = f.dir.temp;
+		local.prepare = prepare;
+		local.prepare_arg = &f;
 		status = candles_run(&local);
 	}
-	outdir_done(&dir);
+	outdir_done(&f.dir);
+	mh_http_file_done(&file);
 	return status;
 }

@@ -200,6 +200,14 @@ def answers_that_are_too_long():
         assert b"__asan_init" in f.read() or peak < 220 << 10, peak
 
 
+def where_nothing_can_be_written_nothing_is_asked():
+    with Server(always(answer(404, b""))) as server:
+        refuses(ask(server, "--output", "missing/out.tsv", status=1), "missing")
+        os.environ["TMPDIR"] = os.path.abspath("nowhere")
+        refuses(ask(server, status=1), "nowhere")
+        assert not server.requests
+
+
 def a_second_that_is_too_much():
     with Server(always(answer(404, b""), answer(422, b'{"status":"error","error":"too many"}'))) \
             as server:
@@ -225,7 +233,7 @@ def it_ends_when_it_is_interrupted():
 
 
 ALONE = [what_is_no_store_is_told, nobody_is_there, half_an_answer, wrong_command_lines,
-         answers_that_are_too_long, a_second_that_is_too_much, it_ends_when_it_is_interrupted]
+         answers_that_are_too_long, where_nothing_can_be_written_nothing_is_asked, a_second_that_is_too_much, it_ends_when_it_is_interrupted]
 
 
 # --- real stores -------------------------------------------------------------------------------------
