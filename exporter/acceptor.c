@@ -22,6 +22,7 @@ enum {
 	ACCEPTS_A_TURN = 64, /* of one socket: the daemons have their turn in between */
 	REST_MS = 200,       /* after a connection that could not be taken */
 	DAEMONS_MAX = 4,     /* the current one, and three that were replaced */
+	WAIT_MS = 1000,      /* without work: others want to see that the thread gets on */
 };
 
 /* What an event is about; a listening socket is SOCKET_0 and its place. */
@@ -39,6 +40,7 @@ struct acceptor {
 	int wake_fd;
 	atomic_bool stopping;
 	pthread_t thread;
+	struct pulse pulse;
 
 	pthread_mutex_t lock; /* of: */
 	struct MHD_Daemon *next;
@@ -224,19 +226,19 @@ static void accept_some(struct acceptor *a, int listen_fd)
 			return;
 }
 
-/* Until this time at most, in ms from now; -1: for ever. */
+/* Until this time at most, in ms from now. */
 static int sooner(int wait_ms, mh_boot_ns_t until, mh_boot_ns_t now)
 {
 	uint64_t ms = until > now ? (until - now + 999999) / 1000000 : 0;
 
-	return wait_ms < 0 || ms < (uint64_t)wait_ms ? (int)ms : wait_ms;
+	return ms < (uint64_t)wait_ms ? (int)ms : wait_ms;
 }
 
 static int time_to_wait(const struct acceptor *a)
 {
 	const mh_boot_ns_t now = now_ns();
 	MHD_UNSIGNED_LONG_LONG ms;
-	int wait_ms = -1;
+	int wait_ms = WAIT_MS;
 
 	for (size_t i = 0; i < a->n_served; i++) {
 		if (MHD_get_timeout(a->served[i].daemon, &ms) == MHD_YES)
@@ -271,9 +273,13 @@ static void *run(void *arg)
 	struct acceptor *a = arg;
 	struct epoll_event event[EVENTS_MAX];
 
+	pthread_setname_np(pthread_self(), "memhist-web");
 	while (!atomic_load(&a->stopping)) {
-		int n = epoll_wait(a->epoll_fd, event, EVENTS_MAX, time_to_wait(a));
+		int wait_ms = time_to_wait(a), n;
 
+		pulse_end(&a->pulse, wait_ms);
+		n = epoll_wait(a->epoll_fd, event, EVENTS_MAX, wait_ms);
+		pulse_begin(&a->pulse);
 		take_turn(a, event, n);
 	}
 	return NULL;
@@ -354,6 +360,11 @@ void acceptor_change(struct acceptor *a, struct MHD_Daemon *daemon)
 	if (unused)
 		MHD_stop_daemon(unused);
 	wake(a);
+}
+
+struct pulse *acceptor_pulse(struct acceptor *a)
+{
+	return &a->pulse;
 }
 
 void acceptor_stop(struct acceptor *a)

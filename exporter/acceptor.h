@@ -18,6 +18,7 @@
 #define MEMHIST_EXPORTER_ACCEPTOR_H
 
 #include "exporter/listen.h"
+#include "exporter/pulse.h"
 
 struct MHD_Daemon;
 struct acceptor;
@@ -36,6 +37,8 @@ int acceptor_start(struct acceptor **ret, const struct acceptor_config *config, 
  * any thread, callbacks of a daemon included.
  */
 void acceptor_change(struct acceptor *a, struct MHD_Daemon *daemon);
+/* Whether the thread gets on; the acceptor's. */
+struct pulse *acceptor_pulse(struct acceptor *a);
 /* End the thread, close the listening sockets and all connections. NULL is allowed. */
 void acceptor_stop(struct acceptor *a);
 

@@ -25,6 +25,7 @@ struct collector {
 	pthread_t thread;
 	int timer_fd;
 	int stop_fd; /* readable: end */
+	struct pulse pulse;
 	uint64_t missed;
 	/* what the log said last */
 	enum { STATE_NEW, STATE_UP, STATE_DOWN } state;
@@ -214,17 +215,18 @@ static void *run(void *arg)
 	uint64_t ticks;
 	int n;
 
+	pthread_setname_np(pthread_self(), "memhist-sampler");
 	while ((n = poll(fds, 2, wait_ms)) >= 0 || errno == EINTR) {
-		if (!n)
-			refresh(c);
-		if (n <= 0)
-			continue;
-		if (fds[1].revents)
+		if (n > 0 && fds[1].revents)
 			break;
-		if (read(c->timer_fd, &ticks, sizeof(ticks)) != sizeof(ticks))
-			continue;
-		c->missed += ticks - 1;
-		sample(c);
+		pulse_begin(&c->pulse);
+		if (!n) {
+			refresh(c);
+		} else if (n > 0 && read(c->timer_fd, &ticks, sizeof(ticks)) == sizeof(ticks)) {
+			c->missed += ticks - 1;
+			sample(c);
+		}
+		pulse_end(&c->pulse, wait_ms < 0 ? (int64_t)c->config.interval_ms : wait_ms);
 	}
 	return NULL;
 }
@@ -306,6 +308,11 @@ void collector_regroup(struct collector *c, struct mh_groups *groups, struct mh_
 	pthread_mutex_unlock(&c->lock);
 	mh_groups_free(unused);
 	mh_choice_free(unused_choice);
+}
+
+struct pulse *collector_pulse(struct collector *c)
+{
+	return &c->pulse;
 }
 
 void collector_stop(struct collector *c)

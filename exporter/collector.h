@@ -7,6 +7,7 @@
 #define MEMHIST_EXPORTER_COLLECTOR_H
 
 #include "exporter/api/recent.h"
+#include "exporter/pulse.h"
 #include "exporter/view.h"
 
 struct collector;
@@ -27,6 +28,8 @@ int collector_start(struct collector **ret, const struct collector_config *confi
 /* From the next sample on, other groups, and others that are chosen (NULL: nobody). Both are taken
  * over. From any thread. */
 void collector_regroup(struct collector *c, struct mh_groups *groups, struct mh_choice *choice);
+/* Whether the thread gets on; the collector's. */
+struct pulse *collector_pulse(struct collector *c);
 /* Let it finish its sample and end. NULL is allowed. */
 void collector_stop(struct collector *c);
 

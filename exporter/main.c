@@ -1,7 +1,7 @@
 /*
  * memhist-exporter: flags in, threads up, wait for a signal, threads down.
  *
- *     main thread        signals, the clocks of connections
+ *     main thread        signals, the clocks of connections, the service manager
  *     sampling thread    source -> groups -> view         (collector.c)
  *     web thread         view -> page -> scrapers         (acceptor.c, server.c, answers.c)
  *     reading thread     files that may not answer        (libmemhist/proc/offload.h)
@@ -17,6 +17,7 @@
 #include "exporter/log.h"
 #include "exporter/privileges.h"
 #include "exporter/server.h"
+#include "exporter/service.h"
 #include "libmemhist/base/escape.h"
 
 #include <errno.h>
@@ -38,6 +39,7 @@ struct exporter {
 	struct listeners listeners; /* until the server has them */
 	struct recent *recent;
 	struct server *server;
+	struct service service;
 	char capabilities[PRIVILEGES_NAMES_MAX]; /* those that are left */
 };
 
@@ -171,20 +173,41 @@ static void stop_parts(struct exporter *e)
 	source_free(e->source);
 }
 
-/* Until SIGTERM or SIGINT; meanwhile, connections that take too long are closed. */
-static int wait_for_end(const sigset_t *signals, struct exporter *e)
+static void reload_as_service(struct exporter *e)
 {
-	const struct timespec second = {.tv_sec = 1};
 	struct mh_err err;
 
+	service_reloading(&e->service);
+	configured_reload(e->configured, &err); /* says how it went */
+	service_reloaded(&e->service);
+}
+
+static void begin_service(struct exporter *e)
+{
+	e->service.view = e->view;
+	e->service.thread[0] = (struct service_thread){.name = "sampling",
+						       .pulse = collector_pulse(e->collector)};
+	e->service.thread[1] = (struct service_thread){.name = "web",
+						       .pulse = server_pulse(e->server)};
+	service_begin(&e->service);
+}
+
+/* Until SIGTERM or SIGINT; meanwhile, connections that take too long are closed, and the service
+ * manager is told how it goes. */
+static int wait_for_end(const sigset_t *signals, struct exporter *e)
+{
 	for (;;) {
-		int number = sigtimedwait(signals, NULL, &second);
+		int wait_ms = service_wait_ms(&e->service);
+		const struct timespec wait = {.tv_sec = wait_ms / 1000,
+					      .tv_nsec = wait_ms % 1000 * 1000000L};
+		int number = sigtimedwait(signals, NULL, &wait);
 
 		if (number == SIGTERM || number == SIGINT)
 			return number;
 		if (number == SIGHUP)
-			configured_reload(e->configured, &err); /* says how it went */
+			reload_as_service(e);
 		server_expire(e->server);
+		service_tick(&e->service);
 	}
 }
 
@@ -264,23 +287,30 @@ static int run(const struct settings *settings, const struct listen_addresses *a
 	struct exporter e = {.config = config, .groups = groups, .choice = choice};
 	struct mh_buf names = MH_BUF_INIT(LISTENERS_MAX * LISTEN_NAME_MAX);
 	struct mh_err err;
+	const char *why;
 	sigset_t signals;
 	int rc;
 
 	log_set_level(settings->log_level);
 	prepare_signals(&signals);
 	raise_file_limit();
+	service_open(&e.service);
 	rc = start_listening(settings, addresses, &e.listeners, &names, &err);
 	if (!rc)
 		rc = start_parts(&e, settings, user, &err);
 	if (rc) {
 		log_error("%s", err.text);
+		service_ending(&e.service, err.text);
 	} else {
 		report_start(settings, &e, mh_buf_str(&names));
-		log_info("ending for %s",
-			 wait_for_end(&signals, &e) == SIGINT ? "SIGINT" : "SIGTERM");
+		begin_service(&e);
+		why = wait_for_end(&signals, &e) == SIGINT ? "ending for SIGINT"
+							   : "ending for SIGTERM";
+		log_info("%s", why);
+		service_ending(&e.service, why);
 	}
 	stop_parts(&e);
+	service_close(&e.service);
 	mh_buf_done(&names);
 	return rc ? EXIT_OTHER : EXIT_OK;
 }

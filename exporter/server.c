@@ -224,6 +224,11 @@ void server_expire(struct server *s)
 		log_debug("%u connections took too long and were closed", n);
 }
 
+struct pulse *server_pulse(struct server *s)
+{
+	return acceptor_pulse(s->acceptor);
+}
+
 void server_stop(struct server *s)
 {
 	if (!s)

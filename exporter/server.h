@@ -11,6 +11,7 @@
 
 #include "exporter/answers.h"
 #include "exporter/listen.h"
+#include "exporter/pulse.h"
 
 struct server;
 
@@ -23,6 +24,8 @@ struct server_config {
 int server_start(struct server **ret, const struct server_config *config, struct mh_err *err);
 /* Close the connections that take too long. To be called about once a second, from any thread. */
 void server_expire(struct server *s);
+/* Whether the web thread gets on; the server's. */
+struct pulse *server_pulse(struct server *s);
 /* NULL is allowed. */
 void server_stop(struct server *s);
 
