@@ -1,29 +1,29 @@
-/* zlib, at its fastest: pages repeat themselves so much that more effort makes them little smaller,
- * and clients of the same machine take in a second more than is saved. */
+/*
+ * A head that says nothing, DEFLATE, and at the end the CRC and the length of all.
+ *
+ * zlib packs anything well; what is packed here is lines like those before, with numbers. For that
+ * deflate.c takes half the time of zlib at its fastest, and makes it no longer.
+ */
 #include "exporter/gzip.h"
 
+#include "exporter/deflate.h"
+
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <zlib.h>
 
-enum {
-	LEVEL = 1,
-	WINDOW_BITS = 15 + 16, /* + 16: gzip's header and trailer */
-	MEMORY_LEVEL = 8,
-	ROOM_BYTES = 16 * 1024,
-};
-
 struct gzip {
-	z_stream stream;
+	struct deflate *deflate;
 	struct mh_buf *out;
+	uint32_t crc, len; /* of what went in; len modulo 2^32 */
 };
 
 int gzip_new(struct gzip **ret)
 {
 	struct gzip *g = calloc(1, sizeof(*g));
 
-	if (!g || deflateInit2(&g->stream, LEVEL, Z_DEFLATED, WINDOW_BITS, MEMORY_LEVEL,
-			       Z_DEFAULT_STRATEGY) != Z_OK) {
+	if (!g || deflate_new(&g->deflate)) {
 		free(g);
 		return -ENOMEM;
 	}
@@ -35,43 +35,35 @@ void gzip_free(struct gzip *g)
 {
 	if (!g)
 		return;
-	deflateEnd(&g->stream);
+	deflate_free(g->deflate);
 	free(g);
 }
 
 void gzip_begin(struct gzip *g, struct mh_buf *out)
 {
-	deflateReset(&g->stream);
+	/* magic number; DEFLATE; no name, no time; packed fast; by some system */
+	static const unsigned char head[] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 0xff};
+
+	deflate_begin(g->deflate);
 	g->out = out;
-}
-
-/* With `flush` as zlib has it, until all of it is out. */
-static int run(struct gzip *g, const char *bytes, size_t len, int flush)
-{
-	z_stream *z = &g->stream;
-
-	/* its parameter lacks only the const */
-	z->next_in = (Bytef *)(uintptr_t)bytes;
-	z->avail_in = (uInt)len;
-	do {
-		char *to = mh_buf_reserve(g->out, ROOM_BYTES);
-
-		if (!to)
-			return g->out->error;
-		z->next_out = (Bytef *)to;
-		z->avail_out = ROOM_BYTES;
-		deflate(z, flush);
-		g->out->len += ROOM_BYTES - z->avail_out;
-	} while (!z->avail_out);
-	return 0;
+	g->crc = (uint32_t)crc32_z(0, NULL, 0);
+	g->len = 0;
+	mh_buf_add(out, head, sizeof(head));
 }
 
 int gzip_add(struct gzip *g, const char *bytes, size_t len)
 {
-	return run(g, bytes, len, Z_NO_FLUSH);
+	g->crc = (uint32_t)crc32_z(g->crc, (const Bytef *)bytes, len);
+	g->len += (uint32_t)len;
+	deflate_add(g->deflate, g->out, bytes, len);
+	return g->out->error;
 }
 
 int gzip_end(struct gzip *g)
 {
-	return run(g, "", 0, Z_FINISH);
+	const uint32_t tail[] = {htole32(g->crc), htole32(g->len)};
+
+	deflate_end(g->deflate, g->out);
+	mh_buf_add(g->out, tail, sizeof(tail));
+	return g->out->error;
 }
