@@ -261,10 +261,12 @@ def tests_of(store, name):
                          status=NO_DATA), "2020-01-01")
 
     def parts_of_the_time():
+        """Beginning and end are samples, and so are the borders of what is asked for at once."""
         record(MACHINE.rows())
-        borders = [f"@{MACHINE.begin_ms // 1000 + 300}", f"@{MACHINE.begin_ms // 1000 + 1001}"]
-        assert of_store(store.url, "with-start", "--long", "--range", *borders).text == \
-            candles("--long", "--range", *borders).text
+        for begin, end in (300, 1000), (0, 1795), (1, 1796):
+            borders = [f"@{MACHINE.begin_ms // 1000 + begin}", f"@{MACHINE.begin_ms // 1000 + end}"]
+            args = "--long", "--interval", "1m", "--range", *borders
+            assert of_store(store.url, "with-start", *args).text == candles(*args).text, args
 
     tests = [remote_written_series_give_the_tables_of_the_history, scraped_series_do_as_well,
              several_machines_are_told, nothing_matches, parts_of_the_time]

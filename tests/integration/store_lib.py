@@ -144,7 +144,7 @@ class Machine:
     ] + [(1000 + i, i, [(0, f"worker{i}")], 360) for i in range(5)]
 
     def __init__(self, now=None):
-        self.begin_ms = int((now or time.time()) - 45 * 60) * 1000 + 123
+        self.begin_ms = int((now or time.time()) - 45 * 60) * 1000
 
     def values(self, pid, start, at):
         """(rss, vsz) in KiB: whole pages."""
