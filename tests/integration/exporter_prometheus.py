@@ -11,6 +11,7 @@ import tempfile
 
 from exporter_prometheus_lib import Api
 from exporter_lib import EXPORTER, Child, Exporter, run_tests, single, wait_for
+from tools_lib import run
 
 
 class Prometheus(Api):
@@ -75,6 +76,18 @@ def tests_of(exporter, prometheus, way, family):
         wait_for(lambda: not prometheus.query(resident), 60, "a stale marker at its end")
         assert not prometheus.query(group)
 
+    def its_candles_are_read_back():
+        with Child(b"candled", 32) as child:
+            rss = child.statm()[1]
+            resident = f'memhist_process_resident_memory_bytes{{pid="{child.pid}"}}'
+            wait_for(lambda: prometheus.value(resident) == rss, 60, "the child at its size")
+            started = f'memhist_process_start_time_seconds{{pid="{child.pid}"}}'
+            assert prometheus.value(started) > 0
+            table = run("memhist-candles", "--prometheus", f"http://127.0.0.1:{prometheus.port}",
+                        "--hours", "1", "--long", "--unit", "bytes").rows
+        rows = [row for row in table if row[1] == str(child.pid)]
+        assert rows and rows[-1][3] == "candled" and rows[-1][7] == str(rss), rows
+
     def it_stores_every_metric_of_the_page():
         page = exporter.metrics()
         shown = {name for name, _ in page}
@@ -91,8 +104,8 @@ def tests_of(exporter, prometheus, way, family):
             metadata = prometheus.api("metadata", metric=name)[name]
             assert metadata[0]["type"] == kind and metadata[0]["help"], metadata
 
-    tests = [it_is_up, it_stores_what_the_kernel_counts, it_stores_every_metric_of_the_page,
-             it_knows_their_types]
+    tests = [it_is_up, it_stores_what_the_kernel_counts, its_candles_are_read_back,
+             it_stores_every_metric_of_the_page, it_knows_their_types]
     for test in tests:
         test.__name__ = f"{way}: {test.__name__}"
     return tests
