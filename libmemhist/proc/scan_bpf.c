@@ -183,11 +183,6 @@ static struct mh_process *find_ended(void *arg, const struct mh_bpf_exit *exit)
 	return p && p->id.start_ticks == mh_bpf_ticks(exit->start_ns, &scan->place) ? p : NULL;
 }
 
-static void take_exits(struct bpf_scan *scan)
-{
-	mh_scan_exits_drain(scan->exits, scan->table, find_ended, scan);
-}
-
 /* --- one process ------------------------------------------------------------------------------ */
 
 static uint64_t higher(uint64_t a, uint64_t b)
@@ -245,7 +240,7 @@ static int add(struct bpf_scan *scan, const struct mh_bpf_task *task, struct mh_
 
 	/* whom we do not know but the table does was put there by another scanner */
 	if (p && (known(scan, p) || !is_same(scan, p, task))) {
-		take_exits(scan);
+		mh_scan_exits_drain(scan->exits, scan->table, find_ended, scan);
 		mh_table_remove(scan->table, p);
 		p = NULL;
 	}
@@ -367,7 +362,7 @@ static int bpf_pass(struct mh_scan *base, struct mh_table *table, bool *ret_part
 
 	scan->table = table;
 	scan->pass++;
-	take_exits(scan);
+	mh_scan_exits_begin(scan->exits, table, find_ended, scan);
 	mh_cmdlines_begin(&scan->cmdlines);
 	n = mh_bpf_tasks_begin(scan->tasks);
 	while (!n && (n = mh_bpf_tasks_next(scan->tasks, &task)) > 0) {
@@ -383,8 +378,7 @@ static int bpf_pass(struct mh_scan *base, struct mh_table *table, bool *ret_part
 	if (scan->pass % LISTING_EVERY == 1)
 		partial |= !find_hidden(scan);
 	visit_hidden(scan, &partial);
-	take_exits(scan);
-	mh_scan_exits_book(scan->exits, table, !base->stats.scans);
+	mh_scan_exits_end(scan->exits, table, find_ended, scan, !base->stats.scans);
 	base->stats.scans++;
 	*ret_partial = partial;
 	return 0;

@@ -29,6 +29,7 @@ struct mh_scan_exits {
 
 	struct mh_bpf_exit *waiting;
 	uint32_t n_waiting, cap_waiting;
+	uint32_t n_due;         /* the first ones: those that ended before the pass began */
 	struct mh_index by_pid; /* of `waiting`: those that are not booked or met */
 
 	/* of a drain */
@@ -88,12 +89,12 @@ static uint64_t peak_of(const struct mh_bpf_exit *exit)
 	return exit->marks & MH_BPF_EXIT_PEAK ? exit->peak_rss_pages : 0;
 }
 
-/* How many of those nobody has met had this peak or a higher one. */
+/* How many of those due that nobody has met had this peak or a higher one. */
 static uint32_t count_from(const struct mh_scan_exits *exits, uint64_t peak_pages)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < exits->n_waiting; i++)
+	for (uint32_t i = 0; i < exits->n_due; i++)
 		n += exits->waiting[i].pid && peak_of(&exits->waiting[i]) >= peak_pages;
 	return n;
 }
@@ -103,9 +104,9 @@ static uint64_t find_least_listed(const struct mh_scan_exits *exits)
 {
 	uint64_t least = 0, beyond = 1;
 
-	if (exits->n_waiting <= exits->brief_max)
+	if (exits->n_due <= exits->brief_max)
 		return 0;
-	for (uint32_t i = 0; i < exits->n_waiting; i++)
+	for (uint32_t i = 0; i < exits->n_due; i++)
 		if (peak_of(&exits->waiting[i]) >= beyond)
 			beyond = peak_of(&exits->waiting[i]) + 1;
 	while (beyond - least > 1) {
@@ -190,6 +191,15 @@ void mh_scan_exits_drain(struct mh_scan_exits *exits, struct mh_table *table,
 		exits->recorded += (uint64_t)n;
 }
 
+void mh_scan_exits_begin(struct mh_scan_exits *exits, struct mh_table *table,
+			 mh_scan_exits_find_fn *find, void *arg)
+{
+	if (!exits)
+		return;
+	mh_scan_exits_drain(exits, table, find, arg);
+	exits->n_due = exits->n_waiting;
+}
+
 void mh_scan_exits_meet(struct mh_scan_exits *exits, struct mh_table *table, struct mh_process *p,
 			uint64_t start_ns)
 {
@@ -239,7 +249,7 @@ static void list(struct mh_scan_exits *exits, struct mh_table *table)
 	/* the first ones of those with just that peak, which there is no room for */
 	uint32_t surplus = all > exits->brief_max ? all - exits->brief_max : 0;
 
-	for (uint32_t i = 0; i < exits->n_waiting; i++) {
+	for (uint32_t i = 0; i < exits->n_due; i++) {
 		const struct mh_bpf_exit *exit = &exits->waiting[i];
 
 		if (!exit->pid)
@@ -253,16 +263,35 @@ static void list(struct mh_scan_exits *exits, struct mh_table *table)
 	}
 }
 
-void mh_scan_exits_book(struct mh_scan_exits *exits, struct mh_table *table, bool first)
+/* Those behind the first n move up; these are forgotten. */
+static void forget(struct mh_scan_exits *exits, uint32_t n)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < exits->n_waiting; i++) {
+		const struct mh_bpf_exit *exit = &exits->waiting[i];
+		const uint32_t hash = mh_index_hash(exit->pid);
+
+		if (!exit->pid)
+			continue;
+		mh_index_remove(&exits->by_pid, hash, i);
+		if (i < n)
+			continue;
+		exits->waiting[kept] = *exit;
+		mh_index_add(&exits->by_pid, hash, kept++); /* there was room for it */
+	}
+	exits->n_waiting = kept;
+}
+
+void mh_scan_exits_end(struct mh_scan_exits *exits, struct mh_table *table,
+		       mh_scan_exits_find_fn *find, void *arg, bool first)
 {
 	if (!exits)
 		return;
+	mh_scan_exits_drain(exits, table, find, arg);
 	if (!first)
 		list(exits, table);
-	for (uint32_t i = 0; i < exits->n_waiting; i++)
-		if (exits->waiting[i].pid)
-			mh_index_remove(&exits->by_pid, mh_index_hash(exits->waiting[i].pid), i);
-	exits->n_waiting = 0;
+	forget(exits, first ? exits->n_waiting : exits->n_due);
 }
 
 void mh_scan_exits_count(const struct mh_scan_exits *exits, struct mh_scan_stats *ret)

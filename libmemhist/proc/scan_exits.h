@@ -1,15 +1,15 @@
 /*
  * Booking of the exits that BPF reports (bpf_exits.h) into a process table, for a scanner:
  *
- *     mh_scan_exits_drain(exits, table, find, arg);     // before the pass
+ *     mh_scan_exits_begin(exits, table, find, arg);     // before the pass
  *     …the pass: for each process that it adds
  *             mh_scan_exits_meet(exits, table, p, start_ns);
- *     mh_scan_exits_drain(exits, table, find, arg);     // after it: who was not met has ended
- *     mh_scan_exits_book(exits, table, …);
+ *     mh_scan_exits_end(exits, table, find, arg, …);    // after it
  *
  * A process that the table knows gets its last marks. Of the others, those that the pass still
  * meets (nobody has waited for them yet) are processes like all, but with their last marks; the
- * rest lived between two passes: they are brief.
+ * rest lived between two passes: they are brief. Who ended while the pass was on, and was not met,
+ * may have begun behind its back and still be there for the next one, which decides.
  *
  * Of the brief ones, mh_scan_exits_brief_max() go into the table: those with the highest peaks, of
  * equal ones the last. The others are counted: a machine that starts a thousand programs a second
@@ -46,16 +46,20 @@ int mh_scan_exits_new(struct mh_scan_exits **ret, const struct mh_bpf_tasks *tas
 		      const struct mh_bpf_place *place, uint32_t interval_ms, struct mh_err *err);
 void mh_scan_exits_free(struct mh_scan_exits *exits);
 
+void mh_scan_exits_begin(struct mh_scan_exits *exits, struct mh_table *table,
+			 mh_scan_exits_find_fn *find, void *arg);
+/* In the pass, before the table loses a process, whose last marks may be here. */
 void mh_scan_exits_drain(struct mh_scan_exits *exits, struct mh_table *table,
 			 mh_scan_exits_find_fn *find, void *arg);
 void mh_scan_exits_meet(struct mh_scan_exits *exits, struct mh_table *table, struct mh_process *p,
 			uint64_t start_ns);
 
 /*
- * Book those nobody has met. `first`: there was no pass before, so that they did not begin after
- * it, and are forgotten. Without the call, after a pass that failed, they wait for the next.
+ * `first`: there was no pass before, so that nobody is brief, and who was not met is forgotten.
+ * Without the call, after a pass that failed, they wait for the next.
  */
-void mh_scan_exits_book(struct mh_scan_exits *exits, struct mh_table *table, bool first);
+void mh_scan_exits_end(struct mh_scan_exits *exits, struct mh_table *table,
+		       mh_scan_exits_find_fn *find, void *arg, bool first);
 
 /*
  * Fill in those members of `ret` that are about exits: recorded; lost, since the ring or the table

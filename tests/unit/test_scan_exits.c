@@ -241,6 +241,67 @@ static void zombies_keep_their_marks(enum mh_scan_backend backend)
 	end();
 }
 
+/* Run once, when the next pass has walked by everybody. */
+static void (*behind_the_walk)(void);
+static pid_t latecomer;
+
+int __real_mh_bpf_tasks_next(struct mh_bpf_tasks *tasks, const struct mh_bpf_task **ret);
+int __wrap_mh_bpf_tasks_next(struct mh_bpf_tasks *tasks, const struct mh_bpf_task **ret);
+
+int __wrap_mh_bpf_tasks_next(struct mh_bpf_tasks *tasks, const struct mh_bpf_task **ret)
+{
+	int n = __real_mh_bpf_tasks_next(tasks, ret);
+
+	if (!n && behind_the_walk) {
+		behind_the_walk();
+		behind_the_walk = NULL;
+	}
+	return n;
+}
+
+static void begin_and_end(void)
+{
+	int order;
+
+	latecomer = start(&order);
+	let_end(latecomer, order);
+}
+
+static void begin_end_and_go(void)
+{
+	begin_and_end();
+	reap(latecomer);
+}
+
+/* Whether they are still there tells the next pass. */
+static void who_ends_behind_a_pass_is_there_once(enum mh_scan_backend backend)
+{
+	begin(backend);
+	tick();
+	behind_the_walk = begin_and_end;
+	tick();
+	assert_null(behind_the_walk);
+	assert_true(!listed(latecomer) && !brief(latecomer) && !gone(latecomer));
+	tick();
+	assert_true(!brief(latecomer) && !gone(latecomer));
+	assert_non_null(listed(latecomer));
+	assert_last_marks(listed(latecomer));
+	reap(latecomer);
+	tick();
+	assert_true(!listed(latecomer) && !brief(latecomer));
+	assert_last_marks(gone(latecomer));
+
+	behind_the_walk = begin_end_and_go;
+	tick();
+	assert_true(!listed(latecomer) && !brief(latecomer) && !gone(latecomer));
+	tick();
+	assert_true(!listed(latecomer) && !gone(latecomer));
+	assert_last_marks(brief(latecomer));
+	tick();
+	assert_true(!listed(latecomer) && !brief(latecomer) && !gone(latecomer));
+	end();
+}
+
 /* What ended before the first sample is no part of the record. */
 static void first_sample_has_no_brief(enum mh_scan_backend backend)
 {
@@ -458,6 +519,7 @@ static void so_many_are_listed(void **state)
 OF_TIERS(who_lives_between_samples_is_brief)
 OF_TIERS(who_was_known_leaves_with_last_marks)
 OF_TIERS(zombies_keep_their_marks)
+OF_TIERS(who_ends_behind_a_pass_is_there_once)
 OF_TIERS(first_sample_has_no_brief)
 OF_TIERS(everybody_ends_once)
 OF_TIERS(owners_of_a_pid_are_told_apart)
@@ -472,6 +534,8 @@ int main(void)
 		cmocka_unit_test(who_was_known_leaves_with_last_marks_by_bpf_seq),
 		cmocka_unit_test(zombies_keep_their_marks_by_bpf),
 		cmocka_unit_test(zombies_keep_their_marks_by_bpf_seq),
+		cmocka_unit_test(who_ends_behind_a_pass_is_there_once_by_bpf),
+		cmocka_unit_test(who_ends_behind_a_pass_is_there_once_by_bpf_seq),
 		cmocka_unit_test(first_sample_has_no_brief_by_bpf),
 		cmocka_unit_test(first_sample_has_no_brief_by_bpf_seq),
 		cmocka_unit_test(everybody_ends_once_by_bpf),
