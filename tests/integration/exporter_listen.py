@@ -169,6 +169,14 @@ def sockets_that_nobody_asked_for_are_left_alone():
         assert exporter.port != s.getsockname()[1]
 
 
+def is_there(path):
+    """Whether somebody listens: the socket has its name some moments before."""
+    try:
+        return healthy(socket.AF_UNIX, path)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+
+
 def systemd_starts_it_at_the_first_connection():
     program = shutil.which("systemd-socket-activate")
     if not program:
@@ -179,8 +187,9 @@ def systemd_starts_it_at_the_first_connection():
                                     "--process.top=0"],
                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        wait_for(lambda: os.path.exists(path) or process.poll() is not None, what="the socket")
-        assert healthy(socket.AF_UNIX, path)  # the same process, which has become the exporter
+        # the same process, which has become the exporter
+        wait_for(lambda: is_there(path) or process.poll() is not None, what="the socket")
+        assert healthy(socket.AF_UNIX, path)
     finally:
         process.terminate()
         assert process.wait(timeout=60) == 0, open("log", encoding="utf-8").read()
