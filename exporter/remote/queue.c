@@ -3,11 +3,15 @@
  * segments meanwhile; what is to be done here is to begin at the right one, and to say what is
  * missing in between.
  *
+ * Sealed segments, which are read after an outage, take memory that a reader keeps: at the end of
+ * the history it is exchanged for another one, whose memory is that of the live processes.
+ *
  * The reader begins with the snapshots that are not older than the position by the wall clock. The
  * one at the position is among them, unless it is gone, and tells who lived then.
  */
 #include "exporter/remote/queue.h"
 
+#include "libmemhist/history/dir.h"
 #include "libmemhist/history/reader.h"
 
 #include <errno.h>
@@ -28,6 +32,7 @@ struct remote_queue {
 	bool has_position;
 	struct mh_boot_id boot_id; /* of the position */
 	struct mh_instant at;
+	bool has_columns;  /* the reader has been in a sealed segment, for what was not known */
 	bool is_connected; /* the snapshot at the position was seen, or nothing was taken before */
 };
 
@@ -61,6 +66,13 @@ void remote_queue_close(struct remote_queue *q)
 	free(q);
 }
 
+static void close_reader(struct remote_queue *q)
+{
+	mh_reader_close(q->reader);
+	q->reader = NULL;
+	q->has_columns = false;
+}
+
 static int open_reader(struct remote_queue *q, struct mh_instant now, struct mh_err *err)
 {
 	struct mh_reader_options options = {
@@ -76,6 +88,17 @@ static int open_reader(struct remote_queue *q, struct mh_instant now, struct mh_
 		options.since_ms = q->at.wall_ms;
 	q->is_connected = !q->has_position;
 	return mh_reader_open(&q->reader, q->dir, &options, err);
+}
+
+static void note_columns(struct remote_queue *q)
+{
+	struct mh_place place;
+	size_t len;
+
+	mh_reader_place(q->reader, &place);
+	len = strlen(place.file);
+	q->has_columns |= len > strlen(MH_SEALED_SUFFIX) &&
+			  !strcmp(place.file + len - strlen(MH_SEALED_SUFFIX), MH_SEALED_SUFFIX);
 }
 
 /* Of another boot that is not known, only the wall clock can tell. */
@@ -131,10 +154,8 @@ int remote_queue_next(struct remote_queue *q, struct mh_instant now, struct remo
 		return 0; /* nobody has recorded yet */
 	if (!rc)
 		rc = mh_reader_next(q->reader, &s, err);
-	if (rc < 0) {
-		mh_reader_close(q->reader);
-		q->reader = NULL;
-	}
+	if (rc < 0 || (!rc && q->has_columns))
+		close_reader(q);
 	if (rc <= 0)
 		return rc;
 	segment = mh_reader_segment(q->reader);
@@ -147,6 +168,7 @@ int remote_queue_next(struct remote_queue *q, struct mh_instant now, struct remo
 		q->is_connected |= s->at.boot_ns == q->at.boot_ns;
 		return 1;
 	}
+	note_columns(q);
 	find_loss(q, ret);
 	q->is_connected = q->has_position = true;
 	q->boot_id = s->boot_id;

@@ -83,6 +83,8 @@ static void an_outage_loses_nothing(void **state)
 		seal_each(t.rig.dir, 1 + seed % 2);
 		rig_merge(&t.rig, true);
 		send_all(&t);
+		trial_write(&t, 3); /* and all goes on */
+		send_all(&t);
 		books_are_equal(&t.sent, &t.expected);
 		assert_int_equal(dropped(&t), 0);
 		trial_end(&t);
