@@ -11,8 +11,7 @@
 struct configured {
 	const struct settings *settings;
 	const struct mh_config *config; /* as it was at the start */
-	struct collector *collector;
-	struct view *view;
+	struct configured_parts parts;
 	pthread_mutex_t lock; /* one at a time, so that the last one to read has the last word */
 };
 
@@ -50,14 +49,44 @@ int configured_choice(struct mh_config *config, struct mh_choice **ret, struct m
 	return 0;
 }
 
+static void free_all(struct mh_groups *groups[MH_REMOTE_ENDPOINTS_MAX])
+{
+	for (int i = 0; i < MH_REMOTE_ENDPOINTS_MAX; i++) {
+		mh_groups_free(groups[i]);
+		groups[i] = NULL;
+	}
+}
+
+int configured_remote(const struct settings *settings, const struct mh_config *config,
+		      struct mh_groups *ret[MH_REMOTE_ENDPOINTS_MAX], struct mh_err *err)
+{
+	int rc = 0;
+
+	memset(ret, 0, MH_REMOTE_ENDPOINTS_MAX * sizeof(ret[0]));
+	for (size_t i = 0; i < config->n_remote && !rc; i++) {
+		struct mh_config again = {0};
+
+		if (config->remote[i].no_groups)
+			continue;
+		/* groups take the rules of a configuration away */
+		rc = mh_config_load(&again, settings->config_file, MH_CONFIG_DAEMON, err);
+		if (!rc)
+			rc = configured_groups(settings, &again, &ret[i], err);
+		mh_config_done(&again);
+	}
+	if (rc)
+		free_all(ret);
+	return rc;
+}
+
 int configured_new(struct configured **ret, const struct settings *settings,
-		   const struct mh_config *config, struct collector *collector, struct view *view)
+		   const struct mh_config *config, const struct configured_parts *parts)
 {
 	struct configured *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
-	*c = (struct configured){settings, config, collector, view, PTHREAD_MUTEX_INITIALIZER};
+	*c = (struct configured){settings, config, *parts, PTHREAD_MUTEX_INITIALIZER};
 	*ret = c;
 	return 0;
 }
@@ -84,6 +113,31 @@ static bool is_same(const struct mh_config *a, const struct mh_config *b, enum m
 	return true;
 }
 
+static bool is_same_node(const struct mh_node *a, const struct mh_node *b)
+{
+	if (!a || !b)
+		return a == b;
+	if (a->kind != b->kind || a->n != b->n || a->is_nothing != b->is_nothing)
+		return false;
+	if (strcmp(a->key ? a->key : "", b->key ? b->key : "") != 0)
+		return false;
+	if (a->kind == MH_NODE_TEXT)
+		return !strcmp(a->text, b->text);
+	for (a = a->first, b = b->first; a && b; a = a->next, b = b->next)
+		if (!is_same_node(a, b))
+			return false;
+	return true;
+}
+
+static const struct mh_node *find(const struct mh_config *config, const char *key)
+{
+	const struct mh_node *node = config->document.root ? config->document.root->first : NULL;
+
+	while (node && strcmp(node->key, key) != 0)
+		node = node->next;
+	return node;
+}
+
 /* "history.dir, history.max_age": what was changed in vain. */
 static void find_changes(struct mh_buf *out, const struct mh_config *before,
 			 const struct mh_config *now)
@@ -96,6 +150,8 @@ static void find_changes(struct mh_buf *out, const struct mh_config *before,
 		mh_config_item(now, (enum mh_config_key)key, &item);
 		mh_buf_printf(out, "%s%s", out->len ? ", " : "", item.key);
 	}
+	if (!is_same_node(find(before, "remote_write"), find(now, "remote_write")))
+		mh_buf_printf(out, "%sremote_write", out->len ? ", " : "");
 }
 
 static void report(const struct configured *c, const struct mh_config *config)
@@ -114,22 +170,26 @@ static void report(const struct configured *c, const struct mh_config *config)
 static int reload(struct configured *c, struct mh_err *err)
 {
 	struct mh_config config = {0};
-	struct mh_groups *groups;
+	struct mh_groups *groups, *remote[MH_REMOTE_ENDPOINTS_MAX];
 	struct mh_choice *choice = NULL;
 	int rc = mh_config_load(&config, c->settings->config_file, MH_CONFIG_DAEMON, err);
 
 	if (rc)
 		return rc;
-	rc = configured_choice(&config, &choice, err);
+	rc = configured_remote(c->settings, c->config, remote, err);
+	if (!rc)
+		rc = configured_choice(&config, &choice, err);
 	if (!rc) {
 		rc = configured_groups(c->settings, &config, &groups, err);
 		if (rc)
 			mh_choice_free(choice);
 	}
 	if (!rc) {
-		collector_regroup(c->collector, groups, choice);
+		collector_regroup(c->parts.collector, groups, choice);
+		remote_regroup(c->parts.remote, remote);
 		report(c, &config);
 	}
+	free_all(remote);
 	mh_config_done(&config);
 	return rc;
 }
@@ -142,7 +202,7 @@ int configured_reload(struct configured *c, struct mh_err *err)
 	rc = reload(c, err);
 	if (rc)
 		log_error("the configuration stays as it was: %s", err->text);
-	view_note_config(c->view, !rc, mh_now().wall_ms);
+	view_note_config(c->parts.view, !rc, mh_now().wall_ms);
 	pthread_mutex_unlock(&c->lock);
 	return rc;
 }

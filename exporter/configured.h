@@ -9,6 +9,7 @@
 
 #include "exporter/collector.h"
 #include "exporter/flags.h"
+#include "exporter/remote/remote.h"
 
 /*
  * The groups that the files and flags say. `config` is the main file, of which the rules are taken
@@ -22,11 +23,25 @@ int configured_groups(const struct settings *settings, struct mh_config *config,
  * rules. Returns 0, or -ENOMEM and a sentence. */
 int configured_choice(struct mh_config *config, struct mh_choice **ret, struct mh_err *err);
 
+/*
+ * The same for each endpoint that `config` has, from files that are read once more; NULL for those
+ * that are sent no groups.
+ */
+int configured_remote(const struct settings *settings, const struct mh_config *config,
+		      struct mh_groups *ret[MH_REMOTE_ENDPOINTS_MAX], struct mh_err *err);
+
 struct configured;
 
-/* All are the caller's and outlive it; `config` is as it was at the start. Returns 0 or -ENOMEM. */
+/* Who has groups. All are the caller's and outlive it. */
+struct configured_parts {
+	struct collector *collector;
+	struct remote *remote; /* NULL: there are no endpoints */
+	struct view *view;
+};
+
+/* The same goes for the rest; `config` is as it was at the start. Returns 0 or -ENOMEM. */
 int configured_new(struct configured **ret, const struct settings *settings,
-		   const struct mh_config *config, struct collector *collector, struct view *view);
+		   const struct mh_config *config, const struct configured_parts *parts);
 /* NULL is allowed. */
 void configured_free(struct configured *c);
 

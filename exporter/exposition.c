@@ -7,6 +7,7 @@
 
 #include "exporter/exposition_source.h"
 #include "exporter/exposition_windows.h"
+#include "exporter/remote/remote.h"
 #include "exporter/metric_text.h"
 
 static void gauge(struct families *out, const char *name, const char *help, double value)
@@ -282,6 +283,7 @@ void exposition_fill(struct families *out, const struct view *v, const struct se
 
 	families_clear(out);
 	exposition_source(out, v);
+	remote_expose(v->remote, out);
 	if (self)
 		write_self(out, self);
 	late = write_page(out, counts);

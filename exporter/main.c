@@ -4,6 +4,7 @@
  *     main thread        signals, the clocks of connections, the service manager
  *     sampling thread    source -> groups -> view         (collector.c)
  *     web thread         view -> page -> scrapers         (acceptor.c, server.c, answers.c)
+ *     remote write       history -> endpoint, a thread for each  (remote/endpoint.c)
  *     reading thread     files that may not answer        (libmemhist/proc/offload.h)
  *
  * Exit status: 0 ended by SIGTERM or SIGINT, or --help or --version was answered; 2 wrong flags;
@@ -16,6 +17,7 @@
 #include "exporter/listen.h"
 #include "exporter/log.h"
 #include "exporter/privileges.h"
+#include "exporter/remote/remote.h"
 #include "exporter/server.h"
 #include "exporter/service.h"
 #include "libmemhist/base/escape.h"
@@ -35,6 +37,8 @@ struct exporter {
 	struct source *source;
 	struct view *view;
 	struct collector *collector;
+	struct mh_groups *remote_groups[MH_REMOTE_ENDPOINTS_MAX]; /* until they have them */
+	struct remote *remote;
 	struct configured *configured;
 	struct listeners listeners; /* until the server has them */
 	struct recent *recent;
@@ -125,6 +129,22 @@ static int reload(void *configured, struct mh_err *err)
 	return configured_reload(configured, err);
 }
 
+static int start_remote(struct exporter *e, const struct settings *settings, struct mh_err *err)
+{
+	const struct remote_config config = {.write = e->config->remote,
+					     .n = e->config->n_remote,
+					     .history_dir = settings->history_dir,
+					     .places = &e->config->places,
+					     .interval_ms = settings->interval_ms,
+					     .groups = e->remote_groups};
+	int rc = remote_start(&e->remote, &config, err);
+
+	view_lock(e->view);
+	e->view->remote = e->remote;
+	view_unlock(e->view);
+	return rc;
+}
+
 static int start_parts(struct exporter *e, const struct settings *settings, const struct user *user,
 		       struct mh_err *err)
 {
@@ -145,13 +165,20 @@ static int start_parts(struct exporter *e, const struct settings *settings, cons
 	server.answers.recent = collector.recent = e->recent;
 	collector.source = e->source;
 	view_note_config(e->view, true, mh_now().wall_ms);
+	rc = start_remote(e, settings, err); /* first, so that it sees the first sample come */
+	if (rc)
+		return rc;
 	collector.groups = e->groups;
 	collector.choice = e->choice;
 	e->groups = NULL;
 	e->choice = NULL;
 	rc = collector_start(&e->collector, &collector, err);
-	if (!rc && configured_new(&e->configured, settings, e->config, e->collector, e->view))
-		rc = mh_err_sys(err, -ENOMEM, "cannot start");
+	if (!rc) {
+		const struct configured_parts parts = {e->collector, e->remote, e->view};
+
+		if (configured_new(&e->configured, settings, e->config, &parts))
+			rc = mh_err_sys(err, -ENOMEM, "cannot start");
+	}
 	if (rc)
 		return rc;
 	if (settings->lifecycle)
@@ -166,6 +193,9 @@ static void stop_parts(struct exporter *e)
 	listeners_close(&e->listeners);
 	configured_free(e->configured);
 	collector_stop(e->collector);
+	remote_stop(e->remote); /* after the last sample, so that it is sent, too */
+	for (int i = 0; i < MH_REMOTE_ENDPOINTS_MAX; i++)
+		mh_groups_free(e->remote_groups[i]);
 	mh_groups_free(e->groups);
 	mh_choice_free(e->choice);
 	view_free(e->view);
@@ -295,7 +325,9 @@ static int run(const struct settings *settings, const struct listen_addresses *a
 	prepare_signals(&signals);
 	raise_file_limit();
 	service_open(&e.service);
-	rc = start_listening(settings, addresses, &e.listeners, &names, &err);
+	rc = configured_remote(settings, config, e.remote_groups, &err);
+	if (!rc)
+		rc = start_listening(settings, addresses, &e.listeners, &names, &err);
 	if (!rc)
 		rc = start_parts(&e, settings, user, &err);
 	if (rc) {
@@ -359,6 +391,12 @@ static int read_settings(struct settings *settings, struct mh_config *config,
 		return EXIT_OTHER;
 	if (flags_parse(settings, &answer, argc, argv, config, err))
 		return EXIT_USAGE;
+	if (config->n_remote && !settings->history_dir) {
+		mh_errf(err, -EINVAL,
+			"remote_write wants a history, from which it is sent: say where it is by "
+			"“dir” below “history”, or --history.dir");
+		return EXIT_OTHER;
+	}
 	if (parse_addresses(addresses, settings, err))
 		return EXIT_USAGE;
 	if (settings->user && privileges_find(user, settings->user, &why)) {

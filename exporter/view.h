@@ -80,6 +80,8 @@ struct view_pss {
 	double age_s; /* when the sample was taken */
 };
 
+struct remote;
+
 struct view {
 	pthread_mutex_t lock;
 	uint64_t serial; /* raised by each change, so that a reader sees whether there was one */
@@ -117,6 +119,8 @@ struct view {
 	/* the configuration: whether reading it again went well, and when it did last */
 	bool is_config_good;
 	mh_ms_t config_ms;
+
+	struct remote *remote; /* has metrics of its own, and outlives the readers; NULL: none */
 
 	/* private */
 	struct mh_users users; /* of /etc/passwd; only who updates the view looks at it */

@@ -68,6 +68,7 @@ static const char *default_of(enum mh_config_key key)
 		[MH_CONFIG_GROUPS_MAX] = "200",
 		[MH_CONFIG_PROCESS_NAMES] = "none",
 		[MH_CONFIG_EXPORT_PROCESSES] = "none",
+		[MH_CONFIG_REMOTE_WRITE] = "none",
 	};
 
 	return words[key];

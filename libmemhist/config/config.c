@@ -2,15 +2,13 @@
  * The keys, as a tree of tables, and one walk over document and tables at once. The tree of a
  * document is as deep as the tables at most, since what they do not know is refused.
  */
-#include "libmemhist/config/config.h"
+#include "libmemhist/config/config_inner.h"
 
 #include "libmemhist/base/suggest.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define DEFAULT_FILE SYSCONFDIR "/memhist/memhist.yaml"
 
 enum {
 	TABLE_MAX = 32,
@@ -180,17 +178,17 @@ void mh_config_groups(struct mh_config *c, uint32_t page_bytes, struct mh_groups
 	c->rules = NULL;
 }
 
-static int take_rules(struct mh_config *c, enum mh_config_key id, const struct mh_node *node,
+static int take_later(struct mh_config *c, enum mh_config_key id, const struct mh_node *node,
 		      struct mh_err *err)
 {
 	(void)c;
 	(void)id;
 	(void)node;
 	(void)err;
-	return 0; /* by make_rules(), when the whole document was seen */
+	return 0; /* by those below, when the whole document was seen */
 }
 
-/* The value of this key; NULL: it is not there, or all its lines are commented out. */
+/* A list of the document; NULL: it is not there, or all its lines are commented out. */
 static const struct mh_node *find_list(const struct mh_config *c, const char *key)
 {
 	const struct mh_node *list = c->document.root ? c->document.root->first : NULL;
@@ -258,6 +256,23 @@ static int take_choice(struct mh_config *c, enum mh_config_key id, const struct 
 	return 0;
 }
 
+/* The endpoints; names of files in them begin at `dir`, the configuration's. */
+static int make_remote(struct mh_config *c, const char *dir, struct mh_err *err)
+{
+	const struct mh_node *list = find_list(c, "remote_write");
+	int rc = list ? mh_remote_write_read(&c->remote, &c->n_remote, &c->document, dir, list, err)
+		      : 0;
+
+	if (rc || !list)
+		return rc;
+	c->remote_name = calloc(c->n_remote + 1, sizeof(*c->remote_name));
+	if (!c->remote_name)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->n_remote; i++)
+		c->remote_name[i] = c->remote[i].name;
+	return 0;
+}
+
 static const struct key groups_keys[] = {
 	{"by", take_group_value, NULL, MH_CONFIG_GROUPS_BY},
 	{"tree", take_group_value, NULL, MH_CONFIG_GROUPS_TREE},
@@ -280,14 +295,15 @@ static const struct key top_keys[] = {
 	{"allowed_output_paths", take_allowed_paths, NULL, MH_CONFIG_ALLOWED_OUTPUT_PATHS},
 	{"history", NULL, history_keys, 0},
 	{"groups", NULL, groups_keys, 0},
-	{"process_names", take_rules, NULL, MH_CONFIG_PROCESS_NAMES},
+	{"process_names", take_later, NULL, MH_CONFIG_PROCESS_NAMES},
 	{"export_processes", take_choice, NULL, MH_CONFIG_EXPORT_PROCESSES},
+	{"remote_write", take_later, NULL, MH_CONFIG_REMOTE_WRITE},
 	{0},
 };
 
 /* Of a file of groups alone. */
 static const struct key group_file_keys[] = {
-	{"process_names", take_rules, NULL, MH_CONFIG_PROCESS_NAMES},
+	{"process_names", take_later, NULL, MH_CONFIG_PROCESS_NAMES},
 	{"groups", NULL, groups_keys, 0},
 	{0},
 };
@@ -307,6 +323,7 @@ static const char *const names[MH_CONFIG_KEYS] = {
 	[MH_CONFIG_GROUPS_MAX] = "groups.max",
 	[MH_CONFIG_PROCESS_NAMES] = "process_names",
 	[MH_CONFIG_EXPORT_PROCESSES] = "export_processes",
+	[MH_CONFIG_REMOTE_WRITE] = "remote_write",
 };
 
 static int unknown(const struct mh_node *node, const struct key *table, struct mh_err *err)
@@ -366,8 +383,8 @@ static int take_map(struct mh_config *c, const struct mh_node *map, const struct
 	return rc;
 }
 
-static int parse(struct mh_config *ret, const struct key *table, const char *bytes, size_t len,
-		 struct mh_err *err)
+int mh_config_parse_as(struct mh_config *ret, enum mh_config_table table, const char *dir,
+		       const char *bytes, size_t len, struct mh_err *err)
 {
 	struct mh_config c = {0};
 	int rc = mh_document_read(&c.document, bytes, len, err);
@@ -375,9 +392,12 @@ static int parse(struct mh_config *ret, const struct key *table, const char *byt
 	if (rc)
 		return rc;
 	if (c.document.root)
-		rc = take_map(&c, c.document.root, table, err);
+		rc = take_map(&c, c.document.root,
+			      table == MH_CONFIG_MAIN ? top_keys : group_file_keys, err);
 	if (!rc)
 		rc = make_rules(&c, err);
+	if (!rc)
+		rc = make_remote(&c, dir, err);
 	if (!rc) {
 		*ret = c;
 		return 0;
@@ -388,73 +408,7 @@ static int parse(struct mh_config *ret, const struct key *table, const char *byt
 
 int mh_config_parse(struct mh_config *ret, const char *bytes, size_t len, struct mh_err *err)
 {
-	return parse(ret, top_keys, bytes, len, err);
-}
-
-static int read_file(struct mh_config *ret, const struct key *table, enum mh_confile_kind kind,
-		     const char *path, struct mh_err *err)
-{
-	char *bytes, *copy;
-	struct mh_err why;
-	size_t len;
-	int rc = mh_confile_read(path, kind, &bytes, &len, err);
-
-	if (rc)
-		return rc;
-	copy = strdup(path);
-	rc = copy ? parse(ret, table, bytes, len, &why) : -ENOMEM;
-	free(bytes);
-	if (!rc) {
-		ret->file = copy;
-		return 0;
-	}
-	free(copy);
-	if (rc == -EBADMSG)
-		return mh_errf(err, rc, "%s:%s", path, why.text);
-	return mh_err_sys(err, rc, "cannot read %s", path);
-}
-
-int mh_config_read(struct mh_config *ret, const char *path, struct mh_err *err)
-{
-	return read_file(ret, top_keys, MH_CONFILE_SECRET, path, err);
-}
-
-int mh_config_read_groups(struct mh_config *ret, const char *path, struct mh_err *err)
-{
-	return read_file(ret, group_file_keys, MH_CONFILE_OPEN, path, err);
-}
-
-const char *mh_config_default_file(void)
-{
-	return DEFAULT_FILE;
-}
-
-int mh_config_load(struct mh_config *ret, const char *given, enum mh_config_reader reader,
-		   struct mh_err *err)
-{
-	return mh_config_load_or(ret, given, DEFAULT_FILE, reader, err);
-}
-
-int mh_config_load_or(struct mh_config *ret, const char *given, const char *default_file,
-		      enum mh_config_reader reader, struct mh_err *err)
-{
-	const char *path = given ? given : secure_getenv("MEMHIST_CONFIG");
-	struct mh_config c = {0};
-	struct mh_err why;
-	int rc;
-
-	if (path && !*path) {
-		*ret = c;
-		return 0;
-	}
-	if (path)
-		return mh_config_read(ret, path, err);
-	rc = mh_config_read(&c, default_file, &why);
-	c.is_closed = rc == -EACCES && reader == MH_CONFIG_TOOL;
-	if (rc && rc != -ENOENT && rc != -ENOTDIR && !c.is_closed)
-		return mh_errf(err, rc, "%s", why.text);
-	*ret = c;
-	return 0;
+	return mh_config_parse_as(ret, MH_CONFIG_MAIN, ".", bytes, len, err);
 }
 
 void mh_config_done(struct mh_config *c)
@@ -468,6 +422,8 @@ void mh_config_done(struct mh_config *c)
 	for (size_t i = 0; i < c->n_choice; i++)
 		free(c->choice_words[i]);
 	free(c->choice_words);
+	mh_remote_write_free(c->remote, c->n_remote);
+	free(c->remote_name);
 	*c = (struct mh_config){0};
 }
 
@@ -491,6 +447,10 @@ void mh_config_item(const struct mh_config *c, enum mh_config_key key, struct mh
 	} else if (key == MH_CONFIG_EXPORT_PROCESSES) {
 		ret->value = (const char *const *)c->choice_words;
 		ret->n = c->n_choice;
+		ret->is_list = true;
+	} else if (key == MH_CONFIG_REMOTE_WRITE) {
+		ret->value = c->remote_name;
+		ret->n = c->n_remote;
 		ret->is_list = true;
 	}
 }

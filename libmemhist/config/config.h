@@ -21,6 +21,7 @@
 #include "libmemhist/config/confile.h"
 #include "libmemhist/config/document.h"
 #include "libmemhist/config/grouping.h"
+#include "libmemhist/config/remote_write.h"
 #include "libmemhist/history/upkeep/limits.h"
 
 enum mh_config_key {
@@ -37,6 +38,7 @@ enum mh_config_key {
 	MH_CONFIG_GROUPS_MAX,
 	MH_CONFIG_PROCESS_NAMES,    /* a list: see `rules` */
 	MH_CONFIG_EXPORT_PROCESSES, /* a list: see `choice` */
+	MH_CONFIG_REMOTE_WRITE,     /* a list: see `remote` */
 	MH_CONFIG_KEYS,
 };
 
@@ -51,6 +53,9 @@ struct mh_config {
 		*choice;     /* of export_processes; NULL = not set, or taken away by somebody */
 	char **choice_words; /* its rules, as people wrote them */
 	size_t n_choice;
+	struct mh_remote_write *remote;
+	const char **remote_name; /* of these */
+	size_t n_remote;
 	const char *text[MH_CONFIG_KEYS];    /* as it was written, and checked; NULL = not set */
 	struct mh_mark from[MH_CONFIG_KEYS]; /* where its value stands; line 0 = not set */
 	struct mh_document document;         /* keeps the texts */

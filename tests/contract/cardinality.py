@@ -45,7 +45,8 @@ def check(page, known=None):
     counts = collections.Counter(name for name, _ in page)
     n = {"G": counts["memhist_group_processes"], "M": counts["memhist_process_start_time_seconds"],
          "H": counts["memhist_group_resident_memory_byte_seconds_total"],
-         "P": counts["memhist_process_proportional_age_seconds"], "L": 1}
+         "P": counts["memhist_process_proportional_age_seconds"], "L": 1,
+         "E": counts["memhist_remote_write_up"]}
     if known:
         assert {letter: n[letter] for letter in known} == known, (n, known)
     assert n["G"] <= n["H"] or not n["H"], n

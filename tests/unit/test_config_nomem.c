@@ -19,7 +19,11 @@ static const char text[] = "allowed_output_paths:\n  - /srv/a\n  - /srv/b\n  - /
 			   "export_processes: [{comm: [a, b], min_rss: 1M}, {user: x}]\n"
 			   "process_names:\n"
 			   "  - {comm: [b, a, c], name: \"{{.Comm}}-\"}\n"
-			   "  - {cmdline: ['-c (?P<x>y)'], name: \"{{.Matches.x}}\"}\n";
+			   "  - {cmdline: ['-c (?P<x>y)'], name: \"{{.Matches.x}}\"}\n"
+			   "remote_write:\n"
+			   "  - {url: http://a/w, send: {programs: [bash, /java/]}}\n"
+			   "  - {url: http://b/w, basic_auth: {username: u, password_file: p},\n"
+			   "     external_labels: {a: b}, headers: {X-A: b}}\n";
 
 /* Texts that take several blocks of the arena. */
 static void a_large_document(void **state)
