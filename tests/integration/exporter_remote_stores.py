@@ -19,7 +19,7 @@ import urllib.request
 import remote_lib
 from exporter_lib import EXPORTER, run_tests, series, wait_for
 from exporter_prometheus_lib import Api
-from tools_lib import memhist
+from tools_lib import candles, memhist, run
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 0
 RESIDENT = "memhist_process_resident_memory_bytes"
@@ -134,6 +134,16 @@ def settled(store, history):
         time.sleep(0.1)
 
 
+def tables(history, stores):
+    """{whose: its table}; each second is a window, where everything shows."""
+    args = "--hours", "1", "--interval", "1s", "--utc", "--unit", "bytes"
+    found = {"history": candles(*args, history=history).text}
+    for name, store in stores.items():
+        found[name] = run("memhist-candles", "--prometheus", f"http://127.0.0.1:{store.port}",
+                          "--selector", '{instance="here"}', *args).text
+    return found
+
+
 def live(folder):
     """All lives of the stores and of the exporter; what was recorded and what the stores have."""
     prometheus, victoria = Prometheus(folder, "prometheus"), VictoriaMetrics(folder, "victoria")
@@ -182,6 +192,8 @@ def live(folder):
         history = recorded(f"{folder}/history")
         return {"history": history, "prometheus": settled(prometheus, history),
                 "victoria": settled(victoria, history), "logs": logs,
+                "tables": tables(f"{folder}/history",
+                                 {"prometheus": prometheus, "victoria": victoria}),
                 "labels": prometheus.labels(RESIDENT),
                 "now": prometheus.api("query", query=RESIDENT)["result"]}
     finally:
@@ -198,6 +210,13 @@ def same(name):
         assert set(stored) == set(recorded_there)
     check.__name__ = f"{name} has the whole history"
     return check
+
+
+def candles_are_those_of_the_history():
+    expected = LIVE["tables"]["history"]
+    assert expected.count("\n") > 3 and expected.count("_open") == 30, expected[:500]
+    for name in "prometheus", "victoria":
+        assert LIVE["tables"][name] == expected, f"{LIVE['tables'][name]}\nnot\n{expected}"
 
 
 def labels_are_complete():
@@ -225,5 +244,5 @@ if not os.path.exists(EXPORTER):
     sys.exit(0)
 with tempfile.TemporaryDirectory(prefix="memhist-test-") as where:
     LIVE = live(where)
-run_tests([same("prometheus"), same("victoria"), labels_are_complete, series_have_ended,
-           outages_are_logged])
+run_tests([same("prometheus"), same("victoria"), candles_are_those_of_the_history,
+           labels_are_complete, series_have_ended, outages_are_logged])
