@@ -1,6 +1,7 @@
 """The service as systemd understands it: valid, hardened, with and without BPF."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import tools_lib
 from tools_lib import BUILD, SOURCE
 
 UNIT = "memhist-exporter.service"
+SOCKET = "memhist-exporter.socket"
 EBPF = f"exporter/{UNIT}.d/ebpf.conf"
 EXPOSURE_MAX = 25  # tenths; of 100 for a service that may do everything
 
@@ -59,6 +61,41 @@ def with_bpf_it_may_do_little_more():
     analyze("security", "--offline=yes", f"--threshold={EXPOSURE_MAX}", path)
 
 
+def the_socket_unit_is_valid():
+    unit()
+    shutil.copy(os.path.join(SOURCE, f"exporter/{SOCKET}"), SOCKET)
+    said = analyze("verify", "--man=no", "--recursive-errors=no", os.path.abspath(SOCKET))
+    assert SOCKET not in said, said
+    shown = subprocess.run([os.path.join(BUILD, "memhist-exporter"), "--help"], check=True,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout
+    address = re.search(r"--web.listen-address=.*\[(.*)\]", shown)[1]
+    with open(SOCKET, encoding="utf-8") as file:
+        assert f"\nListenStream={address}\n" in file.read()
+
+
+def make(program, name, *args):
+    """Apply a file of sysusers.d or tmpfiles.d to an empty file system in the current folder."""
+    if not shutil.which(program) or os.geteuid() != 0:
+        raise tools_lib.Skip(f"needs {program}, and root")
+    done = subprocess.run([program, f"--root={os.getcwd()}", *args,
+                           os.path.join(SOURCE, f"exporter/{name}.d/memhist-exporter.conf")],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.STDOUT, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def the_user_and_its_directory_are_made():
+    for folder in "etc", "var/lib":
+        os.makedirs(folder)
+    make("systemd-sysusers", "sysusers")
+    with open("etc/passwd", encoding="utf-8") as file:
+        (line,) = [line for line in file if line.startswith("memhist:")]
+    assert line.split(":")[5] == "/var/lib/memhist" and "nologin" in line, line
+    make("systemd-tmpfiles", "tmpfiles", "--create")
+    made = os.stat("var/lib/memhist")
+    assert (made.st_mode & 0o7777, made.st_uid) == (0o750, int(line.split(":")[2])), made
+
+
 if not os.path.exists(os.path.join(BUILD, "memhist-exporter")):
     print("1..0 # SKIP memhist-exporter was not built")
     sys.exit(0)
@@ -70,4 +107,6 @@ tools_lib.run_tests([
     the_unit_is_valid_with_bpf,
     the_unit_may_do_little,
     with_bpf_it_may_do_little_more,
+    the_socket_unit_is_valid,
+    the_user_and_its_directory_are_made,
 ])

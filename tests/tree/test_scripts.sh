@@ -41,7 +41,7 @@ refuses()
 
 scripts=$(find .ci tests tools exporter plugin -name '*.sh' | sort)
 if command -v shellcheck >/dev/null; then
-    for script in autogen.sh .ci/run .ci/lint tests/apart tests/unit/tap $scripts; do
+    for script in autogen.sh .ci/run .ci/lint tests/apart tests/unit/tap tools/completion.bash $scripts; do
         passes "shellcheck $script" shellcheck -x "$script"
     done
 else
