@@ -286,7 +286,7 @@ static void *run(void *arg)
 }
 
 /* Waking cannot fail: the count of an eventfd is read long before it is full. */
-static void wake(struct acceptor *a)
+void acceptor_wake(struct acceptor *a)
 {
 	eventfd_write(a->wake_fd, 1);
 }
@@ -338,14 +338,15 @@ int acceptor_start(struct acceptor **ret, const struct acceptor_config *config, 
 	a->epoll_fd = a->wake_fd = -1;
 	pthread_mutex_init(&a->lock, NULL);
 	a->served[a->n_served++].daemon = config->daemon;
+	*ret = a;
 	rc = set_up(a);
 	if (rc) {
+		*ret = NULL;
 		a->listeners.n = 0; /* the caller's, still */
 		free_acceptor(a);
 		return mh_err_sys(err, rc, "cannot start the web server");
 	}
 	config->listeners->n = 0;
-	*ret = a;
 	return 0;
 }
 
@@ -359,7 +360,7 @@ void acceptor_change(struct acceptor *a, struct MHD_Daemon *daemon)
 	pthread_mutex_unlock(&a->lock);
 	if (unused)
 		MHD_stop_daemon(unused);
-	wake(a);
+	acceptor_wake(a);
 }
 
 struct pulse *acceptor_pulse(struct acceptor *a)
@@ -372,7 +373,7 @@ void acceptor_stop(struct acceptor *a)
 	if (!a)
 		return;
 	atomic_store(&a->stopping, true);
-	wake(a);
+	acceptor_wake(a);
 	pthread_join(a->thread, NULL);
 	free_acceptor(a);
 }

@@ -30,7 +30,7 @@ struct acceptor_config {
 	struct MHD_Daemon *daemon; /* taken over, also on failure */
 };
 
-/* Start the thread. Returns 0, or -errno and a sentence. */
+/* Start the thread, which finds *ret set. Returns 0, or -errno and a sentence. */
 int acceptor_start(struct acceptor **ret, const struct acceptor_config *config, struct mh_err *err);
 /*
  * Give new connections to this daemon, which is taken over, from the thread's next turn on. From
@@ -39,6 +39,11 @@ int acceptor_start(struct acceptor **ret, const struct acceptor_config *config, 
 void acceptor_change(struct acceptor *a, struct MHD_Daemon *daemon);
 /* Whether the thread gets on; the acceptor's. */
 struct pulse *acceptor_pulse(struct acceptor *a);
+/*
+ * Let every daemon have its turn, from any thread: after MHD_resume_connection(), which
+ * libmicrohttpd tells only daemons that listen.
+ */
+void acceptor_wake(struct acceptor *a);
 /* End the thread, close the listening sockets and all connections. NULL is allowed. */
 void acceptor_stop(struct acceptor *a);
 

@@ -7,6 +7,7 @@
 #include "exporter/answers.h"
 
 #include "exporter/api/api.h"
+#include "exporter/door.h"
 #include "exporter/flags.h"
 #include "exporter/landing.h"
 #include "exporter/log.h"
@@ -59,6 +60,33 @@ static struct MHD_Response *make_response(const char *type, const void *bytes, s
 			   type);
 }
 
+/* What the web configuration says of headers is what people get. Returns whether it worked. */
+static bool dress(const struct door *door, struct MHD_Response *r)
+{
+	bool ok = true;
+
+	for (int h = 0; ok && h < MH_WEB_HEADERS; h++) {
+		const char *name = mh_web_header_name((enum mh_web_header)h);
+		const char *value = door_header(door, (enum mh_web_header)h);
+		const char *ours = value ? MHD_get_response_header(r, name) : NULL;
+
+		if (ours)
+			MHD_del_response_header(r, name, ours);
+		ok = !value || MHD_add_response_header(r, name, value) == MHD_YES;
+	}
+	return ok;
+}
+
+static enum MHD_Result queue(struct MHD_Connection *connection, unsigned int status,
+			     struct MHD_Response *r)
+{
+	const struct guest *g = guest_of(connection);
+
+	if (g && g->door && !dress(g->door, r))
+		return MHD_NO;
+	return MHD_queue_response(connection, status, r);
+}
+
 enum MHD_Result answer_text_or(struct MHD_Connection *connection, unsigned int status,
 			       const char *allowed, const char *text)
 {
@@ -73,7 +101,21 @@ enum MHD_Result answer_text_or(struct MHD_Connection *connection, unsigned int s
 		MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, VARY);
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED || status == MHD_HTTP_BAD_REQUEST)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
-	queued = MHD_queue_response(connection, status, r);
+	queued = queue(connection, status, r);
+	MHD_destroy_response(r);
+	return queued;
+}
+
+enum MHD_Result answer_text_with(struct MHD_Connection *connection, unsigned int status,
+				 const char *name, const char *value, const char *text)
+{
+	struct MHD_Response *r = make_response(TEXT_PLAIN, text, strlen(text));
+	enum MHD_Result queued = MHD_NO;
+
+	if (!r)
+		return MHD_NO;
+	if (MHD_add_response_header(r, name, value) == MHD_YES)
+		queued = queue(connection, status, r);
 	MHD_destroy_response(r);
 	return queued;
 }
@@ -96,7 +138,7 @@ enum MHD_Result answer_bytes(struct MHD_Connection *connection, unsigned int sta
 
 	if (!r)
 		return MHD_NO;
-	queued = MHD_queue_response(connection, status, r);
+	queued = queue(connection, status, r);
 	MHD_destroy_response(r);
 	return queued;
 }
@@ -181,7 +223,7 @@ static enum MHD_Result answer_metrics(struct answers *a, struct MHD_Connection *
 	r = make_page_response(page, format, coding);
 	if (!r)
 		return MHD_NO;
-	queued = MHD_queue_response(connection, MHD_HTTP_OK, r);
+	queued = queue(connection, MHD_HTTP_OK, r);
 	MHD_destroy_response(r);
 	return queued;
 }
@@ -198,7 +240,7 @@ static enum MHD_Result answer_landing(struct answers *a, struct MHD_Connection *
 	if (!html.error)
 		r = make_response(TEXT_HTML, html.data, html.len);
 	if (r) {
-		queued = MHD_queue_response(connection, MHD_HTTP_OK, r);
+		queued = queue(connection, MHD_HTTP_OK, r);
 		MHD_destroy_response(r);
 	}
 	mh_buf_done(&html);

@@ -41,6 +41,9 @@ answer_fn *answers_find(const struct answers *a, const char *path);
  */
 enum MHD_Result answer_text_or(struct MHD_Connection *connection, unsigned int status,
 			       const char *allowed, const char *text);
+/* The same with a header of its own. */
+enum MHD_Result answer_text_with(struct MHD_Connection *connection, unsigned int status,
+				 const char *name, const char *value, const char *text);
 /* The same where GET and HEAD are allowed. */
 enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int status,
 			    const char *text);

@@ -197,6 +197,17 @@ static void write_followed(struct families *out, const struct mh_reader_stats *h
 		"Damaged places skipped in the history that is followed.", h->damages);
 }
 
+static void write_web(struct families *out, const struct view *v)
+{
+	gauge(out, "memhist_web_config_last_reload_successful",
+	      "1 when the web configuration was good when it was read last, else 0, and an earlier "
+	      "one is in force.",
+	      v->is_web_good);
+	gauge(out, "memhist_web_config_last_reload_success_timestamp_seconds",
+	      "When the web configuration in force was read, in seconds since 1970.",
+	      (double)v->web_ms / 1e3);
+}
+
 void exposition_source(struct families *out, const struct view *v)
 {
 	const struct label version = {"version", PACKAGE_VERSION};
@@ -213,6 +224,8 @@ void exposition_source(struct families *out, const struct view *v)
 	gauge(out, "memhist_config_last_reload_success_timestamp_seconds",
 	      "When the configuration in force was read, in seconds since 1970.",
 	      (double)v->config_ms / 1e3);
+	if (v->has_web)
+		write_web(out, v);
 	gauge(out, "memhist_sampler_interval_seconds", "Time from one sample to the next.",
 	      v->source.interval_ms / 1e3);
 	gauge(out, "memhist_history_following",

@@ -87,6 +87,13 @@ static int set_systemd_socket(struct settings *s, const char *value, struct mh_e
 	return 0;
 }
 
+static int set_web_file(struct settings *s, const char *value, struct mh_err *err)
+{
+	(void)err;
+	s->web_file = *value ? value : NULL;
+	return 0;
+}
+
 static int set_telemetry_path(struct settings *s, const char *value, struct mh_err *err)
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -272,6 +279,8 @@ static const struct flag {
 	 "HOST:PORT, up to 16 times"},
 	{"--web.systemd-socket", NULL, NULL, set_systemd_socket,
 	 "serve at the sockets that systemd hands over"},
+	{"--web.config.file", "FILE", "", set_web_file,
+	 "TLS and passwords, see memhist-web.yaml(5);\nempty: neither"},
 	{"--web.telemetry-path", "PATH", "/metrics", set_telemetry_path, "where the metrics are"},
 	{"--web.max-series", "N", "250000", set_max_series,
 	 "leave out what is more, 500 to 500000"},

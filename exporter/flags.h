@@ -31,6 +31,7 @@ struct settings {
 	size_t n_listen_addresses;
 	bool listen_by_default; /* none was given: this is the default */
 	bool systemd_socket;
+	const char *web_file; /* NULL = neither TLS nor passwords */
 	const char *telemetry_path;
 	uint32_t max_series;
 	const char *procfs;

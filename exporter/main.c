@@ -44,6 +44,7 @@ struct exporter {
 	struct recent *recent;
 	struct server *server;
 	struct service service;
+	struct door *door;                       /* main()'s; NULL: everybody is let in */
 	char capabilities[PRIVILEGES_NAMES_MAX]; /* those that are left */
 };
 
@@ -152,6 +153,7 @@ static int start_parts(struct exporter *e, const struct settings *settings, cons
 					     .windows = settings->windows};
 	struct server_config server = {.listeners = &e->listeners,
 				       .answers.history_dir = settings->history_dir,
+				       .door = e->door,
 				       .answers.telemetry_path = settings->telemetry_path,
 				       .answers.max_series = settings->max_series};
 	int rc = start_source(e, settings, user, err);
@@ -179,6 +181,10 @@ static int start_parts(struct exporter *e, const struct settings *settings, cons
 		if (configured_new(&e->configured, settings, e->config, &parts))
 			rc = mh_err_sys(err, -ENOMEM, "cannot start");
 	}
+	if (rc)
+		return rc;
+	if (e->door)
+		rc = door_open(e->door, e->view, err);
 	if (rc)
 		return rc;
 	if (settings->lifecycle)
@@ -264,6 +270,7 @@ static void report_start(const struct settings *settings, const struct exporter 
 			 const char *addresses)
 {
 	const char *reason, *backend = source_backend(e->source, &reason);
+	struct mh_buf text = MH_BUF_INIT(1024);
 
 	log_info("memhist-exporter " PACKAGE_VERSION);
 	if (e->config->file)
@@ -283,10 +290,16 @@ static void report_start(const struct settings *settings, const struct exporter 
 	if (source_exits_refused(e->source))
 		log_warn("processes that begin and end between two samples are not seen: %s",
 			 source_exits_refused(e->source));
+	if (e->door) {
+		mh_buf_clear(&text);
+		door_describe(e->door, &text);
+		log_info("web configuration: %s (%s)", settings->web_file, mh_buf_str(&text));
+	}
 	if (settings->user)
 		log_info("running as user %s", settings->user);
 	log_info("capabilities kept: %s", e->capabilities);
 	log_info("listening on %s, metrics at %s", addresses, settings->telemetry_path);
+	mh_buf_done(&text);
 }
 
 /*
@@ -312,9 +325,9 @@ static int start_listening(const struct settings *settings,
 
 static int run(const struct settings *settings, const struct listen_addresses *addresses,
 	       const struct user *user, const struct mh_config *config, struct mh_groups *groups,
-	       struct mh_choice *choice)
+	       struct mh_choice *choice, struct door *door)
 {
-	struct exporter e = {.config = config, .groups = groups, .choice = choice};
+	struct exporter e = {.config = config, .groups = groups, .choice = choice, .door = door};
 	struct mh_buf names = MH_BUF_INIT(LISTENERS_MAX * LISTEN_NAME_MAX);
 	struct mh_err err;
 	const char *why;
@@ -350,11 +363,11 @@ static int run(const struct settings *settings, const struct listen_addresses *a
 /* What --config.check says of good files. */
 static int print_check(const struct settings *settings, const struct mh_config *config)
 {
-	const char *const file[] = {config->file, settings->groups_file};
+	const char *const file[] = {config->file, settings->groups_file, settings->web_file};
 	struct mh_buf out = MH_BUF_INIT(64 * 1024);
 	bool ok;
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		if (!file[i])
 			continue;
 		mh_escape_terminal(&out, file[i], strlen(file[i]));
@@ -414,6 +427,7 @@ int main(int argc, char **argv)
 	struct user user = {0};
 	struct mh_groups *groups = NULL;
 	struct mh_choice *choice = NULL;
+	struct door *door = NULL;
 	enum flags_answer answer;
 	struct mh_err err;
 	int status = EXIT_USAGE;
@@ -428,7 +442,10 @@ int main(int argc, char **argv)
 	if (!status && (configured_choice(&config, &choice, &err) ||
 			configured_groups(&settings, &config, &groups, &err)))
 		status = EXIT_OTHER;
+	if (!status && settings.web_file && door_new(&door, settings.web_file, &err))
+		status = EXIT_OTHER;
 	if (status) {
+		mh_groups_free(groups);
 		mh_choice_free(choice);
 		fprintf(stderr, "memhist-exporter: %s\n", err.text);
 	} else if (settings.check_config) {
@@ -436,8 +453,9 @@ int main(int argc, char **argv)
 		mh_choice_free(choice);
 		status = print_check(&settings, &config);
 	} else {
-		status = run(&settings, &addresses, &user, &config, groups, choice);
+		status = run(&settings, &addresses, &user, &config, groups, choice, door);
 	}
+	door_free(door);
 	mh_config_done(&config);
 	return status;
 }

@@ -11,6 +11,7 @@
 #include "exporter/log.h"
 
 #include <errno.h>
+#include <gnutls/abstract.h>
 #include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -29,14 +30,6 @@ struct server {
 	struct deadlines *deadlines;
 	struct answers *answers;
 };
-
-static struct deadline *clock_of(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-	return info ? info->socket_context : NULL;
-}
 
 /* A header that announces a body. There may be several, so that each is looked at. */
 static enum MHD_Result check_body_header(void *cls, enum MHD_ValueKind kind, const char *name,
@@ -87,23 +80,35 @@ static bool refuse(struct server *s, struct MHD_Connection *connection, const ch
 	return true;
 }
 
-/* Called twice for each request: when its head is there, and when its body would be. */
+/*
+ * Called when the head of a request is there, when its body would be, and once more when it had to
+ * wait. What can be said without a body's coming to an end is said at once; but whom the door stops
+ * learns no more than that.
+ */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *path,
 				  const char *method, const char *version, const char *upload,
 				  size_t *upload_len, void **request)
 {
+	struct guest *g = guest_of(connection);
 	struct server *s = cls;
-	enum MHD_Result refused;
+	enum MHD_Result ret;
 	answer_fn *answer;
 
 	(void)version;
 	(void)upload;
 	(void)upload_len;
+	if (!g)
+		return MHD_NO;
+	deadlines_restart(s->deadlines, g->clock, mh_now().boot_ns);
 	if (!*request) {
 		*request = s; /* anything but NULL */
-		deadlines_restart(s->deadlines, clock_of(connection), mh_now().boot_ns);
-		return refuse(s, connection, path, method, &refused) ? refused : MHD_YES;
+		if (s->config.door && !has_body(connection))
+			return MHD_YES;
+		return refuse(s, connection, path, method, &ret) ? ret : MHD_YES;
 	}
+	if (s->config.door && (door_stops(s->config.door, g, connection, &ret) ||
+			       refuse(s, connection, path, method, &ret)))
+		return ret;
 	answer = answers_find(s->answers, path);
 	return answer ? answer(s->answers, connection, path)
 		      : answer_text(connection, MHD_HTTP_NOT_FOUND, "there is no such page\n");
@@ -112,27 +117,53 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **request,
 			 enum MHD_RequestTerminationCode code)
 {
+	struct guest *g = guest_of(connection);
 	struct server *s = cls;
 
 	(void)request;
 	(void)code;
-	deadlines_restart(s->deadlines, clock_of(connection), mh_now().boot_ns);
+	if (g)
+		deadlines_restart(s->deadlines, g->clock, mh_now().boot_ns);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
 			  enum MHD_ConnectionNotificationCode code)
 {
 	struct server *s = cls;
+	struct guest *g = *context;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 			connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
-		*context = deadlines_open(s->deadlines, info->connect_fd, mh_now().boot_ns);
-	} else {
-		deadlines_close(s->deadlines, *context);
+		*context = g = calloc(1, sizeof(*g));
+		if (!g)
+			return; /* its first request ends it */
+		g->clock = deadlines_open(s->deadlines, info->connect_fd, mh_now().boot_ns);
+		if (s->config.door)
+			door_greet(s->config.door, g, connection);
+	} else if (g) {
+		deadlines_close(s->deadlines, g->clock);
+		door_leave(g);
+		free(g);
 		*context = NULL;
 	}
+}
+
+/* The certificate of a connection that was not greeted: none, so that it ends. */
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *names, int n_names,
+			  const gnutls_pk_algorithm_t *kinds, int n_kinds, gnutls_pcert_st **ret,
+			  unsigned int *ret_len, gnutls_privkey_t *ret_key)
+{
+	(void)session;
+	(void)names;
+	(void)n_names;
+	(void)kinds;
+	(void)n_kinds;
+	(void)ret;
+	(void)ret_len;
+	(void)ret_key;
+	return -1;
 }
 
 /* Paths are compared as they were sent: no page has a name that needs decoding. */
@@ -179,10 +210,21 @@ static struct MHD_Daemon *start_daemon(struct server *s, unsigned int connection
 		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL},
 		{MHD_OPTION_END, 0, NULL},
 	};
+	unsigned int flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
 
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0,
-				NULL, NULL, on_request, s, MHD_OPTION_ARRAY, options,
+	if (s->config.door)
+		flags |= MHD_ALLOW_SUSPEND_RESUME;
+	if (s->config.door && door_has_tls(s->config.door))
+		return MHD_start_daemon(flags | MHD_USE_TLS, 0, NULL, NULL, on_request, s,
+					MHD_OPTION_ARRAY, options, MHD_OPTION_HTTPS_CERT_CALLBACK,
+					no_certificate, MHD_OPTION_END);
+	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_ARRAY, options,
 				MHD_OPTION_END);
+}
+
+static void wake(void *server)
+{
+	acceptor_wake(((struct server *)server)->acceptor);
 }
 
 int server_start(struct server **ret, const struct server_config *config, struct mh_err *err)
@@ -196,6 +238,8 @@ int server_start(struct server **ret, const struct server_config *config, struct
 
 	if (!rc) {
 		s->config = *config;
+		if (s->config.door)
+			door_tell(s->config.door, wake, s);
 		rc = answers_new(&s->answers, &config->answers);
 	}
 	if (!rc)
@@ -233,6 +277,7 @@ void server_stop(struct server *s)
 {
 	if (!s)
 		return;
+	door_close(s->config.door);
 	acceptor_stop(s->acceptor);
 	answers_free(s->answers); /* no answer has a page any more */
 	deadlines_free(s->deadlines);

@@ -10,6 +10,7 @@
 #define MEMHIST_EXPORTER_SERVER_H
 
 #include "exporter/answers.h"
+#include "exporter/door.h"
 #include "exporter/listen.h"
 #include "exporter/pulse.h"
 
@@ -18,6 +19,7 @@ struct server;
 struct server_config {
 	struct listeners *listeners; /* when it has started, they are its own, and none are here */
 	struct answers_config answers;
+	struct door *door; /* outlives the server; NULL: everybody is let in */
 };
 
 /* Returns 0, or -errno and a sentence. */

@@ -415,6 +415,17 @@ void view_note_config(struct view *v, bool good, mh_ms_t now_ms)
 	view_unlock(v);
 }
 
+void view_note_web(struct view *v, bool good, mh_ms_t now_ms)
+{
+	view_lock(v);
+	v->serial++;
+	v->has_web = true;
+	v->is_web_good = good;
+	if (good)
+		v->web_ms = now_ms;
+	view_unlock(v);
+}
+
 bool view_expire(struct view *v, mh_boot_ns_t now_ns)
 {
 	uint64_t limit_ns = (v->source.stale_after_ms + GRACE_MS) * 1000000;

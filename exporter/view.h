@@ -119,6 +119,9 @@ struct view {
 	/* the configuration: whether reading it again went well, and when it did last */
 	bool is_config_good;
 	mh_ms_t config_ms;
+	/* the web configuration: the same, where there is one */
+	bool has_web, is_web_good;
+	mh_ms_t web_ms;
 
 	struct remote *remote; /* has metrics of its own, and outlives the readers; NULL: none */
 
@@ -171,6 +174,8 @@ void view_fail(struct view *v, const struct mh_err *reason, const struct view_fa
 
 /* The configuration was read at this time, or was to be and is as it was. */
 void view_note_config(struct view *v, bool good, mh_ms_t now_ms);
+/* The same of the web configuration. */
+void view_note_web(struct view *v, bool good, mh_ms_t now_ms);
 
 /*
  * With the lock held, before looking: what was not updated for long is not current, although nobody
