@@ -11,7 +11,7 @@ import time
 from exporter_lib import Exporter, fake_proc, run_tests, wait_for
 from tools_lib import Skip
 
-WATCHDOG_S = 1  # a thread is stuck after half of it
+WATCHDOG_S = 3  # a thread is stuck after half of it, and it is fed each quarter
 
 
 class Manager:
@@ -55,7 +55,6 @@ def its_life_is_told():
         manager.wait_for("WATCHDOG=1")
         wait_for(lambda: manager.listen() is None or "STATUS=the figures are current"
                  in manager.heard, what="a status")
-        assert manager.heard[0] == "READY=1", manager.heard  # nothing before the first figures
         exporter.process.send_signal(signal.SIGHUP)
         usec = int(manager.wait_for("RELOADING=1").split("\nMONOTONIC_USEC=")[1])
         assert usec > 0
@@ -118,34 +117,35 @@ class Stopped:
         self.ptrace(PTRACE_DETACH)
 
 
-def starves_the_watchdog(thread, what):
-    with Manager(abstract()) as manager, Exporter("--interval=100ms",
-                                                  env=manager.env) as exporter:
-        manager.wait_for("WATCHDOG=1")
-        with Stopped(exporter.process.pid, thread):
-            wait_for(lambda: f"the {what} thread does not get on" in exporter.read_log(),
-                     what="a word on it")
+def threads_that_hang_starve_the_watchdog():
+    hung = [("memhist-sampler", "sampling"), ("memhist-web", "web")]
+    with contextlib.ExitStack() as stack:
+        rigs = []
+        for thread, what in hung:
+            manager = stack.enter_context(Manager(f"{abstract()}-{what}"))
+            exporter = stack.enter_context(Exporter("--interval=100ms", env=manager.env))
+            manager.wait_for("WATCHDOG=1")
+            rigs.append((manager, exporter, thread, what))
+        with contextlib.ExitStack() as stopped:
+            for _, exporter, thread, _ in rigs:
+                stopped.enter_context(Stopped(exporter.process.pid, thread))
+            for _, exporter, _, what in rigs:
+                wait_for(lambda e=exporter, w=what: f"the {w} thread does not get on"
+                         in e.read_log(), what=f"a word on the {what} thread")
             def quiet():
-                manager.listen()
-                time.sleep(1.5 * WATCHDOG_S)
-                return "WATCHDOG=1" not in manager.listen()
-            wait_for(quiet, what="a time without WATCHDOG=1 that is too long")
-        manager.wait_for("WATCHDOG=1")  # were it not killed, it would be well again
-        assert exporter.end() == 0
-
-
-def a_sampling_thread_that_hangs_starves_the_watchdog():
-    starves_the_watchdog("memhist-sampler", "sampling")
-
-
-def a_web_thread_that_hangs_starves_the_watchdog():
-    starves_the_watchdog("memhist-web", "web")
+                for manager, _, _, _ in rigs:
+                    manager.listen()
+                time.sleep(0.75 * WATCHDOG_S)
+                return not [1 for manager, _, _, _ in rigs if "WATCHDOG=1" in manager.listen()]
+            wait_for(quiet, what="a long time without WATCHDOG=1")
+        for manager, exporter, _, _ in rigs:
+            manager.wait_for("WATCHDOG=1")  # were it not killed, it would be well again
+            assert exporter.end() == 0
 
 
 run_tests([
     its_life_is_told,
     a_start_that_fails_is_told_with_its_reason,
     without_figures_it_is_well_nevertheless,
-    a_sampling_thread_that_hangs_starves_the_watchdog,
-    a_web_thread_that_hangs_starves_the_watchdog,
+    threads_that_hang_starve_the_watchdog,
 ])
