@@ -125,6 +125,8 @@ static unsigned int count_connections(struct MHD_Daemon *daemon)
 /* Its epoll leaves ours by being closed. */
 static void stop_daemon(struct acceptor *a, size_t i)
 {
+	if (a->config.before_stop)
+		a->config.before_stop(a->config.arg);
 	MHD_stop_daemon(a->served[i].daemon);
 	a->n_served--;
 	memmove(&a->served[i], &a->served[i + 1], (a->n_served - i) * sizeof(a->served[0]));

@@ -28,6 +28,12 @@ struct acceptor_config {
 	unsigned int max_connections;
 	unsigned int retired_ms;   /* how long a daemon that was replaced serves its connections */
 	struct MHD_Daemon *daemon; /* taken over, also on failure */
+	/*
+	 * Called before a daemon is stopped, by the thread or after it, so that none of its
+	 * connections is suspended then; NULL: none ever is.
+	 */
+	void (*before_stop)(void *arg);
+	void *arg;
 };
 
 /* Start the thread, which finds *ret set. Returns 0, or -errno and a sentence. */

@@ -12,6 +12,7 @@
 #include "exporter/landing.h"
 #include "exporter/log.h"
 #include "exporter/pages.h"
+#include "exporter/ui/site.h"
 
 #include <errno.h>
 #include <strings.h>
@@ -38,6 +39,8 @@ static struct MHD_Response *add_head(struct MHD_Response *r, const struct answer
 	    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff") != MHD_YES ||
 	    (head->cache_control && MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL,
 							    head->cache_control) != MHD_YES) ||
+	    (head->retry_after && MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER,
+							  head->retry_after) != MHD_YES) ||
 	    (head->etag &&
 	     MHD_add_response_header(r, MHD_HTTP_HEADER_ETAG, head->etag) != MHD_YES)) {
 		MHD_destroy_response(r);
@@ -289,6 +292,13 @@ static enum MHD_Result answer_api(struct answers *a, struct MHD_Connection *conn
 	return api_answer(a->api, connection, path);
 }
 
+static enum MHD_Result answer_site(struct answers *a, struct MHD_Connection *connection,
+				   const char *path)
+{
+	(void)a;
+	return site_answer(connection, path);
+}
+
 answer_fn *answers_find(const struct answers *a, const char *path)
 {
 	const struct {
@@ -303,13 +313,19 @@ answer_fn *answers_find(const struct answers *a, const char *path)
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
 		if (!strcmp(path, pages[i].path))
 			return pages[i].answer;
+	if (site_has(path))
+		return answer_site;
 	return strncmp(path, EXPORTER_API_PATH, strlen(EXPORTER_API_PATH)) ? NULL : answer_api;
 }
 
 int answers_new(struct answers **ret, const struct answers_config *config)
 {
 	const struct pages_config pages = {.view = config->view, .max_series = config->max_series};
-	const struct api_config api = {config->view, config->recent, config->history_dir};
+	const struct api_config api = {.view = config->view,
+				       .recent = config->recent,
+				       .history_dir = config->history_dir,
+				       .wake = config->wake,
+				       .wake_arg = config->wake_arg};
 	struct answers *a = calloc(1, sizeof(*a));
 	int rc = a ? 0 : -ENOMEM;
 
@@ -325,6 +341,26 @@ int answers_new(struct answers **ret, const struct answers_config *config)
 	}
 	*ret = a;
 	return 0;
+}
+
+void answers_release(struct answers *a)
+{
+	api_release(a->api);
+}
+
+void answers_stop(struct answers *a)
+{
+	api_stop(a->api);
+}
+
+bool answers_has(struct answers *a, const struct MHD_Connection *connection)
+{
+	return api_has(a->api, connection);
+}
+
+void answers_completed(struct answers *a, const struct MHD_Connection *connection)
+{
+	api_completed(a->api, connection);
 }
 
 void answers_free(struct answers *a)

@@ -22,10 +22,22 @@ struct answers_config {
 	int (*reload)(void *arg, struct mh_err *err);
 	void *reload_arg;
 	uint32_t max_series;
+	/* From another thread: an answer is there, and the daemon is to be run. */
+	void (*wake)(void *arg);
+	void *wake_arg;
 };
 
 /* Returns 0 or -errno. */
 int answers_new(struct answers **ret, const struct answers_config *config);
+/* Before a daemon is stopped: connections that wait for another thread do not wait for it longer.
+ */
+void answers_release(struct answers *a);
+/* Before the last one is stopped: the same for good. */
+void answers_stop(struct answers *a);
+/* Whether the request of this connection waited for another thread, and its answer is there. */
+bool answers_has(struct answers *a, const struct MHD_Connection *connection);
+/* A request was answered or given up. */
+void answers_completed(struct answers *a, const struct MHD_Connection *connection);
 /* When no answer has a page any more, that is after MHD_stop_daemon(). NULL is allowed. */
 void answers_free(struct answers *a);
 
@@ -54,6 +66,7 @@ struct answer_head {
 	const char *policy;        /* Content-Security-Policy; NULL: nothing may be loaded */
 	const char *cache_control; /* NULL: not said */
 	const char *etag;          /* NULL: none */
+	const char *retry_after;   /* seconds; NULL: not said */
 	bool lives_on;             /* the bytes do, and need not be copied */
 };
 /* An answer of any bytes. */

@@ -105,6 +105,8 @@ static int set_telemetry_path(struct settings *s, const char *value, struct mh_e
 			       value);
 	if (!strcmp(value, "/") || !strcmp(value, EXPORTER_HEALTHY_PATH) ||
 	    !strcmp(value, EXPORTER_READY_PATH) || !strcmp(value, EXPORTER_RELOAD_PATH) ||
+	    !strcmp(value, EXPORTER_UI_PATH) ||
+	    !strncmp(value, EXPORTER_UI_PATH "/", strlen(EXPORTER_UI_PATH "/")) ||
 	    !strncmp(value, EXPORTER_API_PATH, strlen(EXPORTER_API_PATH)))
 		return mh_errf(err, -EINVAL, "%s is taken: another page of the exporter is there",
 			       value);

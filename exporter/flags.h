@@ -20,6 +20,7 @@
 #define EXPORTER_READY_PATH   "/-/ready"
 #define EXPORTER_RELOAD_PATH  "/-/reload"
 #define EXPORTER_API_PATH     "/api/v1/"
+#define EXPORTER_UI_PATH      "/ui"
 
 /* Strings point into the command line, the configuration or the table. */
 struct settings {

@@ -20,6 +20,7 @@ void landing_write(struct mh_buf *out, const char *telemetry_path)
 			 "<h1>memhist-exporter " PACKAGE_VERSION "</h1>\n"
 			 "<p>The memory of this machine's processes, for Prometheus.</p>\n"
 			 "<ul>\n");
+	add_link(out, EXPORTER_UI_PATH, "Live: what is large, what grows");
 	add_link(out, telemetry_path, "Metrics");
 	add_link(out, EXPORTER_HEALTHY_PATH, "Health: the exporter runs");
 	add_link(out, EXPORTER_READY_PATH, "Readiness: its samples are current");

@@ -23,6 +23,7 @@
 #include "libmemhist/base/escape.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -337,6 +338,9 @@ static int run(const struct settings *settings, const struct listen_addresses *a
 	log_set_level(settings->log_level);
 	prepare_signals(&signals);
 	raise_file_limit();
+	/* what reading a history takes for a moment can be given back to the system then, which the
+	 * allocator cannot do where each thread has memory of its own */
+	mallopt(M_ARENA_MAX, 1);
 	service_open(&e.service);
 	rc = configured_remote(settings, config, e.remote_groups, &err);
 	if (!rc)

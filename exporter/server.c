@@ -106,8 +106,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 			return MHD_YES;
 		return refuse(s, connection, path, method, &ret) ? ret : MHD_YES;
 	}
-	if (s->config.door && (door_stops(s->config.door, g, connection, &ret) ||
-			       refuse(s, connection, path, method, &ret)))
+	/* who was let in and waited for an answer is not stopped again */
+	if (s->config.door && !answers_has(s->answers, connection) &&
+	    (door_stops(s->config.door, g, connection, &ret) ||
+	     refuse(s, connection, path, method, &ret)))
 		return ret;
 	answer = answers_find(s->answers, path);
 	return answer ? answer(s->answers, connection, path)
@@ -122,6 +124,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **re
 
 	(void)request;
 	(void)code;
+	answers_completed(s->answers, connection);
 	if (g)
 		deadlines_restart(s->deadlines, g->clock, mh_now().boot_ns);
 }
@@ -197,6 +200,13 @@ static unsigned int max_connections(void)
 	return rl.rlim_cur < 8 ? 2 : (unsigned int)rl.rlim_cur / 4;
 }
 
+static void before_stop(void *arg)
+{
+	struct server *s = arg;
+
+	answers_release(s->answers);
+}
+
 static struct MHD_Daemon *start_daemon(struct server *s, unsigned int connections)
 {
 	const struct MHD_OptionItem options[] = {
@@ -210,10 +220,9 @@ static struct MHD_Daemon *start_daemon(struct server *s, unsigned int connection
 		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL},
 		{MHD_OPTION_END, 0, NULL},
 	};
-	unsigned int flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
+	unsigned int flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG |
+			     MHD_ALLOW_SUSPEND_RESUME;
 
-	if (s->config.door)
-		flags |= MHD_ALLOW_SUSPEND_RESUME;
 	if (s->config.door && door_has_tls(s->config.door))
 		return MHD_start_daemon(flags | MHD_USE_TLS, 0, NULL, NULL, on_request, s,
 					MHD_OPTION_ARRAY, options, MHD_OPTION_HTTPS_CERT_CALLBACK,
@@ -232,15 +241,19 @@ int server_start(struct server **ret, const struct server_config *config, struct
 	unsigned int connections = max_connections();
 	struct acceptor_config acceptor = {.listeners = config->listeners,
 					   .max_connections = connections,
+					   .before_stop = before_stop,
 					   .retired_ms = RETIRED_MS};
 	struct server *s = calloc(1, sizeof(*s));
 	int rc = s ? 0 : -ENOMEM;
 
 	if (!rc) {
+		acceptor.arg = s;
 		s->config = *config;
 		if (s->config.door)
 			door_tell(s->config.door, wake, s);
-		rc = answers_new(&s->answers, &config->answers);
+		s->config.answers.wake = wake;
+		s->config.answers.wake_arg = s;
+		rc = answers_new(&s->answers, &s->config.answers);
 	}
 	if (!rc)
 		rc = deadlines_new(&s->deadlines, connections, STEP_SECONDS * UINT64_C(1000000000));
@@ -277,6 +290,8 @@ void server_stop(struct server *s)
 {
 	if (!s)
 		return;
+	if (s->answers)
+		answers_stop(s->answers);
 	door_close(s->config.door);
 	acceptor_stop(s->acceptor);
 	answers_free(s->answers); /* no answer has a page any more */

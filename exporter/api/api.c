@@ -5,6 +5,7 @@
 #include "exporter/api/api.h"
 
 #include "exporter/answers.h"
+#include "exporter/api/candles.h"
 #include "exporter/api/query.h"
 #include "exporter/api/render.h"
 #include "exporter/flags.h"
@@ -30,8 +31,9 @@ struct cached {
 struct api {
 	struct api_config config;
 	struct cached cached[CACHED];
-	unsigned int next; /* of these to be overwritten */
-	struct mh_buf out; /* memory to be used again */
+	unsigned int next;       /* of these to be overwritten */
+	struct mh_buf out;       /* memory to be used again */
+	struct candles *candles; /* NULL: there is no history */
 };
 
 int api_new(struct api **ret, const struct api_config *config)
@@ -44,8 +46,40 @@ int api_new(struct api **ret, const struct api_config *config)
 	a->out = (struct mh_buf)MH_BUF_INIT(ANSWER_MAX_BYTES);
 	for (int i = 0; i < CACHED; i++)
 		a->cached[i].text = (struct mh_buf)MH_BUF_INIT(ANSWER_MAX_BYTES);
+	if (config->history_dir) {
+		const struct candles_config candles = {config->history_dir, config->wake,
+						       config->wake_arg};
+		int rc = candles_new(&a->candles, &candles);
+
+		if (rc) {
+			api_free(a);
+			return rc;
+		}
+	}
 	*ret = a;
 	return 0;
+}
+
+void api_release(struct api *a)
+{
+	if (a->candles)
+		candles_release(a->candles);
+}
+
+void api_stop(struct api *a)
+{
+	candles_stop(a->candles);
+}
+
+bool api_has(struct api *a, const struct MHD_Connection *connection)
+{
+	return a->candles && candles_find(a->candles, connection);
+}
+
+void api_completed(struct api *a, const struct MHD_Connection *connection)
+{
+	if (a->candles)
+		candles_forget(a->candles, connection);
 }
 
 void api_free(struct api *a)
@@ -55,6 +89,7 @@ void api_free(struct api *a)
 	for (int i = 0; i < CACHED; i++)
 		mh_buf_done(&a->cached[i].text);
 	mh_buf_done(&a->out);
+	candles_free(a->candles);
 	free(a);
 }
 
@@ -63,8 +98,10 @@ void api_free(struct api *a)
 static enum MHD_Result answer_json(struct MHD_Connection *connection, unsigned int status,
 				   const struct mh_buf *json)
 {
-	static const struct answer_head head = {.type = "application/json",
-						.cache_control = "no-store"};
+	const struct answer_head head = {
+		.type = "application/json",
+		.cache_control = "no-store",
+		.retry_after = status == MHD_HTTP_SERVICE_UNAVAILABLE ? "2" : NULL};
 
 	/* out of memory: there is nothing that could be said */
 	return json->error ? MHD_NO
@@ -349,7 +386,9 @@ static enum MHD_Result answer_recent_candles(struct api *a, struct MHD_Connectio
 
 	if (wanted->field != MH_FIELD_RSS)
 		return answer_error(a, connection, MHD_HTTP_BAD_REQUEST,
-				    "without a history there are candles of rss only");
+				    wanted->of.group
+					    ? "there are candles of rss only of groups"
+					    : "without a history there are candles of rss only");
 	if (!is_up(a, connection, &ret))
 		return ret;
 	mh_buf_clear(&a->out);
@@ -366,17 +405,59 @@ static enum MHD_Result answer_recent_candles(struct api *a, struct MHD_Connectio
 		     : answer_nobody(a, connection, &wanted->of);
 }
 
+/* It was resumed: the history was read. */
+static enum MHD_Result answer_job(struct api *a, struct MHD_Connection *connection,
+				  const struct candles_job *job)
+{
+	switch (job->end) {
+	case CANDLES_READ:
+		return answer_json(connection, MHD_HTTP_OK, &job->out);
+	case CANDLES_NOBODY:
+		return answer_error(a, connection, MHD_HTTP_NOT_FOUND,
+				    "there is no such process in that time of the history");
+	case CANDLES_LATE:
+		return answer_error(a, connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+				    "reading the history took too long");
+	case CANDLES_FAILED:
+		break;
+	}
+	return answer_error(a, connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+			    "the history cannot be read, see the log");
+}
+
+/* Out of the history, by another thread. */
+static enum MHD_Result ask_history(struct api *a, struct MHD_Connection *connection,
+				   const struct wanted_candles *wanted)
+{
+	const struct view_window *interval = &candle_windows[wanted->interval];
+	const struct candles_wish wish = {.id = wanted->of.process.id,
+					  .is_exact = wanted->of.process.is_exact,
+					  .field = wanted->field,
+					  .interval = interval->name,
+					  .interval_ms = interval->ms,
+					  .since_ms = wanted->since_ms};
+
+	if (!candles_ask(a->candles, connection, &wish))
+		return MHD_YES;
+	return answer_error(a, connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+			    "the history is being read for others: ask again");
+}
+
 static enum MHD_Result answer_candles(struct api *a, struct MHD_Connection *connection)
 {
 	static const char *const names[] = {"process", "group", "field", "interval", "since", NULL};
+	const struct candles_job *job = a->candles ? candles_find(a->candles, connection) : NULL;
 	struct wanted_candles wanted;
 	struct query q;
 
+	if (job)
+		return answer_job(a, connection, job);
 	read_query(&q, connection, names);
 	read_candles(&q, mh_now().wall_ms, &wanted);
 	if (q.error)
 		return answer_error(a, connection, MHD_HTTP_BAD_REQUEST, q.error);
-	return answer_recent_candles(a, connection, &wanted);
+	return a->candles && !wanted.of.group ? ask_history(a, connection, &wanted)
+					      : answer_recent_candles(a, connection, &wanted);
 }
 
 enum MHD_Result api_answer(struct api *a, struct MHD_Connection *connection, const char *path)

@@ -18,14 +18,29 @@ struct api_config {
 	struct view *view;       /* these outlive the API */
 	struct recent *recent;   /* … */
 	const char *history_dir; /* NULL: candles are made of what is in memory */
+	/* From another thread: a connection was resumed, and the daemon is to be run. */
+	void (*wake)(void *arg);
+	void *wake_arg;
 };
 
 /* Returns 0 or -errno. */
 int api_new(struct api **ret, const struct api_config *config);
-/* When no request is answered any more. NULL is allowed. */
+/* Before a daemon is stopped: connections that wait for the history go on without it. */
+void api_release(struct api *a);
+/* Before the last daemon is stopped: the same for good. */
+void api_stop(struct api *a);
+/* When no request is answered any more, after api_stop(). NULL is allowed. */
 void api_free(struct api *a);
 
-/* Answers a request for a path that begins with EXPORTER_API_PATH. MHD_NO closes the connection. */
+/*
+ * Answers a request for a path that begins with EXPORTER_API_PATH, or suspends its connection, and
+ * answers when it is called again for it. MHD_NO closes the connection.
+ */
 enum MHD_Result api_answer(struct api *a, struct MHD_Connection *connection, const char *path);
+
+/* Whether its connection was suspended, and goes on. */
+bool api_has(struct api *a, const struct MHD_Connection *connection);
+/* A request was answered or given up, whatever its path. */
+void api_completed(struct api *a, const struct MHD_Connection *connection);
 
 #endif
