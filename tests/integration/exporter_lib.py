@@ -19,7 +19,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 def run_tests(tests):
     """As tools_lib.run_tests(), unless there is no exporter."""
     if not os.path.exists(EXPORTER):
-        print("1..0 # SKIP memhist-exporter was not built: libmicrohttpd-dev, libcap-ng-dev or zlib1g-dev is missing")
+        print("1..0 # SKIP memhist-exporter was not built: its libraries are missing, see configure")
         sys.exit(0)
     tools_lib.run_tests(tests)
 

@@ -8,7 +8,7 @@ from exporter_lib import single, wait_for
 from exporter_web_lib import SECRET, curl, exporter_with, run_tests, until, write
 
 PATHS = ["/", "/metrics", "/-/healthy", "/-/ready", "/-/reload", "/nothing/there",
-         "/api/v1/status"]
+         "/api/v1/status", "/ui"]
 # of “other”, with cost 4
 OTHER = "$2y$04$abcdefghijklmnopqrstuuyuFc3wM/RE9bo2vgVm5ooVS7V.8ovOC"
 
@@ -30,7 +30,7 @@ def every_path_takes_a_password():
         def right(path):
             return curl(exporter, "-u", "alice:secret", path=path).status
         wait_for(lambda: right("/-/ready") == 200, what="readiness")
-        assert [right(path) for path in PATHS] == [200, 200, 200, 200, 403, 404, 200]
+        assert [right(path) for path in PATHS] == [200, 200, 200, 200, 403, 404, 200, 200]
         log = exporter.read_log()
         assert "(no TLS, 1 user)" in log, log
         for secret in ("secret", "Secret", SECRET, "YWxpY2U6"):
