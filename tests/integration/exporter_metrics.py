@@ -343,9 +343,12 @@ def the_manual_names_every_metric_and_flag():
     record([row(second, 7, 100) for second in range(0, 7200, 60)])  # or nothing can be projected
     with open("web.yaml", "w", encoding="ascii") as f:
         f.write("{}\n")
-    os.chmod("web.yaml", 0o640)
+    with open("memhist.yaml", "w", encoding="ascii") as f:  # nobody listens there
+        f.write("remote_write: [{url: 'http://127.0.0.1:1/write'}]\n")
+    for name in "web.yaml", "memhist.yaml":
+        os.chmod(name, 0o640)
     with Exporter("--history.dir=history", "--collector.pss=top:5", "--web.config.file=web.yaml",
-                  f"--history.sealer={BUILD}/memhist") as writer, \
+                  "--config.file=memhist.yaml", f"--history.sealer={BUILD}/memhist") as writer, \
             Exporter("--history.dir=history") as follower:
         with Child(b"memhist-ended"):  # exits are shown when there was one
             writer.next_sample()
