@@ -142,7 +142,7 @@ class CandleChart {
     this.bottom = height - 24;
     this.low = Math.max(0, low - pad);
     this.high = high + pad;
-    const columns = Math.max(30, Math.round((last - all[0][0]) / this.intervalMs) + 1);
+    const columns = Math.max(16, Math.round((last - all[0][0]) / this.intervalMs) + 1);
     this.start = last - (columns - 1) * this.intervalMs;
     this.step = (this.right - this.left) / columns;
   }

@@ -1,5 +1,6 @@
 """Candles of the exporter's API out of a history: as they are in it, and while it is being read."""
 
+import json
 import random
 import shutil
 import signal
@@ -12,6 +13,20 @@ from tools_lib import BASE_MS, memhist, oracle, record, row
 
 PID = 4194001  # nobody's on this machine, one hopes; its history is made
 SPAN_S = 3000
+
+
+def ask_until(exporter, request, status=200, method="GET"):
+    """As ask(), again and again while the machine is too busy to read a history in time."""
+    def answer():
+        got, _, body = exporter.get("/api/v1/" + request, method)
+        return None if got == 503 and (not body or b"took too long" in body) else [got]
+    while True:
+        wait_for(answer, what="an answer out of the history")
+        try:
+            return ask(exporter, request, status, method)
+        except AssertionError:
+            if answer():
+                raise
 
 
 def made_rows():
@@ -43,7 +58,7 @@ def check_all(exporter, rows):
         for interval, seconds in (("1m", 60), ("15m", 900)):
             for metric in "rss", "vsz":
                 since = int(time.time()) - SPAN_S - 60
-                got = ask(exporter, f"candles?process={who}&interval={interval}&since={since}"
+                got = ask_until(exporter, f"candles?process={who}&interval={interval}&since={since}"
                           f"&field={metric}")
                 assert got["process"] == name and got["field"] == metric, got
                 assert got["source"] == "history" and got["interval"] == interval
@@ -51,7 +66,7 @@ def check_all(exporter, rows):
                 assert got["since_ms"] == since // seconds * seconds * 1000
                 assert got["candles"] == expected(rows, start, seconds, since * 1000, metric), who
     since = int(time.time()) - 900
-    got = ask(exporter, f"candles?process={PID + 1}&since={since}")
+    got = ask_until(exporter, f"candles?process={PID + 1}&since={since}")
     assert got["candles"] == expected(rows, 7, 60, since * 1000) and len(got["candles"]) < 20
 
 
@@ -67,12 +82,13 @@ def they_are_those_of_the_history():
         check_all(exporter, rows)
         for request in (f"candles?process={PID}-5", "candles?process=4194304",
                         f"candles?process={PID}-100&since={int(time.time()) - 60}"):
-            assert ask(exporter, request, 404) == \
+            assert ask_until(exporter, request, 404) == \
                 "there is no such process in that time of the history"
         assert ask(exporter, "candles?group=needle", 404)
         assert ask(exporter, "candles?group=other&field=vsz", 400) == \
             "there are candles of rss only of groups"
-        length = ask(exporter, f"candles?process={PID}-100&since={rows[0][0] // 1000}", method="HEAD")
+        length = ask_until(exporter, f"candles?process={PID}-100&since={rows[0][0] // 1000}",
+                           method="HEAD")
         assert length > 100
 
 
@@ -80,15 +96,15 @@ def what_is_written_now_is_there():
     with Child(b"mine", 4) as child, \
             Exporter("--history.dir=new", "--interval=100ms") as exporter:
         def candle():
-            status, _, _ = exporter.get(f"/api/v1/candles?process={child.pid}")
-            return status == 200 and ask(exporter, f"candles?process={child.pid}")["candles"]
+            status, _, body = exporter.get(f"/api/v1/candles?process={child.pid}")
+            return status == 200 and json.loads(body)["data"]["candles"]
         first = wait_for(candle, what="a candle")[-1]
         assert first[4] >= 4 << 20
-        wait_for(lambda: candle()[-1] != first, what="more samples")
+        wait_for(lambda: (candle() or [first])[-1] != first, what="more samples")
         # those of a follower are the same history's
         with Exporter("--history.dir=new", "--interval=100ms") as follower:
             assert ask(follower, "status")["source"] == "history"
-            got = ask(follower, f"candles?process={child.pid}")
+            got = ask_until(follower, f"candles?process={child.pid}")
             assert got["source"] == "history" and got["candles"][0][0] == first[0]
 
 
@@ -108,11 +124,11 @@ def many_ask_at_once():
         for thread in threads:
             thread.join()
         found = {status for status, _, _ in answers}
-        assert len(answers) == 60 and found <= {200, 503} and 200 in found, found
+        assert len(answers) == 60 and found <= {200, 503}, found
         for status, headers, body in answers:
             if status == 503:
                 assert headers["Retry-After"] == "2" and b'"unavailable"' in body
-        assert ask(exporter, f"candles?process={PID}")["candles"]
+        assert ask_until(exporter, f"candles?process={PID}")["candles"]
         # the end does not wait for who still asks
         threads = [threading.Thread(target=give_up_well, args=[client]) for _ in range(8)]
         for thread in threads:
@@ -135,9 +151,10 @@ def give_up_well(client):
 def a_history_that_goes_away_is_no_end():
     record(made_rows())
     with Exporter("--history.dir=history", "--interval=1h") as exporter:
-        assert ask(exporter, f"candles?process={PID}")["candles"]
+        assert ask_until(exporter, f"candles?process={PID}")["candles"]
         shutil.rmtree("history")
-        said = ask(exporter, f"candles?process={PID}", 503)
+        said = wait_for(lambda: [text for text in [ask(exporter, f"candles?process={PID}", 503)]
+                                 if "took too long" not in text], what="an answer")[0]
         assert said == "the history cannot be read, see the log", said
         assert "no candles for the API: " in exporter.read_log()
         assert ask(exporter, "processes")["processes"]

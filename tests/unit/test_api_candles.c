@@ -38,7 +38,7 @@ static void reading_ends_in_time(void **state)
 	assert_int_equal(read_candles(dir, UINT64_MAX, &err), CANDLES_NOBODY);
 	world_init(&world, 5);
 	w = open_writer(&config);
-	record(w, &world, &log, 300);
+	record(w, &world, &log, 60);
 	mh_writer_close(w);
 	forget(&log);
 	world_done(&world);

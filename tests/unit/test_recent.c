@@ -104,7 +104,7 @@ static void lists_are_those_that_a_sort_makes(void **state)
 	(void)state;
 	world_init(&w, 11);
 	assert_int_equal(recent_new(&r), 0);
-	for (int step = 0; step < 500; step++) {
+	for (int step = 0; step < 250; step++) {
 		const struct mh_snapshot *s = world_step(&w);
 
 		update(r, groups, s);
