@@ -23,6 +23,7 @@ import ctypes
 import os
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -60,10 +61,20 @@ class Target:
     def __init__(self, folder, port, *command):
         self.port, self.start_most = port, 0
         self.seconds, self.cpu, self.bytes = {}, {}, {}  # by the headers of the request
-        self.log = f"{folder}/{port}.log"
+        self.log, self.command = f"{folder}/{port}.log", command
+        self.start()
+
+    def start(self):
         with open(self.log, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, preexec_fn=die_with_parent)
+
+    def wait_to_listen(self):
+        for _ in range(600):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+                return
+            time.sleep(0.1)
+        raise Failed(f"nobody listens at port {self.port}")
 
     def end(self):
         self.process.kill()
@@ -115,7 +126,9 @@ class Target:
         """[(seconds, bytes of the body)], by tests/bench/scrapers."""
         done = subprocess.run([f"{BUILD}/tests/bench/scrapers", str(self.port), "/metrics",
                                str(scrapers), str(rounds), str(interval_ms), *headers],
-                              stdout=subprocess.PIPE, text=True, check=True)
+                              stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            raise Failed(f"no answer at port {self.port}")
         return [(int(ns) / 1e9, int(size))
                 for ns, size in (line.split() for line in done.stdout.splitlines())]
 
@@ -126,6 +139,21 @@ class Target:
         self.cpu.setdefault(headers, []).append(self.cpu_seconds() - cpu)
         self.seconds.setdefault(headers, []).append(seconds)
         self.bytes[headers] = size
+
+
+class Peer(Target):
+    """process-exporter ends when it is scraped while some process has a name that is not UTF-8: then it
+    is started again, and that scrape does not count."""
+
+    def measure(self, headers):
+        try:
+            super().measure(headers)
+        except Failed as reason:
+            if self.process.poll() is None:
+                raise
+            print(f"started again, {reason}: {os.path.basename(self.command[0])}", file=sys.stderr)
+            self.start()
+            self.wait_to_listen()
 
 
 class Memhist(Target):
@@ -161,7 +189,7 @@ def by_program(folder):
 
 def peer(folder, port, program, *flags):
     path = shutil.which(program)
-    return Target(folder, port, path, *flags, f"{'--' if 'node' in program else '-'}"
+    return Peer(folder, port, path, *flags, f"{'--' if 'node' in program else '-'}"
                   f"web.listen-address=127.0.0.1:{port}") if path else None
 
 
@@ -201,7 +229,9 @@ def wait_for_all(targets):
         if isinstance(target, Memhist):
             target.wait("memhist_up", 1)  # a sample is there
         else:
-            target.wait("process_start_time_seconds", 1)
+            target.wait_to_listen()
+            target.measure(TEXT)  # the first one, which takes longer, is forgotten
+            target.seconds, target.cpu = {}, {}
     print(f"waiting for a window of {WINDOW} to be complete", file=sys.stderr, flush=True)
     targets["ours_each"].wait_for_window()
     targets["ours"].wait_for_window()
@@ -305,6 +335,13 @@ def print_many(targets, wishes):
                 wishes.at_most(f"p99 of {SCRAPERS} scrapers, {NAMES[name]}, {title}", p99, 100, "ms")
 
 
+def leave_out_unmeasured(targets):
+    for name in [name for name, target in targets.items()
+                 if isinstance(target, Peer) and (not target.seconds or target.process.poll() is not None)]:
+        print(f"left out, it does not last: {NAMES[name]}")
+        targets.pop(name).end()
+
+
 def judge(targets, idle, wishes):
     ours, each = targets["ours"], targets["ours_each"]
     scrape = median_ms(each.seconds[TEXT])
@@ -338,6 +375,7 @@ def measure(folder):
                     target.measure(headers)
             print(f"round {number + 1} is over, load average {os.getloadavg()[0]:.1f}",
                   file=sys.stderr, flush=True)
+        leave_out_unmeasured(targets)
         idle = idle_cpu(targets)
         print_scrapes(targets, idle)
         wishes = Wishes()
