@@ -276,7 +276,7 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/{path}"
 
     def answer(self, handler, request):
-        path = request.path.strip("/")
+        path = request.path.partition("?")[0].strip("/")
         with self.lock:
             before = len(self.requests.setdefault(path, []))
             self.requests[path].append(request)
