@@ -124,7 +124,8 @@ static int open_file(const char *path, const struct mh_places *places, struct mh
 		rc = mh_errf(err, -EINVAL, "%s is no regular file: no position is kept there",
 			     path);
 	if (!rc && (rc = lock(fd)))
-		mh_err_sys(err, rc, "the position of remote write in %s is another process'", path);
+		mh_errf(err, rc, "%s, where the position is kept, is in use by another process",
+			path);
 	if (!rc)
 		return fd;
 	if (fd >= 0)

@@ -6,6 +6,7 @@
 
 #include "exporter/log.h"
 #include "exporter/remote/message.h"
+#include "exporter/remote/talk.h"
 #include "libmemhist/net/client.h"
 
 #include <errno.h>
@@ -16,13 +17,7 @@
 
 #define NS_OF_MS ((uint64_t)1000000)
 
-enum {
-	SAID_EVERY_S = 60,
-	SHOWN_MAX = 160,     /* bytes of an answer's body in the log */
-	NO_MEMORY_MS = 1000, /* until it is tried again */
-};
-
-enum trouble { TROUBLE_FEED, TROUBLE_FAILING, TROUBLE_REFUSED, TROUBLE_CONFIG, TROUBLES };
+enum { NO_MEMORY_MS = 1000 }; /* until it is tried again */
 
 struct remote_endpoint {
 	struct remote_endpoint_config config;
@@ -33,8 +28,7 @@ struct remote_endpoint {
 	struct mh_answer answer;
 	unsigned short random[3];
 	uint64_t waiting_ns; /* since when there is something to be sent; 0 = nothing is */
-	uint64_t said_ns[TROUBLES];
-	bool is_failing; /* and the log was told */
+	struct remote_talk talk;
 
 	pthread_t thread;
 	pthread_mutex_t lock; /* of: */
@@ -91,62 +85,8 @@ static void publish(struct remote_endpoint *e)
 	e->status.protocol = e->policy.protocol;
 	e->published_ns = mh_monotonic_ns();
 	pthread_mutex_unlock(&e->lock);
-}
-
-/* --- the log (E4) ----------------------------------------------------------------------------- */
-
-static bool may_say(struct remote_endpoint *e, enum trouble trouble)
-{
-	uint64_t now = mh_monotonic_ns();
-
-	if (e->said_ns[trouble] && now - e->said_ns[trouble] < SAID_EVERY_S * 1000 * NS_OF_MS)
-		return false;
-	e->said_ns[trouble] = now;
-	return true;
-}
-
-/* What came back, with the first line of the body, or why nothing did. */
-static void describe(struct remote_endpoint *e, int rc, const struct mh_err *why, char *ret,
-		     size_t size)
-{
-	char *body = e->answer.body;
-
-	if (rc) {
-		snprintf(ret, size, "%s", why->text);
-		return;
-	}
-	body[strcspn(body, "\r\n")] = '\0';
-	snprintf(ret, size, "status %d%s%.*s", e->answer.status, *body ? ": " : "", SHOWN_MAX,
-		 body);
-}
-
-static const char *const messages[] = {"prometheus.WriteRequest", "io.prometheus.write.v2.Request"};
-
-static void report(struct remote_endpoint *e, int rc, const struct mh_err *why,
-		   const struct policy_step *step)
-{
-	const char *name = e->config.write->name;
-	char what[sizeof(why->text)];
-
-	describe(e, rc, why, what, sizeof(what));
-	if ((rc == -EINVAL || step->what == POLICY_MISCONFIGURED) && may_say(e, TROUBLE_CONFIG))
-		log_error("remote write to %s is configured wrong: %s%s", name, what,
-			  rc ? "" : ", a redirect, which is not followed");
-	else if (rc != -EINVAL && step->what == POLICY_AGAIN && may_say(e, TROUBLE_FAILING))
-		log_warn("remote write to %s fails and is tried again: %s", name, what);
-	else if (step->what == POLICY_GIVEN_UP && may_say(e, TROUBLE_REFUSED))
-		log_warn("remote write to %s: %zu samples were refused for good: %s", name,
-			 step->given_up, what);
-	else if (step->what == POLICY_SWITCHED)
-		log_info("remote write to %s: %s is not taken (%s); from now on it is sent %s",
-			 name, messages[e->policy.protocol == REMOTE_V1], what,
-			 messages[e->policy.protocol == REMOTE_V2]);
-	if (step->what == POLICY_TAKEN && e->is_failing)
-		log_info("remote write to %s works again", name);
-	if (step->what == POLICY_TAKEN)
-		e->is_failing = false;
-	else if (step->what == POLICY_AGAIN || step->what == POLICY_MISCONFIGURED)
-		e->is_failing = true;
+	if (feed.dropped[REMOTE_DROPPED_LIMIT])
+		remote_talk_limit(&e->talk, e->config.write->max_series);
 }
 
 /* --- one part of a batch ---------------------------------------------------------------------- */
@@ -250,7 +190,7 @@ static mh_ms_t attempt(struct remote_endpoint *e, const struct policy_part *part
 	}
 	policy_answer(&e->policy, &answer, erand48(e->random), &step);
 	count(e, part, rc, &step);
-	report(e, rc, &err, &step);
+	remote_talk_answer(&e->talk, rc, &err, &e->answer, &step, e->policy.protocol);
 	return step.wait_ms;
 }
 
@@ -282,8 +222,8 @@ static bool send_batch(struct remote_endpoint *e)
 	}
 	remote_message_begin(e->message, NULL);
 	e->waiting_ns = 0;
-	if (remote_feed_accept(e->feed, mh_now(), &err) && may_say(e, TROUBLE_FEED))
-		log_warn("remote write to %s: %s", e->config.write->name, err.text);
+	if (remote_feed_accept(e->feed, mh_now(), &err))
+		remote_talk_feed(&e->talk, &err);
 	publish(e);
 	return true;
 }
@@ -294,8 +234,8 @@ static int look(struct remote_endpoint *e,
 	struct mh_err err = {""};
 	int rc = next(e->feed, mh_now(), &err);
 
-	if (rc < 0 && may_say(e, TROUBLE_FEED))
-		log_warn("remote write to %s: %s", e->config.write->name, err.text);
+	if (rc < 0)
+		remote_talk_feed(&e->talk, &err);
 	return rc;
 }
 
@@ -431,6 +371,7 @@ int remote_endpoint_start(struct remote_endpoint **ret, const struct remote_endp
 		return mh_err_sys(err, -ENOMEM, "cannot start remote write");
 	}
 	e->config = *config;
+	e->talk.name = config->write->name;
 	memcpy(e->random, &now.boot_ns, sizeof(e->random));
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_condattr_init(&attr);

@@ -76,10 +76,25 @@ def who_follows_leaves_it_to_the_other():
         with remote_lib.exporter(path, "--interval=100ms", "--path.procfs=proc") as exporter, \
                 remote_lib.exporter(path, "--interval=100ms", "--path.procfs=proc") as other:
             assert "remote write to store is left to another process" in other.read_log()
+            assert "is in use by another process\n" in other.read_log().replace('"', "")
             assert other.end() == 0
             assert exporter.end() == 0
         sent = [(s.key, x.ms) for r in receiver.seen("x") for s in r.series for x in s.samples]
         assert len(sent) == len(set(sent)) > 0
 
 
-run_tests([it_wants_a_history, it_is_read_again, who_follows_leaves_it_to_the_other])
+def a_limit_of_series_is_told_once():
+    remote_lib.SmallProc("proc", 5)
+    with rr.Receiver() as receiver:
+        few = endpoint(receiver, send={"max_series": 3})
+        path = remote_lib.configure(os.getcwd(), [few])
+        with remote_lib.exporter(path, "--interval=100ms", "--path.procfs=proc") as exporter:
+            wait_for(lambda: len(receiver.seen("x")) > 3, what="some requests")
+            assert exporter.end() == 0
+        assert exporter.read_log().count("more than max_series (3) series") == 1
+        keys = {s.key for r in receiver.seen("x") for s in r.series}
+        assert len(keys) == 3, keys
+
+
+run_tests([it_wants_a_history, it_is_read_again, who_follows_leaves_it_to_the_other,
+           a_limit_of_series_is_told_once])
