@@ -6,7 +6,7 @@
  * What has a number up to `done_seq` is done, under whatever name (D5): an open segment that was
  * read and then sealed is not read again. A merged one may hold both, what is done and what is not;
  * then `last` says how far it is known. An open file is read to its end, whatever becomes of its
- * name.
+ * name; where it was removed before it held a snapshot, its number is to come again (D2).
  *
  * Snapshots outside the range are decoded (deltas build on them) but the decoder's round stays
  * open, so that the first snapshot delivered tells of all births and exits until then.
@@ -28,9 +28,13 @@ struct mh_reader {
 	char *dir_path;
 	int dir_fd;
 	struct mh_segment_list list;
-	uint64_t done_seq;   /* the last number opened or passed over */
+	uint64_t done_seq; /* the last number opened or passed over */
+	struct {
+		uint64_t done_seq, missing;
+	} before;            /* the open segment was begun */
 	bool has_begun;      /* a segment was opened */
-	bool is_new_segment; /* nothing of the open segment was delivered yet */
+	bool is_new_segment; /* nothing of the open segment was delivered yet … */
+	bool is_empty;       /* … and no snapshot of it read */
 	bool is_lost;        /* damage was reported, and no keyframe has come since */
 	bool is_late;        /* follow: behind the newest snapshot, which alone is delivered */
 
@@ -150,6 +154,12 @@ static bool has_newer_segment(struct mh_reader *r)
 	return r->list.file[r->list.n - 1].last_seq > r->done_seq;
 }
 
+/* Whether the open segment was removed by its writer, who could write no snapshot to it (D2). */
+static bool was_abandoned(const struct mh_reader *r)
+{
+	return r->is_empty && !r->is_sealed && mh_walk_is_removed(r->walk);
+}
+
 /*
  * Whether the writer has left the open segment for good (R1). Asked before the last look at its
  * end: what it wrote before it left is there by then.
@@ -158,7 +168,7 @@ static bool is_left(struct mh_reader *r)
 {
 	int32_t pid;
 
-	if (has_newer_segment(r))
+	if (has_newer_segment(r) || was_abandoned(r))
 		return true;
 	return !goes_on(r) && !mh_dir_is_locked(r->dir_fd, &pid);
 }
@@ -169,6 +179,12 @@ static void close_segment(struct mh_reader *r)
 	uint64_t tail = mh_walk_tail(r->walk, &torn);
 	uint64_t end = r->step.offset + r->step.size;
 
+	if (was_abandoned(r)) {
+		r->done_seq = r->before.done_seq;
+		r->stats.missing = r->before.missing;
+		r->stats.segments--;
+		tail = torn ? 0 : tail; /* of what was cut off nothing is lost */
+	}
 	if (r->is_sealed && (torn || (!tail && r->step.frame.type != MH_FRAME_END)))
 		report(r, end, tail, false, "cut short, after it was sealed"); /* R2 */
 	else if (tail)
@@ -200,10 +216,12 @@ static void begin_segment(struct mh_reader *r, const struct mh_segment_file *fil
 {
 	bool is_known_in_part = file->seq <= r->done_seq;
 
+	r->before.done_seq = r->done_seq;
+	r->before.missing = r->stats.missing;
 	if (r->has_begun && file->seq > r->done_seq)
 		r->stats.missing += file->seq - r->done_seq - 1;
 	r->done_seq = file->last_seq;
-	r->has_begun = r->is_new_segment = true;
+	r->has_begun = r->is_new_segment = r->is_empty = true;
 	r->is_lost = false;
 	r->is_sealed = file->is_sealed;
 	memcpy(r->name, file->name, sizeof(r->name));
@@ -371,6 +389,7 @@ static int advance(struct mh_reader *r, struct mh_err *err)
 	int rc = go_on(r, err);
 
 	if (rc > 0) {
+		r->is_empty = false;
 		r->boot = *mh_decoder_boot(r->decoder);
 		r->last = mh_decoder_at(r->decoder);
 	}

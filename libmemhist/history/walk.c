@@ -72,6 +72,13 @@ void mh_walk_close(struct mh_walk *w)
 	free(w);
 }
 
+bool mh_walk_is_removed(const struct mh_walk *w)
+{
+	struct stat st;
+
+	return !fstat(w->fd, &st) && !st.st_nlink;
+}
+
 static uint8_t *here(const struct mh_walk *w)
 {
 	return (uint8_t *)w->window.data + w->at;

@@ -26,6 +26,9 @@ struct mh_step {
 int mh_walk_open(struct mh_walk **ret, int dir_fd, const char *name);
 void mh_walk_close(struct mh_walk *w);
 
+/* Whether it was removed from its directory, under each of its names. */
+bool mh_walk_is_removed(const struct mh_walk *w);
+
 /* Which frames are wanted; both are asked where one is next. */
 struct mh_walk_choice {
 	/* Whether one of this type is; what is not comes without a payload. */

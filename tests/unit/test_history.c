@@ -8,8 +8,10 @@
 #include "tests/unit/thrift.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -222,6 +224,76 @@ static void test_follow(void **state)
 	remove_dir(dir);
 }
 
+/* The next snapshots are these; then there are no more yet. */
+static void assert_goes_on_with(struct mh_reader *r, const struct written *log, size_t first)
+{
+	const struct mh_snapshot *s;
+	struct mh_err err = {""};
+
+	for (size_t i = first; i < log->n; i++) {
+		struct mh_buf b = MH_BUF_INIT(1 << 20);
+
+		assert_int_equal(mh_reader_next(r, &s, &err), 1);
+		describe(&b, s);
+		assert_string_equal(mh_buf_str(&b), log->text[i]);
+		mh_buf_done(&b);
+	}
+	assert_int_equal(mh_reader_next(r, &s, &err), 0);
+}
+
+static struct mh_reader_stats stats_of(const struct mh_reader *r)
+{
+	struct mh_reader_stats stats;
+
+	mh_reader_stats(r, &stats);
+	return stats;
+}
+
+/* D2: a segment that a full disk left without a snapshot is removed while somebody has it open. */
+static void test_number_given_again(void **state)
+{
+	static const char *const name = "0000000002-20261120T202848Z-01234567.open";
+	const char *dir = temp_dir();
+	const struct mh_reader_options options = {.until_ms = INT64_MAX, .wait = true};
+	struct mh_writer_config config = config_for(dir);
+	struct mh_err err = {""};
+	struct written log = {0};
+	struct mh_reader *r;
+	struct mh_writer *w;
+	struct world world;
+	char path[256];
+
+	(void)state;
+	world_init(&world, 6);
+	w = open_writer(&config);
+	record(w, &world, &log, 3);
+	mh_writer_close(w);
+	assert_int_equal(mh_reader_open(&r, dir, &options, &err), 0);
+	assert_goes_on_with(r, &log, 0);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	for (size_t had = log.n; had < 9; had = log.n) {
+		int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+
+		assert_true(fd >= 0);
+		assert_goes_on_with(r, &log, log.n); /* and has it open */
+		close(fd);
+		assert_int_equal(unlink(path), 0);
+		if (had == 3) /* again */
+			assert_goes_on_with(r, &log, log.n);
+		w = open_writer(&config);
+		record(w, &world, &log, 3);
+		mh_writer_close(w);
+		assert_goes_on_with(r, &log, had);
+		path[strlen(dir) + 10]++; /* the next number */
+	}
+	assert_int_equal(stats_of(r).segments, 3);
+	assert_int_equal(stats_of(r).missing + stats_of(r).damages + stats_of(r).torn_tails, 0);
+	mh_reader_close(r);
+	world_done(&world);
+	forget(&log);
+	remove_dir(dir);
+}
+
 static const struct mh_process *find_gone(const struct mh_snapshot *s, const struct mh_identity *id)
 {
 	for (uint32_t i = 0; i < s->n_gone; i++)
@@ -276,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_read_while_written),
 		cmocka_unit_test(test_range),
 		cmocka_unit_test(test_follow),
+		cmocka_unit_test(test_number_given_again),
 		cmocka_unit_test(test_last_marks),
 	};
 
