@@ -15,7 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AHEAD_MAX_MS = 600 * 1000 }; /* N3 */
+enum {
+	LOOK_MAX_MS = 2000,        /* N2 */
+	AHEAD_MAX_MS = 600 * 1000, /* N3 */
+};
 
 const char *const remote_dropped_names[REMOTE_DROPPED_REASONS] = {"retention", "age",
 								  "out_of_order", "series_limit"};
@@ -228,7 +231,15 @@ static bool is_waiting_for_batch(struct remote_feed *f, mh_ms_t ms, struct mh_in
 	return false;
 }
 
-/* The snapshot that is held: 1 taken, 0 the batch must be sent first, or -errno. */
+/* N2: whether the snapshot that is held was recorded after this look had begun. */
+static bool is_not_yet(const struct remote_feed *f, struct mh_instant now)
+{
+	mh_ms_t wall_ms = f->held.snapshot->at.wall_ms;
+
+	return wall_ms > now.wall_ms && wall_ms - now.wall_ms <= LOOK_MAX_MS;
+}
+
+/* The snapshot that is held: 1 taken, 0 the batch must be sent first, or not yet, or -errno. */
 static int take_held(struct remote_feed *f, struct mh_instant now, struct mh_err *err)
 {
 	const struct remote_queued next = f->held;
@@ -238,7 +249,7 @@ static int take_held(struct remote_feed *f, struct mh_instant now, struct mh_err
 	bool is_old, is_back;
 	int rc, marked;
 
-	if (is_waiting_for_batch(f, ms, now))
+	if (is_not_yet(f, now) || is_waiting_for_batch(f, ms, now))
 		return 0;
 	f->held.snapshot = NULL;
 	is_old = is_too_old(f, ms, now);
@@ -296,7 +307,7 @@ int remote_feed_next(struct remote_feed *f, struct mh_instant now, struct mh_err
 	}
 	if (!f->batch->n_samples) /* what was read since was not to be sent */
 		f->accepted = f->filled;
-	return rc < 0 ? rc : f->held.snapshot != NULL;
+	return rc < 0 ? rc : f->held.snapshot && !is_not_yet(f, now);
 }
 
 int remote_feed_accept(struct remote_feed *f, struct mh_instant now, struct mh_err *err)

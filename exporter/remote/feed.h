@@ -24,8 +24,9 @@
  * What is sent of a snapshot is said in series.h. Rules of time:
  *   N1  Every sample has the time of its snapshot, in milliseconds. The samples of a series have
  *       ascending times.
- *   N2  A time that is later than now is sent as now: a store that had taken a time in the future
- *       would take nothing else until then.
+ *   N2  A time that is later than now by more than two seconds is sent as now: a store that had
+ *       taken a time in the future would take nothing else until then. One that is a little later
+ *       was recorded after this look had begun, and is left to the next.
  *   N3  A snapshot that is not later than what was sent before (the clock was set back) is left out
  *       and counted; but where what was sent before is more than ten minutes later than now, it is
  *       sent, since that time was wrong.

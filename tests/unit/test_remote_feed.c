@@ -291,6 +291,28 @@ static void the_future_is_now(void **state)
 	trial_end(&t);
 }
 
+/* What was recorded while one looked has its own time, at the next look. */
+static void a_moment_later_is_not_yet(void **state)
+{
+	struct mh_instant early;
+	struct trial t;
+	struct mh_err err;
+
+	(void)state;
+	trial_begin(&t, 4, 10000);
+	trial_write(&t, 1);
+	early = now_of(&t);
+	early.wall_ms -= 5;
+	for (int look = 0; look < 2; look++) {
+		assert_int_equal(remote_feed_next(t.feed, early, &err), 0);
+		assert_int_equal(remote_feed_batch(t.feed)->n_samples, 0);
+	}
+	assert_int_equal(remote_feed_next(t.feed, now_of(&t), &err), 0);
+	assert_int_equal(remote_feed_batch(t.feed)->first_ms, now_of(&t).wall_ms);
+	assert_int_equal(remote_feed_batch(t.feed)->last_ms, now_of(&t).wall_ms);
+	trial_end(&t);
+}
+
 static void what_is_too_old_is_left_out(void **state)
 {
 	size_t before;
@@ -435,6 +457,7 @@ int main(void)
 		cmocka_unit_test(a_clock_that_is_set_back_sends_nothing_twice),
 		cmocka_unit_test(a_clock_that_was_wrong_goes_on),
 		cmocka_unit_test(the_future_is_now),
+		cmocka_unit_test(a_moment_later_is_not_yet),
 		cmocka_unit_test(what_is_too_old_is_left_out),
 		cmocka_unit_test(without_a_position_it_begins_now),
 		cmocka_unit_test(a_damaged_position_is_told),
