@@ -324,11 +324,11 @@ static int take_url(struct reading *r, const struct mh_node *node)
 /* It may have a password in it, so that nothing of it is repeated. */
 static int take_proxy_url(struct reading *r, const struct mh_node *node)
 {
+	struct mh_err why;
 	int rc = take_text(r, node, &r->c->proxy_url);
 
-	if (!rc && (strncasecmp(node->text, "http://", 7) != 0 || strpbrk(node->text, " #?")))
-		rc = mh_document_wrong(node->at, r->err,
-				       "“proxy_url” is http://HOST:PORT of a proxy for HTTP");
+	if (!rc && mh_http_proxy_check(node->text, &why))
+		rc = mh_document_wrong(node->at, r->err, "“proxy_url”: %s", why.text);
 	return rc;
 }
 

@@ -44,6 +44,8 @@ bool mh_http_config_has_secret(const struct mh_http_config *c);
 
 /* A URL as it has to be. Returns 0, or -EINVAL and a sentence without what is secret of it. */
 int mh_http_url_check(const char *url, struct mh_err *err);
+/* The same of a proxy: http://[USER:PASSWORD@]HOST[:PORT]. Nothing of it is repeated. */
+int mh_http_proxy_check(const char *url, struct mh_err *err);
 
 /* A file with these keys and no others, as promtool has it for --http.config.file. */
 struct mh_http_file {

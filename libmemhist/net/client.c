@@ -384,6 +384,23 @@ static bool is_ours(CURLcode code, const char *url)
 	}
 }
 
+/*
+ * What libcurl says of a failure. Its longer words of these repeat a URL, that of the proxy with
+ * its password too.
+ */
+static const char *words_of(const struct mh_client *c, CURLcode code)
+{
+	switch (code) {
+	case CURLE_URL_MALFORMAT:
+	case CURLE_NOT_BUILT_IN:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_PROXY:
+		return c->curl.easy_strerror(code);
+	default:
+		return c->reason[0] ? c->reason : c->curl.easy_strerror(code);
+	}
+}
+
 static int judge(struct mh_client *c, CURLcode code, const char *url, struct mh_answer *ret,
 		 struct mh_err *err)
 {
@@ -410,8 +427,7 @@ static int judge(struct mh_client *c, CURLcode code, const char *url, struct mh_
 		return 0;
 	return mh_errf(err, is_ours(code, url) ? -EINVAL : -EAGAIN, "%s: %s", shown(url, room),
 		       c->answering.is_refused ? "the headers of its answer never end"
-		       : c->reason[0]          ? c->reason
-					       : c->curl.easy_strerror(code));
+					       : words_of(c, code));
 }
 
 static void tear_down(struct mh_client *c)

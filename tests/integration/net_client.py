@@ -91,6 +91,10 @@ def no_secret_is_in_a_sentence():
                    f"proxy_url: http://u53r:s3cret@127.0.0.1:{port}"):
         line = ask(f"http://127.0.0.1:{port}/x?token=s3cret", config=config).failed(EAGAIN).line
         assert "s3cret" not in line and "u53r" not in line, line
+    # no host for libcurl, whose own words repeat all of it
+    line = ask(f"http://127.0.0.1:{port}/", config="proxy_url: 'http://u53r:s3cret@a%01b:1'") \
+        .failed(EINVAL).line
+    assert "s3cret" not in line and "u53r" not in line, line
 
 
 def a_server_that_says_nothing():

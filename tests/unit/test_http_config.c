@@ -59,7 +59,22 @@ static const struct {
 	 "1:36: “insecure_skip_verify”: “1” is neither true nor false"},
 	{"tls_config: {server_name: 'a:1'}\n", "1:27: “server_name” is the name of a machine"},
 	{"proxy_url: 'socks5://secret'\n",
-	 "1:12: “proxy_url” is http://HOST:PORT of a proxy for HTTP"},
+	 "1:12: “proxy_url”: it is http://HOST:PORT of a proxy for HTTP"},
+	{"proxy_url: 'http://u:secret@localhost:99999'\n",
+	 "1:12: “proxy_url”: it is http://HOST:PORT of a proxy for HTTP: a port is a number from 1 "
+	 "to 65535"},
+	{"proxy_url: 'http://u:secret@'\n",
+	 "1:12: “proxy_url”: it is http://HOST:PORT of a proxy for HTTP: there is no host in the "
+	 "URL"},
+	{"proxy_url: 'http://u:secret@[::1'\n",
+	 "1:12: “proxy_url”: it is http://HOST:PORT of a proxy for HTTP: an IPv6 address is in "
+	 "brackets: http://[::1]:9090"},
+	{"proxy_url: 'http://u:secret@a b:1'\n",
+	 "1:12: “proxy_url”: it is http://HOST:PORT of a proxy for HTTP, without blanks, “#” and "
+	 "“?”"},
+	{"proxy_url: 'http://u:sec/ret@a:1'\n",
+	 "1:12: “proxy_url”: it is http://HOST:PORT of a proxy for HTTP: a “/” in a password is "
+	 "%2F"},
 	{"remote_timeout: 30\n", "1:17: “remote_timeout” is a length of time up to an hour: 30s"},
 	{"remote_timeout: 2h\n", "1:17: “remote_timeout” is a length of time up to an hour: 30s"},
 	{"headers: [a]\n", "1:10: “headers” takes names and their values (“X-Name: …”)"},
@@ -223,10 +238,8 @@ static void the_list_of_keys_is_true(void **state)
 static void urls_are_checked(void **state)
 {
 	static const char *const good[] = {
-		"http://x",
-		"https://x.example:1/a/b?c=d",
-		"HTTP://[::1]:9090/",
-		"http://x/a@b",
+		"http://x",     "https://x.example:1/a/b?c=d", "HTTP://[::1]:9090/",
+		"http://x/a@b", "http://x:65535?a=:0",         "http://[fe80::1%25eth0]:1",
 	};
 	static const char *const wrong[] = {
 		"",
@@ -242,6 +255,20 @@ static void urls_are_checked(void **state)
 		"http://x/\n",
 		"http://x/#secret",
 		"file:///etc/passwd",
+		"http://x:65536/",
+		"http://x:0/",
+		"http://x:",
+		"http://x:1a",
+		"http://x:111111",
+		"http://x:1:2",
+		"http://[::1",
+		"http://[]/",
+		"http://[x]/",
+		"http://[::1]1",
+		"http://[::1/]",
+		"http://[/]",
+		"http://[::1%/]",
+		"http://a{b}/",
 	};
 	struct mh_err err;
 
@@ -254,6 +281,39 @@ static void urls_are_checked(void **state)
 	}
 }
 
+static void proxies_are_checked(void **state)
+{
+	static const char *const good[] = {
+		"http://x",
+		"HTTP://u:p@x:3128/",
+		"http://u:p@q@[::1]:1",
+		"http://u@x",
+	};
+	static const char *const wrong[] = {
+		"",
+		"https://x",
+		"http://",
+		"http:///",
+		"http://u:secret@",
+		"http://u:secret@:1",
+		"http://u:secret@[",
+		"http://secret@x:0",
+		"http://u:secret@x:99999",
+		"http://x/secret",
+		"http://secret\t@x:1",
+		"http://x:1@",
+	};
+	struct mh_err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_int_equal(mh_http_proxy_check(good[i], &err), 0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(mh_http_proxy_check(wrong[i], &err), -EINVAL);
+		assert_null(strstr(err.text, "secret"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +322,7 @@ int main(void)
 		cmocka_unit_test(secrets_are_not_for_everybody),
 		cmocka_unit_test(the_list_of_keys_is_true),
 		cmocka_unit_test(urls_are_checked),
+		cmocka_unit_test(proxies_are_checked),
 	};
 
 	umask(022);
