@@ -1,8 +1,10 @@
 /*
- * Where a container or systemd puts secrets, symbolic links and owners are of all kinds, so only
- * what is read is judged. The path is of a configuration that only its owner may change.
+ * Where a container or systemd puts secrets, symbolic links are of all kinds, so only the file that
+ * is read is judged. The path is of a configuration that only its owner may change.
  */
 #include "libmemhist/net/secret.h"
+
+#include "libmemhist/base/users.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +20,34 @@ void mh_secret_free(char *secret)
 	free(secret);
 }
 
-static int open_regular(const char *path, struct mh_err *err)
+/* By what is open: not what stood there before, or will. */
+static int judge(const char *path, const struct stat *st, struct mh_err *err)
+{
+	const unsigned mode = st->st_mode & 07777;
+	char owner[MH_USER_WORDS_MAX];
+
+	if (!S_ISREG(st->st_mode))
+		return mh_errf(err, -EINVAL, "cannot read %s: it is no regular file", path);
+	if (st->st_uid != 0 && st->st_uid != geteuid()) {
+		mh_user_words(st->st_uid, owner);
+		return mh_errf(err, -EINVAL,
+			       "%s belongs to %s: a secret is of root or of who runs memhist "
+			       "(chown root %s)",
+			       path, owner, path);
+	}
+	if (mode & 0027)
+		return mh_errf(err, -EINVAL,
+			       "%s has a secret in it and may be %s (mode %04o): chmod 0640 %s",
+			       path,
+			       mode & S_IWOTH   ? "changed by everybody"
+			       : mode & S_IWGRP ? "changed by its group"
+			       : mode & S_IROTH ? "read by everybody"
+						: "executed by everybody",
+			       mode, path);
+	return 0;
+}
+
+static int open_judged(const char *path, struct mh_err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc;
 	struct stat st;
@@ -28,12 +57,10 @@ static int open_regular(const char *path, struct mh_err *err)
 		return -EINVAL;
 	}
 	rc = fstat(fd, &st) ? -errno : 0;
-	if (!rc && S_ISREG(st.st_mode))
-		return fd;
 	if (rc)
 		mh_err_sys(err, rc, "cannot read %s", path);
-	else
-		mh_errf(err, -EINVAL, "cannot read %s: it is no regular file", path);
+	else if (!judge(path, &st, err))
+		return fd;
 	close(fd);
 	return -EINVAL;
 }
@@ -86,7 +113,7 @@ static int trim(char *text, size_t len, const char *path, struct mh_err *err)
 
 int mh_secret_read(const char *path, char **ret, struct mh_err *err)
 {
-	int fd = open_regular(path, err), rc;
+	int fd = open_judged(path, err), rc;
 	char *text;
 	size_t len = 0;
 

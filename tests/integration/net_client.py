@@ -265,7 +265,18 @@ def secrets_that_cannot_be_read():
     with Server(always(answer())) as server:
         for name in "two", "empty", "long", "folder", "fifo", "missing":
             ask(server.url, config=f"bearer_token_file: {name}").failed(EINVAL, name)
+        for mode in 0o604, 0o620, 0o602, 0o641:
+            write("open", "s3cret", mode)
+            line = ask(server.url, config="bearer_token_file: open") \
+                .failed(EINVAL, "open", f"(mode {mode:04o}): chmod 0640 ").line
+            assert "s3cret" not in line, line
+        if not os.geteuid():
+            os.chown(write("foreign", "s3cret"), 12345, -1)
+            ask(server.url, config="bearer_token_file: foreign") \
+                .failed(EINVAL, "foreign", "belongs to user 12345", "chown root ")
         assert not server.requests
+        write("open", "s3cret", 0o440)
+        assert not ask(server.url, config="bearer_token_file: open").rc
 
 
 @contextlib.contextmanager
