@@ -285,6 +285,18 @@ static int take_min_rss(struct reading *r, const struct mh_node *node)
 	return 0;
 }
 
+/* One without words takes nobody, which is never meant here; elsewhere others take such rules too.
+ */
+static int take_some(struct reading *r, enum mh_selector selector, const struct mh_node *node)
+{
+	if (node->kind == MH_NODE_LIST && !node->first)
+		return mh_document_wrong(node->at, r->err,
+					 "“%s” is an empty list, which takes nobody: leave it out, "
+					 "or say whom",
+					 node->key);
+	return take_selector(r, selector, node);
+}
+
 static int take_choice(struct mh_rules *rules, const struct mh_node *item,
 		       const struct mh_node *list, struct mh_err *err)
 {
@@ -297,7 +309,7 @@ static int take_choice(struct mh_rules *rules, const struct mh_node *item,
 		enum mh_selector selector = selector_of(n);
 
 		if (selector != MH_SELECTORS)
-			rc = take_selector(&r, selector, n);
+			rc = take_some(&r, selector, n);
 		else if (!strcmp(n->key, "min_rss"))
 			rc = take_min_rss(&r, n);
 		else

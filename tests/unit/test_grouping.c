@@ -80,6 +80,10 @@ static const struct {
 	{"export_processes:\n  - {}\n", "2:5: a rule says whom it takes: by comm, exe, cmdline, "
 					"program, user, cgroup, unit, class "
 					"or min_rss"},
+	{"export_processes:\n  - comm: []\n",
+	 "2:11: “comm” is an empty list, which takes nobody: leave it out, or say whom"},
+	{"export_processes:\n  - {min_rss: 1M, user: []}\n",
+	 "2:25: “user” is an empty list, which takes nobody: leave it out, or say whom"},
 	{"export_processes:\n  - com: [bash]\n", "2:5: unknown key “com”: did you mean “comm”?"},
 	{"export_processes:\n  - comm: [bash]\n    minrss: 1M\n",
 	 "3:5: unknown key “minrss”: did you mean “min_rss”?"},
@@ -271,7 +275,7 @@ static void rules_are_shown_by_their_names(void **state)
 static void processes_are_chosen(void **state)
 {
 	struct mh_config c = parse("export_processes:\n  - comm: [a, \"b c\"]\n    min_rss: 1M\n"
-				   "  - {user: root}\n  - min_rss: 2G\n  - {exe: []}\n");
+				   "  - {user: root}\n  - min_rss: 2G\n  - {exe: /x}\n");
 	struct mh_process p = {.id.pid = 7, .uid = 4000000000, .comm = "b c", .comm_len = 3};
 	struct mh_config_item item;
 	bool undecided;
@@ -284,7 +288,7 @@ static void processes_are_chosen(void **state)
 	assert_string_equal(item.value[0], "comm: a, b c; min_rss: 1M");
 	assert_string_equal(item.value[1], "user: root");
 	assert_string_equal(item.value[2], "min_rss: 2G");
-	assert_string_equal(item.value[3], "exe:");
+	assert_string_equal(item.value[3], "exe: /x");
 	assert_null(c.rules); /* these are another list */
 	mh_rules_tick(c.choice, (struct mh_instant){0});
 	assert_true(mh_rules_choose(c.choice, &p, &undecided) == 1 << 20);
