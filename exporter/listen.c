@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -30,6 +31,9 @@ int listen_parse(struct listen_address *ret, const char *text, struct mh_err *er
 
 	if (!strncmp(text, "vsock:", 6))
 		return mh_errf(err, -EINVAL, "'%s': vsock is not supported, write HOST:PORT", text);
+	if (!strncasecmp(text, "http://", 7) || !strncasecmp(text, "https://", 8))
+		return mh_errf(err, -EINVAL, "'%s': write HOST:PORT, without %.*s://", text,
+			       (int)strcspn(text, ":"), text);
 	if (!colon || !is_port(colon + 1))
 		return mh_errf(err, -EINVAL,
 			       "'%s' is no HOST:PORT with a port from 0 to 65535 (:PORT = every "

@@ -27,6 +27,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 
 enum { EXIT_OK = 0, EXIT_OTHER = 1, EXIT_USAGE = 2 };
@@ -385,14 +386,30 @@ static int print_check(const struct settings *settings, const struct mh_config *
 	return ok ? EXIT_OK : EXIT_OTHER;
 }
 
+/* Any free port is another one each time. */
+static bool is_among(const struct listen_addresses *addresses, const struct listen_address *a)
+{
+	for (size_t i = 0; i < addresses->n; i++)
+		if (strcmp(a->port, "0") != 0 && !strcmp(a->port, addresses->address[i].port) &&
+		    !strcasecmp(a->host, addresses->address[i].host))
+			return true;
+	return false;
+}
+
 static int parse_addresses(struct listen_addresses *ret, const struct settings *settings,
 			   struct mh_err *err)
 {
 	struct mh_err why;
 
-	for (ret->n = 0; ret->n < settings->n_listen_addresses; ret->n++)
-		if (listen_parse(&ret->address[ret->n], settings->listen_address[ret->n], &why))
+	for (ret->n = 0; ret->n < settings->n_listen_addresses; ret->n++) {
+		const char *text = settings->listen_address[ret->n];
+
+		if (listen_parse(&ret->address[ret->n], text, &why))
 			return mh_errf(err, -EINVAL, "--web.listen-address: %s", why.text);
+		if (is_among(ret, &ret->address[ret->n]))
+			return mh_errf(err, -EINVAL, "--web.listen-address: '%s' is given twice",
+				       text);
+	}
 	return 0;
 }
 

@@ -106,6 +106,10 @@ def one_that_fails_is_named():
     refuses(USAGE, ["--web.listen-address=:0", "--web.listen-address=vsock://2:9100"],
             "vsock://2:9100", "vsock is not supported")
     refuses(USAGE, ["--web.listen-address=:0"] * 17, "more than 16")
+    refuses(USAGE, ["--web.listen-address=localhost:9", "--web.listen-address=:9",
+                    "--web.listen-address=LOCALHOST:09"], "'LOCALHOST:09' is given twice")
+    refuses(USAGE, ["--web.listen-address=http://localhost:9"],
+            "'http://localhost:9': write HOST:PORT, without http://")
 
 
 def unix_server(name):
