@@ -79,6 +79,26 @@ int configured_remote(const struct settings *settings, const struct mh_config *c
 	return rc;
 }
 
+int configured_check(const struct mh_config *config, struct mh_err *err)
+{
+	for (size_t i = 0; i < config->n_remote; i++) {
+		const struct mh_http_config *http = &config->remote[i].http;
+		const char *const path[] = {
+			http->basic_auth.password_file,
+			http->authorization.credentials_file,
+			http->tls.ca_file,
+			http->tls.cert_file,
+			http->tls.key_file,
+		};
+
+		for (size_t k = 0; k < sizeof(path) / sizeof(path[0]); k++)
+			if (path[k] && access(path[k], R_OK))
+				return mh_err_sys(err, -errno, "remote_write to %s: cannot read %s",
+						  config->remote_name[i], path[k]);
+	}
+	return 0;
+}
+
 int configured_new(struct configured **ret, const struct settings *settings,
 		   const struct mh_config *config, const struct configured_parts *parts)
 {

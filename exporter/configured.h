@@ -30,6 +30,10 @@ int configured_choice(struct mh_config *config, struct mh_choice **ret, struct m
 int configured_remote(const struct settings *settings, const struct mh_config *config,
 		      struct mh_groups *ret[MH_REMOTE_ENDPOINTS_MAX], struct mh_err *err);
 
+/* Whether the files that endpoints name can be read, by us and now. Returns 0, or -errno and a
+ * sentence. */
+int configured_check(const struct mh_config *config, struct mh_err *err);
+
 struct configured;
 
 /* Who has groups. All are the caller's and outlive it. */

@@ -465,6 +465,8 @@ int main(int argc, char **argv)
 		status = EXIT_OTHER;
 	if (!status && settings.web_file && door_new(&door, settings.web_file, &err))
 		status = EXIT_OTHER;
+	if (!status && settings.check_config && configured_check(&config, &err))
+		status = EXIT_OTHER;
 	if (status) {
 		mh_groups_free(groups);
 		mh_choice_free(choice);

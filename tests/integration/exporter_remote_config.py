@@ -40,6 +40,20 @@ def it_wants_a_history():
     assert status == 1 and "memhist.yaml:1:22: “url”: " in err and "geheim" not in err, err
 
 
+def files_that_it_names_are_looked_for():
+    for name, auth in (("password", "basic_auth: {username: me, password_file: password}"),
+                       ("token", "authorization: {credentials_file: token}"),
+                       ("ca.pem", "tls_config: {ca_file: ca.pem}")):
+        rewrite("named.yaml", f'remote_write: [{{url: "http://127.0.0.1:1/", name: store, {auth}}}]\n')
+        os.chmod("named.yaml", 0o640)
+        flags = "--config.file=named.yaml", "--config.check", "--history.dir=h"
+        status, out, err = refused(*flags)
+        assert status == 1 and not out and err.count("\n") == 1, (status, out, err)
+        assert "remote_write to store: cannot read " in err and f"/{name}: No such file" in err, err
+        rewrite(name, "x")
+        assert refused(*flags) == (0, "named.yaml is good\n", ""), name
+
+
 def it_is_read_again():
     remote_lib.SmallProc("proc", 5)
     with rr.Receiver() as receiver:
@@ -96,5 +110,5 @@ def a_limit_of_series_is_told_once():
         assert len(keys) == 3, keys
 
 
-run_tests([it_wants_a_history, it_is_read_again, who_follows_leaves_it_to_the_other,
-           a_limit_of_series_is_told_once])
+run_tests([it_wants_a_history, files_that_it_names_are_looked_for, it_is_read_again,
+           who_follows_leaves_it_to_the_other, a_limit_of_series_is_told_once])
