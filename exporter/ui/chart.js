@@ -22,6 +22,19 @@ function formatBytes(bytes) {
   return (bytes < 0 ? "−" : "") + value.toFixed(digits) + " " + UNITS[unit];
 }
 
+/*
+ * The words for values of a scale whose lines are `step` apart: all in the unit of the highest, and
+ * with as many decimals as it takes to tell one line from the next.
+ */
+function scaleWords(step, high) {
+  let unit = 0;
+  while (high / 1024 ** unit >= 999.5 && unit < UNITS.length - 1)
+    unit++;
+  const part = step / 1024 ** unit;
+  const digits = part >= 1 ? 0 : part === 0.5 ? 1 : Math.max(2, Math.ceil(-Math.log10(part)));
+  return (bytes) => bytes === 0 ? "0" : (bytes / 1024 ** unit).toFixed(digits) + " " + UNITS[unit];
+}
+
 function formatTime(ms) {
   const t = new Date(ms);
   const two = (n) => String(n).padStart(2, "0");
@@ -137,11 +150,13 @@ class CandleChart {
     let high = Math.max(...all.map((c) => c[2]));
     const pad = Math.max((high - low) * 0.06, high * 0.002, 4096);
     this.left = 4;
-    this.right = width - 74;
     this.top = 10;
     this.bottom = height - 24;
     this.low = Math.max(0, low - pad);
     this.high = high + pad;
+    this.unit = niceStep(this.high - this.low, 6);
+    this.words = scaleWords(this.unit, this.high);
+    this.right = width - Math.max(74, 14 + 7.6 * this.words(this.high).length);
     const columns = Math.max(16, Math.round((last - all[0][0]) / this.intervalMs) + 1);
     this.start = last - (columns - 1) * this.intervalMs;
     this.step = (this.right - this.left) / columns;
@@ -156,11 +171,11 @@ class CandleChart {
   }
 
   drawGrid(width, height) {
-    const step = niceStep(this.high - this.low, 6);
-    for (let bytes = Math.ceil(this.low / step) * step; bytes < this.high; bytes += step) {
+    const first = Math.ceil(this.low / this.unit) * this.unit;
+    for (let bytes = first; bytes < this.high; bytes += this.unit) {
       const y = Math.round(this.y(bytes)) + 0.5;
       this.svg.append(svgElement("line", {class: "grid", x1: this.left, x2: this.right, y1: y, y2: y}));
-      this.label(this.right + 8, y + 4, formatBytes(bytes), "start");
+      this.label(this.right + 8, y + 4, this.words(bytes), "start").setAttribute("class", "tick");
     }
     const minutes = [1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440]
       .find((m) => m * 60000 / this.intervalMs * this.step >= 64) || 2880;
@@ -200,11 +215,12 @@ class CandleChart {
   /* Where it stands now. */
   drawLevel(bytes, width) {
     const y = this.y(bytes);
+    const words = this.words(bytes);
     this.svg.append(svgElement("line", {class: "level", x1: this.left, x2: this.right, y1: y, y2: y}));
-    /* over a label of the grid it would not be read */
-    for (const text of this.svg.querySelectorAll("text"))
-      if (Number(text.getAttribute("x")) > this.right && Math.abs(Number(text.getAttribute("y")) - y - 4) < 13)
+    /* over a label of the grid it would not be read, and the same words twice say nothing */
+    for (const text of this.svg.querySelectorAll(".tick"))
+      if (text.textContent === words || Math.abs(Number(text.getAttribute("y")) - y - 4) < 13)
         text.remove();
-    this.label(this.right + 8, y + 4, formatBytes(bytes), "start").setAttribute("class", "now");
+    this.label(this.right + 8, y + 4, words, "start").setAttribute("class", "now");
   }
 }

@@ -6,8 +6,12 @@
 
 const ROWS = 20;
 const CANDLES_EVERY_MS = 5000;
-const ANSWER_MS = 15000;
+const ANSWER_MS = 10000;
+const CANDLES_MS = 15000; /* candles may be read from a disk */
+const RETRY_MS = 5000;
 const SPARK_POINTS = 90;
+
+const NO_ANSWER = "no answer; trying again";
 
 const INTERVALS = {"1m": 60000, "15m": 900000};
 
@@ -22,6 +26,7 @@ const shown = {
   stepMs: 10000,
   periodMs: 1000,
   timer: 0,
+  watch: 0,
   isAsking: false,
   isWanted: false,
 };
@@ -75,10 +80,10 @@ class ApiError extends Error {
   }
 }
 
-async function ask(path, parameters) {
+async function ask(path, parameters, limitMs = ANSWER_MS) {
   const query = new URLSearchParams(parameters);
   const response = await fetch(`/api/v1/${path}${query.size ? "?" + query : ""}`,
-                               {cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS)});
+                               {cache: "no-store", signal: AbortSignal.timeout(limitMs)});
   const answer = await response.json();
   if (answer.status !== "success")
     throw new ApiError(response.status, answer.error);
@@ -298,33 +303,36 @@ function choose(kind, id, name) {
   setText(byId("facts"), kind === "groups" ? "group" : "");
   chart.show([], INTERVALS[shown.interval], "reading …");
   markChosen();
-  updateCandles().catch(showTrouble);
+  updateCandles();
 }
 
+/*
+ * Beside the rounds, which go on while candles are read; one request at a time for what is chosen.
+ * That the exporter is gone is seen by the rounds.
+ */
 async function updateCandles() {
   const chosen = shown.chosen;
   const interval = shown.interval;
   if (!chosen || performance.now() - shown.candlesAt < CANDLES_EVERY_MS)
     return;
-  shown.candlesAt = performance.now();
+  shown.candlesAt = Infinity;
+  const subject = chosen.kind === "groups" ? "group" : "process";
+  let data = null;
+  let trouble = "";
   try {
-    const data = await ask("candles", {[chosen.kind === "groups" ? "group" : "process"]: chosen.id,
-                                       interval, since: sinceOf(interval)});
-    if (chosen !== shown.chosen || interval !== shown.interval)
-      return;
-    chart.show(data.candles, INTERVALS[interval], "no candles yet");
-    setText(byId("origin"), data.source === "history" ? "from the history"
-      : "of the last 15 minutes, every 10 s; more with a history");
+    data = await ask("candles", {[subject]: chosen.id, interval, since: sinceOf(interval)}, CANDLES_MS);
   } catch (error) {
-    if (chosen !== shown.chosen)
-      return;
-    if (!chart.candles.length)
-      chart.show([], INTERVALS[interval], "no candles");
-    if (error instanceof ApiError)
-      setText(byId("origin"), error.status === 404 ? "it has ended" : error.message);
-    else
-      throw error;
+    trouble = !(error instanceof ApiError) ? NO_ANSWER : error.status === 404 ? "it has ended" : error.message;
   }
+  if (chosen !== shown.chosen || interval !== shown.interval)
+    return;
+  shown.candlesAt = performance.now();
+  if (data)
+    chart.show(data.candles, INTERVALS[interval], "no candles yet");
+  else if (!chart.candles.length)
+    chart.show([], INTERVALS[interval], "no candles");
+  setText(byId("origin"), !data ? trouble : data.source === "history" ? "from the history"
+    : "of the last 15 minutes, every 10 s; more with a history");
 }
 
 /* As many windows as a wide chart holds, in seconds. */
@@ -345,13 +353,24 @@ function showStatus(status) {
   shown.periodMs = Math.min(Math.max(status.interval_ms, 1000), 60000);
   setState("live", "live, every " + (status.interval_ms >= 60000
     ? `${Math.round(status.interval_ms / 60000)} min` : `${status.interval_ms / 1000} s`));
+  watch();
+}
+
+/* "Live" holds for three rounds; a later answer is one all the same. */
+function watch() {
+  clearTimeout(shown.watch);
+  shown.watch = setTimeout(() => setState("gone", NO_ANSWER), Math.max(3000, 3 * shown.periodMs));
 }
 
 function showTrouble(error) {
-  if (error instanceof ApiError)
-    setState("gone", error.message);
-  else
-    setState("gone", "the exporter does not answer; trying again");
+  clearTimeout(shown.watch);
+  setState("gone", error instanceof ApiError ? error.message : NO_ANSWER);
+}
+
+function pause() {
+  clearTimeout(shown.timer);
+  clearTimeout(shown.watch);
+  setState("paused", "paused");
 }
 
 /* One round; never two at a time. */
@@ -362,12 +381,15 @@ async function update() {
     return;
   }
   shown.isAsking = true;
+  let waitMs = RETRY_MS;
   try {
     const status = await ask("status", {});
     if (!status.up)
       throw new ApiError(503, status.reason);
-    await Promise.all([updateTable("processes"), updateTable("groups"), updateCandles()]);
+    await Promise.all([updateTable("processes"), updateTable("groups")]);
     showStatus(status);
+    updateCandles();
+    waitMs = shown.periodMs;
   } catch (error) {
     showTrouble(error);
   }
@@ -375,16 +397,18 @@ async function update() {
   if (shown.isWanted) {
     shown.isWanted = false;
     update();
-  } else if (!document.hidden) {
-    shown.timer = setTimeout(update, shown.periodMs);
+  } else if (document.hidden) {
+    pause();
+  } else {
+    shown.timer = setTimeout(update, Math.min(waitMs, shown.periodMs));
   }
 }
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
-    clearTimeout(shown.timer);
-    setState("paused", "paused");
+    pause();
   } else {
+    watch();
     update();
   }
 });
@@ -449,4 +473,5 @@ byId("theme").addEventListener("click", () => {
 
 makeTable("processes");
 makeTable("groups");
+watch();
 update();

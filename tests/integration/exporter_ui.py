@@ -1,6 +1,7 @@
 """The exporter's live page in a real browser."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -109,9 +110,44 @@ def check_looks(page):
     page.click("#theme")  # as the system has it -> dark
     page.click("#theme")  # -> light
     assert page.value("getComputedStyle(document.documentElement).backgroundColor") == light
-    for width in 400, 1600:
+    page.click("[data-list=processes][data-order=rss]")  # a table without rows is not shown
+    page.wait("[...document.querySelectorAll('table')].every(e => !e.hidden)", "both tables")
+    for width in 400, 640, 641, 760, 761, 1000, 1179, 1180, 1279, 1280, 1600:
         page.size(width, 900)
         assert page.value("document.documentElement.scrollWidth <= innerWidth"), width
+        names = page.value("[...document.querySelectorAll('th.name')].map(e => e.clientWidth - "
+                           "2 * parseFloat(getComputedStyle(e).paddingRight))")
+        assert len(names) == 2 and min(names) >= 90, (width, names)
+
+
+# Bytes from and to which a process went; drawn and read at once, before the page draws its own.
+SCALES = [(4096, 4096), (5 << 20, 5 << 20), (190500000, 190500000), (190000000, 191000000),
+          (1047900000, 1048000000), (1 << 30, 1 << 30), (1000 << 20, 1030 << 20), (0, 3 << 30),
+          (77 << 30, 77 << 30), (999 << 40, 999 << 40)]
+LABELS = """(() => {
+  chart.show([[60000, LOW, HIGH, LOW, HIGH, 9]], 60000, "");
+  return [...document.querySelectorAll("#chart text[text-anchor=start]")].map(e => e.textContent);
+})()"""
+
+
+def check_scale(page):
+    for low, high in SCALES:
+        labels = page.value(LABELS.replace("LOW", str(low)).replace("HIGH", str(high)))
+        assert len(labels) > 1 and len(set(labels)) == len(labels), (low, high, labels)
+
+
+def check_pause(page, exporter):
+    """It hangs, and goes on: its connections stay, so that only time tells."""
+    page.size(1000, 900)
+    os.kill(exporter.process.pid, signal.SIGSTOP)
+    try:
+        page.wait("document.body.dataset.state === 'gone'", "no answer")
+        tops = page.value("['h1', '#theme'].map(e => { const r = document.querySelector(e)"
+                          ".getBoundingClientRect(); return (r.top + r.bottom) / 2; })")
+        assert abs(tops[0] - tops[1]) < 8, tops
+    finally:
+        os.kill(exporter.process.pid, signal.SIGCONT)
+    page.wait("document.body.dataset.state === 'live'", "the exporter that goes on")
 
 
 def another_exporter(port):
@@ -134,6 +170,8 @@ def the_page_lives():
         check_tables(page, grower)
         check_chart(page, grower)
         check_looks(page)
+        check_scale(page)
+        check_pause(page, exporter)
         assert page.value("document.images.length") == 0
         assert page.value("document.querySelectorAll('[style], [onerror]').length") == 0
         exporter.kill()
